@@ -1,1 +1,13 @@
-//! mammo-pipe
+//! Screening mammograms in DICOM to verified training shards.
+//!
+//! The modules stand in the order in which data flow through them; `ARCHITECTURE.md` has
+//! the picture.
+
+pub mod config;
+pub mod error;
+pub mod plane;
+pub mod record;
+pub mod units;
+pub mod dataset;
+pub mod preprocess;
+pub mod cli;

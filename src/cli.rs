@@ -1,0 +1,31 @@
+//! The command line: one short file a command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Fault;
+
+/// Screening mammograms in DICOM to verified training shards.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {}
+
+impl Cli {
+    /// Runs the command to its exit code: 0 clean, 3 finished with quarantined or missing
+    /// files, 130 interrupted.
+    ///
+    /// # Errors
+    /// A [`Fault`], which ends in exit code 1.
+    pub fn run(self) -> Result<ExitCode, Fault> {
+        match self.command {}
+    }
+}

@@ -1,0 +1,402 @@
+//! What was typed, and the door where it is checked.
+//!
+//! `pipeline.yaml` decides what the data become; command-line flags decide how one run
+//! behaves. The commented `pipeline.yaml` at the root of the repository spells out every
+//! default, and a test keeps the two equal.
+
+mod load;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Laterality, Split};
+use crate::units::PixelSpacing;
+
+pub use load::{ConfigError, load};
+
+/// Everything that can be configured, as typed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder that the release is written to.
+    pub output: PathBuf,
+    /// Where the images and their table are.
+    pub dataset: DatasetConfig,
+    /// How patients are divided.
+    pub folds: FoldsConfig,
+    /// Pixel data to stored values.
+    pub decode: DecodeConfig,
+    /// Stored values to grey levels.
+    pub window: WindowConfig,
+    /// Which part of the image is kept.
+    pub roi: RoiConfig,
+    /// Millimetres, where the files do not say.
+    pub spacing: SpacingConfig,
+    /// Size of the output images.
+    pub resize: ResizeConfig,
+    /// How the release is stored.
+    pub shard: ShardConfig,
+    /// What a run may use and put up with.
+    pub limits: LimitsConfig,
+}
+
+/// The `dataset` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetConfig {
+    /// Folder that `path` starts from.
+    pub input: PathBuf,
+    /// Table of the training images; `train.csv` in `input` if absent.
+    pub train_csv: Option<PathBuf>,
+    /// Table of the test images; `test.csv` in `input` if absent.
+    pub test_csv: Option<PathBuf>,
+    /// Which tables to take.
+    pub split: SplitChoice,
+    /// Where an image is, below `input`. `{split}`, `{patient_id}` and `{image_id}` are filled in.
+    pub path: String,
+    /// Whether rows without a file are expected.
+    pub allow_missing: bool,
+    /// Our column name to the table's, where they differ.
+    pub columns: BTreeMap<String, String>,
+    /// Further columns of the table to carry along as text.
+    pub extra_columns: Vec<String>,
+}
+
+/// Which tables to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum SplitChoice {
+    Train,
+    Test,
+    Both,
+}
+
+impl SplitChoice {
+    /// The splits chosen, in the order of the release.
+    pub fn splits(self) -> &'static [Split] {
+        match self {
+            Self::Train => &[Split::Train],
+            Self::Test => &[Split::Test],
+            Self::Both => &[Split::Train, Split::Test],
+        }
+    }
+}
+
+/// The `folds` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoldsConfig {
+    /// What makes a fold.
+    pub scheme: FoldScheme,
+    /// Number of folds under `patient`; the others have one a site or a machine.
+    pub count: u16,
+    /// Seed of the division.
+    pub seed: u64,
+    /// Columns whose values every fold should hold in equal shares.
+    pub stratify: Vec<Stratum>,
+    /// Share of the patients set aside before the folds are made, never trained on.
+    pub locked_share: f64,
+    /// Keep at most this many negative patients for each positive one, chosen by seed.
+    pub negatives_per_positive: Option<f64>,
+}
+
+/// What makes a fold. Under every scheme a patient is in one fold only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FoldScheme {
+    /// `count` folds of patients.
+    Patient,
+    /// One fold a site: leave one site out.
+    Site,
+    /// One fold a machine: leave one machine out.
+    Machine,
+}
+
+/// A column that folds are balanced on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Stratum {
+    Cancer,
+    SiteId,
+    MachineId,
+    Density,
+}
+
+/// The `decode` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecodeConfig {
+    /// How exactly JPEG 2000 is decoded.
+    pub precision: Precision,
+    /// Wavelet levels of JPEG 2000 left out (each halves the image), 0 to 5.
+    pub reduce: u8,
+    /// Largest image accepted, in pixels.
+    pub max_pixels: usize,
+}
+
+/// How exactly JPEG 2000 is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Every stored value, bit for bit.
+    Exact,
+}
+
+/// The `window` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowConfig {
+    /// Where the grey scale comes from.
+    pub mode: WindowMode,
+    /// Which of the file's windows to use, from 0; the last if it has fewer.
+    pub index: usize,
+    /// Lower and upper percentile that `percentile` maps to black and white.
+    pub percentiles: [f64; 2],
+    /// Bits of an output pixel, 8 or 16.
+    pub bits: u8,
+}
+
+/// Where the grey scale comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowMode {
+    /// The file's VOI LUT or window, by PS3.3 C.11.2.
+    Dicom,
+    /// The image's own range, padding and air left out.
+    Minmax,
+    /// The image's own percentiles, padding and air left out.
+    Percentile,
+}
+
+/// The `roi` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoiConfig {
+    /// What is kept.
+    pub extent: RoiExtent,
+    /// Added around the breast on every side, as a share of the frame's width.
+    pub margin: f64,
+    /// The same in millimetres at the breast, instead of `margin`; needs a spacing.
+    pub margin_mm: Option<f64>,
+    /// Mirror images so that all breasts look like this side; absent: leave as they are.
+    pub flip_to: Option<Laterality>,
+    /// Shape of the crop.
+    pub aspect: Aspect,
+}
+
+/// What is kept of the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoiExtent {
+    /// The box around the breast.
+    Breast,
+    /// The whole frame; the breast's box is still found and stored.
+    Whole,
+}
+
+/// Shape of the crop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aspect {
+    /// As the breast needs it.
+    Free,
+    /// Grown to the output's aspect as far as the frame goes.
+    Output,
+}
+
+/// The `spacing` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpacingConfig {
+    /// Spacing at the breast for a `machine_id` whose files hold none.
+    pub by_machine: BTreeMap<String, PixelSpacing>,
+}
+
+/// The `resize` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResizeConfig {
+    /// Rows of an output image.
+    pub height: usize,
+    /// Columns of an output image.
+    pub width: usize,
+    /// How the crop is brought to that size.
+    pub fit: Fit,
+}
+
+/// How the crop is brought to the output's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Aspect kept; the rest is air.
+    Pad,
+    /// Stretched to fill.
+    Stretch,
+}
+
+/// The `shard` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardConfig {
+    /// File format.
+    pub format: ShardFormat,
+    /// Images in a shard.
+    pub rows: usize,
+    /// Compression of the pixels.
+    pub compression: Compression,
+    /// Level of zstd.
+    pub level: i32,
+}
+
+/// File format of the shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShardFormat {
+    /// Parquet, one page an image.
+    Parquet,
+    /// Arrow IPC with a fixed-shape tensor, for memory mapping.
+    Tensor,
+}
+
+/// Compression of the pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Compression {
+    None,
+    Lz4,
+    Zstd,
+}
+
+/// The `limits` section: it bounds a run and changes no pixel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Memory that images in flight may take, in MiB.
+    pub memory_mb: usize,
+    /// Stop when more than this share of the images seen so far (200 or more) is rejected.
+    pub max_rejected_share: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            output: "release".into(),
+            dataset: DatasetConfig {
+                input: ".".into(),
+                train_csv: None,
+                test_csv: None,
+                split: SplitChoice::Train,
+                path: "{split}_images/{patient_id}/{image_id}.dcm".into(),
+                allow_missing: false,
+                columns: BTreeMap::new(),
+                extra_columns: Vec::new(),
+            },
+            folds: FoldsConfig {
+                scheme: FoldScheme::Patient,
+                count: 5,
+                seed: 42,
+                stratify: vec![Stratum::Cancer, Stratum::SiteId],
+                locked_share: 0.0,
+                negatives_per_positive: None,
+            },
+            decode: DecodeConfig {
+                precision: Precision::Exact,
+                reduce: 0,
+                max_pixels: 100_000_000,
+            },
+            window: WindowConfig {
+                mode: WindowMode::Dicom,
+                index: 0,
+                percentiles: [0.5, 99.5],
+                bits: 8,
+            },
+            roi: RoiConfig {
+                extent: RoiExtent::Breast,
+                margin: 0.01,
+                margin_mm: None,
+                flip_to: None,
+                aspect: Aspect::Free,
+            },
+            spacing: SpacingConfig { by_machine: BTreeMap::new() },
+            resize: ResizeConfig { height: 1024, width: 512, fit: Fit::Pad },
+            shard: ShardConfig {
+                format: ShardFormat::Parquet,
+                rows: 512,
+                compression: Compression::Zstd,
+                level: 1,
+            },
+            limits: LimitsConfig { memory_mb: 2048, max_rejected_share: 0.5 },
+        }
+    }
+}
+
+impl Config {
+    /// Refuses values that cannot run, each with its key.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first one.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let bad = |key: &'static str, found: String, needed: &'static str| {
+            Err(ConfigError::Value { key, found, needed })
+        };
+        let (low, high) = (self.window.percentiles[0], self.window.percentiles[1]);
+        match self {
+            c if c.folds.count < 2 => bad("folds.count", c.folds.count.to_string(), "2 or more"),
+            c if !(0.0..1.0).contains(&c.folds.locked_share) => {
+                bad("folds.locked_share", c.folds.locked_share.to_string(), "0 up to below 1")
+            }
+            c if c.folds.negatives_per_positive.is_some_and(|n| n.is_nan() || n <= 0.0) => bad(
+                "folds.negatives_per_positive",
+                format!("{:?}", c.folds.negatives_per_positive),
+                "more than 0",
+            ),
+            c if c.decode.reduce > 5 => bad("decode.reduce", c.decode.reduce.to_string(), "0 to 5"),
+            c if c.decode.max_pixels == 0 => bad("decode.max_pixels", "0".into(), "1 or more"),
+            c if !matches!(c.window.bits, 8 | 16) => {
+                bad("window.bits", c.window.bits.to_string(), "8 or 16")
+            }
+            _ if !(0.0 <= low && low < high && high <= 100.0) => bad(
+                "window.percentiles",
+                format!("[{low}, {high}]"),
+                "two percentiles, the lower first, within 0 to 100",
+            ),
+            c if !(0.0..=0.5).contains(&c.roi.margin) => {
+                bad("roi.margin", c.roi.margin.to_string(), "a share of the width, 0 to 0.5")
+            }
+            c if c.roi.margin_mm.is_some_and(|m| !(0.0..=500.0).contains(&m)) => {
+                bad("roi.margin_mm", format!("{:?}", c.roi.margin_mm), "0 to 500 mm")
+            }
+            c if c.spacing.by_machine.values().any(|s| !positive(s)) => {
+                bad("spacing.by_machine", "a spacing".into(), "row and column above 0 mm")
+            }
+            c if !(16..=16_384).contains(&c.resize.height) => {
+                bad("resize.height", c.resize.height.to_string(), "16 to 16384")
+            }
+            c if !(16..=16_384).contains(&c.resize.width) => {
+                bad("resize.width", c.resize.width.to_string(), "16 to 16384")
+            }
+            c if !(1..=1_000_000).contains(&c.shard.rows) => {
+                bad("shard.rows", c.shard.rows.to_string(), "1 to 1000000")
+            }
+            c if !(1..=22).contains(&c.shard.level) => {
+                bad("shard.level", c.shard.level.to_string(), "1 to 22")
+            }
+            c if c.limits.memory_mb < 64 => {
+                bad("limits.memory_mb", c.limits.memory_mb.to_string(), "64 or more")
+            }
+            c if !(0.0..=1.0).contains(&c.limits.max_rejected_share) => {
+                bad("limits.max_rejected_share", c.limits.max_rejected_share.to_string(), "0 to 1")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn positive(spacing: &PixelSpacing) -> bool {
+    spacing.row.0 > 0.0 && spacing.column.0 > 0.0
+}

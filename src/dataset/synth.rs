@@ -1,0 +1,3 @@
+//! Phantom mammograms: a dataset shaped like RSNA's, made from a seed.
+
+pub mod encode;

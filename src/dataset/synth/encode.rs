@@ -1,0 +1,1 @@
+//! Encoders of the transfer syntaxes that generated files are written in.

@@ -1,0 +1,8 @@
+//! DICOM in, a verified release of shards out.
+
+pub mod read;
+pub mod decode;
+pub mod window;
+pub mod roi;
+pub mod resize;
+pub mod quality;

@@ -1,0 +1,5 @@
+//! (under construction)
+
+/// Why this stage rejects a file.
+#[derive(Debug, thiserror::Error)]
+pub enum RoiError {}

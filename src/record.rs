@@ -1,0 +1,208 @@
+//! One image as the dataset's table describes it.
+//!
+//! Every field that the table may leave empty is an `Option`: empty is not zero.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Which table a row came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// `train.csv`: labels are known.
+    Train,
+    /// `test.csv`: labels are not given.
+    Test,
+}
+
+impl Split {
+    /// `train` or `test`, as in the shards' `split` column and the folders' names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Side of the breast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Laterality {
+    /// The patient's left breast.
+    #[serde(rename = "L")]
+    Left,
+    /// The patient's right breast.
+    #[serde(rename = "R")]
+    Right,
+}
+
+impl Laterality {
+    /// `L` or `R`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Left => "L",
+            Self::Right => "R",
+        }
+    }
+}
+
+/// Projection. The dataset's own codes are kept; others are carried as text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum View {
+    /// Cranio-caudal, from above.
+    Cc,
+    /// Mediolateral oblique, with the pectoral muscle.
+    Mlo,
+    /// Mediolateral.
+    Ml,
+    /// Lateromedial.
+    Lm,
+    /// Lateromedial oblique.
+    Lmo,
+    /// Axillary tail.
+    At,
+    /// A code that this list lacks.
+    Other(String),
+}
+
+impl View {
+    /// The view of a code such as `MLO`, upper or lower case.
+    pub fn parse(code: &str) -> Self {
+        match code.to_ascii_uppercase().as_str() {
+            "CC" => Self::Cc,
+            "MLO" => Self::Mlo,
+            "ML" => Self::Ml,
+            "LM" => Self::Lm,
+            "LMO" => Self::Lmo,
+            "AT" => Self::At,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The code as the dataset writes it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Cc => "CC",
+            Self::Mlo => "MLO",
+            Self::Ml => "ML",
+            Self::Lm => "LM",
+            Self::Lmo => "LMO",
+            Self::At => "AT",
+            Self::Other(code) => code,
+        }
+    }
+}
+
+/// Breast density by the ACR's letters, from almost entirely fatty to extremely dense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Density {
+    A,
+    B,
+    C,
+    D,
+}
+
+impl Density {
+    /// The letter.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+            Self::D => "D",
+        }
+    }
+}
+
+/// A name from the table that becomes part of a path: one component, never `..`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Id(String);
+
+impl Id {
+    /// Checks that `text` can be the name of a file or folder inside the dataset.
+    ///
+    /// # Errors
+    /// The text itself, when it is empty, `.` or `..`, or holds a separator, a colon, or a
+    /// control character.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let bad = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
+        if text.is_empty() || text == "." || text == ".." || text.contains(bad) {
+            return Err(text.to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageRecord {
+    /// Which table it stands in.
+    pub split: Split,
+    /// Line of the table, the header being line 1.
+    pub line: u64,
+    /// The patient; folds never divide one.
+    pub patient_id: Id,
+    /// The image; unique in the dataset.
+    pub image_id: Id,
+    /// Where it was taken.
+    pub site_id: Option<i64>,
+    /// Left or right.
+    pub laterality: Option<Laterality>,
+    /// Projection.
+    pub view: Option<View>,
+    /// Years.
+    pub age: Option<f32>,
+    /// The target: cancer in this breast.
+    pub cancer: Option<bool>,
+    /// Whether a biopsy followed.
+    pub biopsy: Option<bool>,
+    /// Whether the cancer proved invasive.
+    pub invasive: Option<bool>,
+    /// 0 follow-up, 1 negative, 2 normal: categories, not an order.
+    pub birads: Option<i64>,
+    /// Whether there is an implant.
+    pub implant: Option<bool>,
+    /// Breast density.
+    pub density: Option<Density>,
+    /// The machine that took it.
+    pub machine_id: Option<i64>,
+    /// A case that was hard to call negative.
+    pub difficult_negative_case: Option<bool>,
+    /// The row of the submission that this image counts for.
+    pub prediction_id: Option<String>,
+    /// The further columns of `dataset.extra_columns`, in that order, as text.
+    pub extra: Vec<Option<String>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_cannot_leave_the_dataset() {
+        for bad in ["", ".", "..", "../x", "a/b", "a\\b", "c:", "a\0"] {
+            assert_eq!(Id::new(bad), Err(bad.to_owned()));
+        }
+        assert_eq!(Id::new("10006").unwrap().as_str(), "10006");
+    }
+
+    #[test]
+    fn a_view_keeps_a_code_it_does_not_know() {
+        assert_eq!(View::parse("mlo"), View::Mlo);
+        assert_eq!(View::parse("XCCL").as_str(), "XCCL");
+    }
+}

@@ -1,0 +1,20 @@
+//! Quantities with their unit in the type.
+
+use serde::{Deserialize, Serialize};
+
+/// A length in millimetres.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millimetres(pub f64);
+
+/// Distance between the centres of neighbouring pixels, at the breast.
+///
+/// DICOM PS3.3 10.7.1.3 orders the two as row spacing (between rows, so vertical) first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PixelSpacing {
+    /// Vertical distance between two rows.
+    pub row: Millimetres,
+    /// Horizontal distance between two columns.
+    pub column: Millimetres,
+}
