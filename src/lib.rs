@@ -8,6 +8,7 @@ pub mod error;
 pub mod plane;
 pub mod record;
 pub mod units;
+pub mod flow;
 pub mod dataset;
 pub mod preprocess;
 pub mod cli;

@@ -2,4 +2,8 @@
 
 /// Why this stage rejects a file.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {}
+pub enum ReadError {
+    /// Nothing in it.
+    #[error("the file is empty")]
+    Empty,
+}
