@@ -1,3 +1,94 @@
-//! Encoders of the transfer syntaxes that generated files are written in.
+//! Writes generated images in the codings that mammograms come in.
+//!
+//! In: a [`Frame`] of samples. Out: one frame's codestream, as it stands in a fragment of
+//! PixelData. The encoders share no code with the decoders of `preprocess`, so that each can
+//! catch the other's mistakes; all but JPEG 2000, which OpenJPEG writes, are our own.
 
+mod bits;
+mod huffman;
 pub mod jpeg2000;
+pub mod jpeg_lossless;
+
+/// One image to encode. Holds what every coding here needs: at least one sample, as many samples
+/// as the size says, none beyond the precision.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    width: u16,
+    height: u16,
+    precision: u8,
+    samples: &'a [u16],
+}
+
+/// Why samples do not make a [`Frame`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The size and the number of samples disagree, or there are none.
+    #[error("{have} samples do not fill {width} x {height}")]
+    Size {
+        /// Samples given.
+        have: usize,
+        /// Samples in a line.
+        width: u16,
+        /// Lines.
+        height: u16,
+    },
+    /// A precision that no coding here has.
+    #[error("{found} bits a sample, 2 to 16 can be coded")]
+    Precision {
+        /// Bits a sample.
+        found: u8,
+    },
+    /// A sample beyond the precision.
+    #[error("sample {found} does not fit {precision} bits")]
+    Sample {
+        /// The first such sample.
+        found: u16,
+        /// Bits a sample.
+        precision: u8,
+    },
+}
+
+impl<'a> Frame<'a> {
+    /// An image of `height` lines of `width` samples of `precision` bits, 2 to 16. Signed stored
+    /// values are passed as their two's complement, cut to the precision.
+    pub fn new(
+        width: u16,
+        height: u16,
+        precision: u8,
+        samples: &'a [u16],
+    ) -> Result<Self, FrameError> {
+        let need = usize::from(width) * usize::from(height);
+        if need == 0 || samples.len() != need {
+            return Err(FrameError::Size { have: samples.len(), width, height });
+        }
+        if !(2..=16).contains(&precision) {
+            return Err(FrameError::Precision { found: precision });
+        }
+        if let Some(&found) = samples.iter().find(|&&sample| u32::from(sample) >> precision != 0) {
+            return Err(FrameError::Sample { found, precision });
+        }
+        Ok(Self { width, height, precision, samples })
+    }
+
+    /// The lines from the top.
+    fn lines(&self) -> std::slice::ChunksExact<'a, u16> {
+        self.samples.chunks_exact(usize::from(self.width))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_holds_what_its_size_and_precision_say() {
+        assert!(Frame::new(3, 2, 4, &[0, 15, 7, 1, 2, 3]).is_ok());
+        let short = Frame::new(3, 2, 4, &[0, 15, 7]).err();
+        assert_eq!(short, Some(FrameError::Size { have: 3, width: 3, height: 2 }));
+        let empty = Frame::new(0, 2, 4, &[]).err();
+        assert_eq!(empty, Some(FrameError::Size { have: 0, width: 0, height: 2 }));
+        let high = Frame::new(1, 2, 4, &[15, 16]).err();
+        assert_eq!(high, Some(FrameError::Sample { found: 16, precision: 4 }));
+        assert_eq!(Frame::new(1, 1, 17, &[0]).err(), Some(FrameError::Precision { found: 17 }));
+    }
+}

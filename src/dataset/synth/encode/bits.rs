@@ -1,0 +1,76 @@
+//! Writes the bits of a JPEG scan, a zero byte stuffed behind every 0xFF (T.81 F.1.2.3).
+
+/// Appends entropy-coded bits to a stream.
+pub(super) struct BitWriter<'a> {
+    stream: &'a mut Vec<u8>,
+    /// Bits not yet written, the oldest on top; at most 31 of them between calls.
+    window: u64,
+    count: u32,
+}
+
+impl<'a> BitWriter<'a> {
+    pub fn new(stream: &'a mut Vec<u8>) -> Self {
+        Self { stream, window: 0, count: 0 }
+    }
+
+    /// Writes the low `length` bits, 1 to 32, of `bits`, above which there are zeros.
+    #[inline(always)]
+    pub fn write(&mut self, bits: u32, length: u32) {
+        self.window |= u64::from(bits) << (64 - self.count - length);
+        self.count += length;
+        if self.count >= 32 {
+            self.write_word();
+        }
+    }
+
+    #[inline(always)]
+    fn write_word(&mut self) {
+        let word = (self.window >> 32) as u32;
+        self.window <<= 32;
+        self.count -= 32;
+        let bytes = word.to_be_bytes();
+        if bytes.contains(&0xFF) {
+            bytes.into_iter().for_each(|byte| self.write_byte(byte));
+        } else {
+            self.stream.extend_from_slice(&bytes);
+        }
+    }
+
+    fn write_byte(&mut self, byte: u8) {
+        self.stream.push(byte);
+        if byte == 0xFF {
+            self.stream.push(0);
+        }
+    }
+
+    /// Fills the last byte with ones and appends a marker.
+    pub fn end_segment(&mut self, marker: u8) {
+        let padding = (8 - self.count % 8) % 8;
+        if padding > 0 {
+            self.write((1 << padding) - 1, padding);
+        }
+        while self.count > 0 {
+            self.write_byte((self.window >> 56) as u8);
+            self.window <<= 8;
+            self.count -= 8;
+        }
+        self.stream.extend([0xFF, marker]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_padded_with_ones_and_ff_is_stuffed() {
+        let mut stream = vec![];
+        let mut bits = BitWriter::new(&mut stream);
+        bits.write(0b101, 3);
+        bits.write(0xFFFF_FFFF, 32);
+        bits.write(0, 2);
+        bits.end_segment(0xD9);
+        let expected = [0b1011_1111, 0xFF, 0, 0xFF, 0, 0xFF, 0, 0b1110_0111, 0xFF, 0xD9];
+        assert_eq!(stream, expected);
+    }
+}
