@@ -1,5 +1,10 @@
 //! (under construction)
 
+pub mod coded;
+pub mod jpeg;
+#[cfg(test)]
+mod trial;
+
 /// Why this stage rejects a file.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {}
