@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use crate::preprocess::decode::DecodeError;
 use crate::preprocess::read::ReadError;
-use crate::preprocess::resize::ResizeError;
 use crate::preprocess::roi::RoiError;
 use crate::preprocess::window::WindowError;
 
@@ -26,9 +25,6 @@ pub enum Reject {
     /// No region can be cut.
     #[error(transparent)]
     Roi(#[from] RoiError),
-    /// It cannot be brought to the output's size.
-    #[error(transparent)]
-    Resize(#[from] ResizeError),
     /// The stage panicked, which is a bug; its worker goes on from a pristine clone.
     #[error("panicked: {0}")]
     Panicked(String),

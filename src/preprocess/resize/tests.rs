@@ -1,0 +1,136 @@
+use super::*;
+use crate::config::Fit;
+use crate::plane::Rect;
+use proptest::prelude::*;
+
+fn resized(from: &Plane<u16>, crop: Rect, out: (usize, usize), turned: Orientation) -> Plane<u16> {
+    let geometry = Geometry::new(crop, out, Fit::Stretch, None, turned);
+    match Resizer::default().resize(from, crop.into(), &geometry, 16) {
+        Pixels::U16(plane) => plane,
+        Pixels::U8(_) => panic!("16 bits were asked for"),
+    }
+}
+
+/// Grey values without a pattern, from the pixel's number.
+fn noise(width: usize, height: usize) -> Plane<u16> {
+    let hash = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 13) as u16;
+    Plane::new(width, height, (0..width * height).map(hash).collect())
+}
+
+/// The definition, pixel by pixel in f64: the mean over the area covered.
+fn mean_over(from: &Plane<u16>, left: f64, right: f64, top: f64, bottom: f64) -> f64 {
+    let share = |i: usize, a: f64, b: f64| (((i + 1) as f64).min(b) - (i as f64).max(a)).max(0.0);
+    let mut sum = 0.0;
+    for y in top as usize..(bottom.ceil() as usize).min(from.height()) {
+        for x in left as usize..(right.ceil() as usize).min(from.width()) {
+            let weight = share(x, left, right) * share(y, top, bottom);
+            sum += weight * f64::from(from.row(y)[x]);
+        }
+    }
+    sum / ((right - left) * (bottom - top))
+}
+
+proptest! {
+    #[test]
+    fn shrinking_is_the_mean_over_the_area(
+        left in 0usize..20, top in 0usize..20, width in 17usize..80, height in 17usize..80,
+        across in 1.01..9.0f64, down in 1.01..9.0f64, mirrored: bool,
+    ) {
+        let from = noise(100, 100);
+        let crop = Rect { left, top, width, height };
+        let out = ((width as f64 / across) as usize, (height as f64 / down) as usize);
+        prop_assume!(out.0 > 0 && out.1 > 0 && out.0 < width && out.1 < height);
+        let turned = if mirrored { Orientation::Mirrored } else { Orientation::Kept };
+        let got = resized(&from, crop, out, turned);
+        let (dx, dy) = (width as f64 / out.0 as f64, height as f64 / out.1 as f64);
+        for y in 0..out.1 {
+            for x in 0..out.0 {
+                let (a, b) = (left as f64 + x as f64 * dx, top as f64 + y as f64 * dy);
+                let want = mean_over(&from, a, a + dx, b, b + dy);
+                let x = if mirrored { out.0 - 1 - x } else { x };
+                let have = f64::from(got.row(y)[x]);
+                prop_assert!((have - want).abs() <= 0.51, "({x}, {y}): {have}, {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_grey_stays_what_it_is(grey: u16, width in 1usize..60, height in 1usize..60) {
+        let from = Plane::new(40, 30, vec![grey; 1200]);
+        let crop = Rect { left: 3, top: 5, width: 31, height: 17 };
+        let out = resized(&from, crop, (width, height), Orientation::Kept);
+        prop_assert!(out.pixels().iter().all(|&v| v == grey));
+    }
+}
+
+#[test]
+fn the_same_size_changes_nothing() {
+    let from = noise(37, 23);
+    let whole = Rect::whole(37, 23);
+    assert_eq!(resized(&from, whole, (37, 23), Orientation::Kept), from);
+    let mirrored = resized(&from, whole, (37, 23), Orientation::Mirrored);
+    assert_eq!(mirrored.row(4)[0], from.row(4)[36]);
+}
+
+/// `cv2.resize(np.float32([[0, 100], [200, 300]]), (4, 4), interpolation=cv2.INTER_LINEAR)`,
+/// OpenCV 5.0: first row 0, 25, 75, 100; second 50, 75, 125, 150.
+#[test]
+fn enlarging_interpolates_between_centres() {
+    let from = Plane::new(2, 2, vec![0, 100, 200, 300]);
+    let out = resized(&from, Rect::whole(2, 2), (4, 4), Orientation::Kept);
+    assert_eq!(out.row(0), [0, 25, 75, 100]);
+    assert_eq!(out.row(1), [50, 75, 125, 150]);
+}
+
+/// The script: `a = (np.arange(35, dtype=np.float32) * 7919 % 65521).reshape(5, 7)`,
+/// `cv2.resize(a, (3, 2), interpolation=cv2.INTER_AREA)`, rounded; OpenCV 5.0.
+#[test]
+fn shrinking_equals_opencv_s_inter_area() {
+    let pixels = (0..35u32).map(|i| (i * 7919 % 65521) as u16).collect();
+    let out = resized(&Plane::new(7, 5, pixels), Rect::whole(7, 5), (3, 2), Orientation::Kept);
+    assert_eq!(out.pixels(), OPENCV_AREA);
+}
+
+const OPENCV_AREA: [u16; 6] = [33155, 19431, 33787, 38896, 40148, 24552];
+
+#[test]
+fn eight_bits_are_the_nearest_of_full_range() {
+    let from = Plane::new(6, 1, vec![0, 128, 129, 32_768, 65_406, 65_407]);
+    let geometry = Geometry::new(Rect::whole(6, 1), (6, 1), Fit::Stretch, None, Orientation::Kept);
+    let out = Resizer::default().resize(&from, Rect::whole(6, 1).into(), &geometry, 8);
+    assert_eq!(out, Pixels::U8(Plane::new(6, 1, vec![0, 0, 1, 128, 254, 255])));
+}
+
+#[test]
+fn padding_is_air_and_the_buffers_carry_nothing_over() {
+    let mut resizer = Resizer::default();
+    let bright = Plane::new(50, 50, vec![u16::MAX; 2500]);
+    let square =
+        Geometry::new(Rect::whole(50, 50), (20, 40), Fit::Pad, Some(Side::Left), Orientation::Kept);
+    let first = resizer.resize(&bright, Rect::whole(50, 50).into(), &square, 8);
+    let Pixels::U8(plane) = &first else { panic!("8 bits were asked for") };
+    assert!(plane.row(9).iter().all(|&v| v == 0) && plane.row(30).iter().all(|&v| v == 0));
+    assert!(plane.rows().skip(10).take(20).all(|row| row.iter().all(|&v| v == 255)));
+    resizer.resize(&noise(90, 10), Rect::whole(90, 10).into(), &square, 16);
+    assert_eq!(resizer.resize(&bright, Rect::whole(50, 50).into(), &square, 8), first);
+}
+
+#[test]
+fn a_crop_cut_from_a_reduced_image_lines_up_with_the_full_one() {
+    use crate::preprocess::sampling::{Reduction, Sampling};
+    // A ramp, and its wavelet-reduced image: sample i shows source pixel 2 i.
+    let full = Plane::new(400, 8, (0..3200u32).map(|i| (i % 400 * 100) as u16).collect());
+    let half = Plane::new(200, 4, (0..800u32).map(|i| (i % 200 * 200) as u16).collect());
+    let crop = Rect { left: 101, top: 0, width: 240, height: 8 };
+    let geometry = Geometry::new(crop, (24, 2), Fit::Stretch, None, Orientation::Kept);
+    let reduction = Reduction { reduce: 1, sampling: Sampling::Wavelet };
+    let mut resizer = Resizer::default();
+    let exact = resizer.resize(&full, crop.into(), &geometry, 16);
+    let quick = resizer.resize(&half, geometry.region(reduction, (0, 0)), &geometry, 16);
+    let (Pixels::U16(exact), Pixels::U16(quick)) = (exact, quick) else {
+        panic!("16 bits were asked for")
+    };
+    for (a, b) in exact.row(0).iter().zip(quick.row(0)) {
+        assert!(a.abs_diff(*b) <= 10, "{a} {b}");
+    }
+}
