@@ -2,6 +2,7 @@
 
 pub mod coded;
 pub mod jpeg;
+pub mod rle;
 #[cfg(test)]
 mod trial;
 
