@@ -1,5 +1,10 @@
 //! The command line: one short file a command.
 
+mod detach;
+pub mod progress;
+mod signals;
+mod verify;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -17,7 +22,10 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    #[allow(missing_docs)]
+    Verify(verify::VerifyArgs),
+}
 
 impl Cli {
     /// Runs the command to its exit code: 0 clean, 3 finished with quarantined or missing
@@ -26,6 +34,8 @@ impl Cli {
     /// # Errors
     /// A [`Fault`], which ends in exit code 1.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        match self.command {}
+        match self.command {
+            Command::Verify(args) => args.run(),
+        }
     }
 }

@@ -36,8 +36,79 @@ pub enum Fault {
     /// The configuration cannot run.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    /// A file is there with another content than this run would give it.
+    #[error("{path} is there already, with another content")]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The release was begun under another plan.
+    #[error(
+        "{path} holds a release made otherwise:\n  {}\n\
+         go back to that, write to another folder, or pass --new-release",
+        differences.join("\n  ")
+    )]
+    PlanChanged {
+        /// The release.
+        path: PathBuf,
+        /// What differs, a line each.
+        differences: Vec<String>,
+    },
+    /// The output folder is in use for something else.
+    #[error("{path} is not empty and holds no release; give an empty or new folder")]
+    NotARelease {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another run writes the release.
+    #[error("{path}: another run is writing this release; wait for it or stop it")]
+    Locked {
+        /// The release.
+        path: PathBuf,
+    },
+    /// There is no complete release.
+    #[error(
+        "{path} has no manifest.json: {}",
+        if *started {
+            "the release is not finished; run preprocess again to go on"
+        } else {
+            "it is no release"
+        }
+    )]
+    NoManifest {
+        /// The folder.
+        path: PathBuf,
+        /// Whether a run was begun there.
+        started: bool,
+    },
+    /// The release is of a later version of the tool.
+    #[error("{path} has format version {found}, this tool reads up to {known}")]
+    NewerRelease {
+        /// Its manifest.
+        path: PathBuf,
+        /// The version it names.
+        found: u32,
+        /// The version known here.
+        known: u32,
+    },
+    /// A file of the release is not the JSON it should be.
+    #[error("{path}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and reason.
+        source: serde_json::Error,
+    },
+    /// A shard cannot be read or written.
+    #[error("{path}: {reason}")]
+    Shard {
+        /// The shard.
+        path: PathBuf,
+        /// What the format's library said.
+        reason: String,
+    },
     /// The system refused a file operation.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Io {
         /// What it was about.
         path: PathBuf,

@@ -9,6 +9,8 @@ pub mod plane;
 pub mod record;
 pub mod units;
 pub mod flow;
+pub mod store;
 pub mod dataset;
 pub mod preprocess;
+pub mod shard;
 pub mod cli;

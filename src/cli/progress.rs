@@ -1,0 +1,136 @@
+//! How far a long job is: a bar on a terminal, a plain line now and then elsewhere.
+//!
+//! Everything goes to standard error, and a closed terminal is no error: a run outlives it.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::flow::Meters;
+
+/// Time between two plain lines.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// The display of one job.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    state: Mutex<State>,
+    total: usize,
+    quiet: bool,
+    start: Instant,
+}
+
+struct State {
+    images: usize,
+    rejected: usize,
+    bytes: u64,
+    printed: Instant,
+}
+
+impl Progress {
+    /// A display for `total` images; `quiet` shows nothing.
+    pub fn new(total: usize, quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !quiet;
+        let bar = terminal.then(|| {
+            let bar = ProgressBar::new(total as u64);
+            let style = "{bar:30} {pos}/{len}  {msg}  ETA {eta}";
+            bar.set_style(ProgressStyle::with_template(style).expect("a template of known keys"));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        let now = Instant::now();
+        let state = State { images: 0, rejected: 0, bytes: 0, printed: now };
+        Self { bar, state: Mutex::new(state), total, quiet, start: now }
+    }
+
+    /// Counts one image that is through, and the bytes that were read for it. `meters` say
+    /// what the stages wait for.
+    pub fn image(&self, bytes: u64, rejected: bool, meters: Option<&Meters>) {
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        state.images += 1;
+        state.bytes += bytes;
+        state.rejected += usize::from(rejected);
+        let elapsed = self.start.elapsed();
+        if let Some(bar) = &self.bar {
+            bar.set_position(state.images as u64);
+            bar.set_message(describe(&state, elapsed, meters));
+        } else if !self.quiet && state.printed.elapsed() >= PLAIN_EVERY {
+            state.printed = Instant::now();
+            let left = elapsed.as_secs_f64() / state.images as f64
+                * self.total.saturating_sub(state.images) as f64;
+            say(&format!(
+                "{} of {} images, {}, {} left",
+                state.images,
+                self.total,
+                describe(&state, elapsed, meters),
+                duration(left)
+            ));
+        }
+    }
+
+    /// Ends the display.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn describe(state: &State, elapsed: Duration, meters: Option<&Meters>) -> String {
+    let seconds = elapsed.as_secs_f64().max(1e-3);
+    let mut text = format!(
+        "{:.1} images/s, {:.0} MB/s, {} rejected",
+        state.images as f64 / seconds,
+        state.bytes as f64 / 1e6 / seconds,
+        state.rejected
+    );
+    for pool in meters.map(Meters::pools).unwrap_or_default() {
+        let all = seconds * pool.workers as f64;
+        let idle = (pool.starved_s + pool.blocked_s) / all;
+        text += &format!(", {} {:.0} % busy", pool.name, 100.0 * (1.0 - idle).clamp(0.0, 1.0));
+    }
+    text
+}
+
+/// Seconds as a person says them.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 60.0 => format!("{s:.0} s"),
+        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), s % 3600.0 / 60.0),
+    }
+}
+
+/// Bytes as a person says them.
+pub fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        b if b < 1e3 => format!("{b:.0} B"),
+        b if b < 1e6 => format!("{:.1} kB", b / 1e3),
+        b if b < 1e9 => format!("{:.1} MB", b / 1e6),
+        b => format!("{:.1} GB", b / 1e9),
+    }
+}
+
+/// Writes a line to standard error, if anyone still listens.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Writes a line to standard output, if anyone still listens.
+pub fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_read_naturally() {
+        assert_eq!(duration(3.4), "3 s");
+        assert_eq!(duration(3725.0), "1 h 2 min");
+        assert_eq!(size(315_000_000_000), "315.0 GB");
+    }
+}

@@ -1,0 +1,61 @@
+//! `mammo-pipe verify`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::progress::{Progress, print, size};
+use crate::error::Fault;
+use crate::shard::{release, verify};
+
+/// Check every checksum, count and column of a release against its manifest.
+///
+/// Reads the whole release. Exit code 0 if it is sound, 1 with a line for everything that is
+/// not.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The folder that preprocess wrote.
+    release: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl VerifyArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A [`Fault`] if there is nothing to verify.
+    pub fn run(self) -> Result<ExitCode, Fault> {
+        let images = release::read_manifest(&self.release)?.plan.images;
+        let progress = Progress::new(images, self.quiet || self.json);
+        let verified = verify::verify(&self.release, |rows| {
+            (0..rows).for_each(|_| progress.image(0, false, None));
+        })?;
+        progress.finish();
+        if self.json {
+            print(&serde_json::to_string(&verified).expect("plain data becomes JSON"));
+        } else {
+            for problem in &verified.problems {
+                print(&format!("PROBLEM  {problem}"));
+            }
+            let verdict = match verified.problems.len() {
+                0 => "sound".to_owned(),
+                1 => "1 problem".to_owned(),
+                n => format!("{n} problems"),
+            };
+            print(&format!(
+                "{}: {verdict} ({} shards, {} rows match their checksums, {})",
+                self.release.display(),
+                verified.shards,
+                verified.rows,
+                size(verified.bytes)
+            ));
+        }
+        Ok(if verified.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

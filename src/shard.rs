@@ -1,0 +1,18 @@
+//! The release: what preprocessing leaves and everything later reads.
+//!
+//! ```text
+//! release/
+//!   plan.json             what is to be done; a run with another plan is refused
+//!   manifest/shard-*.json one entry a finished shard: from here on it is never redone
+//!   shards/shard-*        the rows, each file named by number and content
+//!   manifest.json         all of it; there only when the release is complete
+//!   quarantine.csv        what was set aside, with the reason
+//!   report.html           what to look at
+//! ```
+
+pub mod manifest;
+pub mod quarantine;
+pub mod release;
+pub mod image;
+pub mod reader;
+pub mod verify;

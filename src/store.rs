@@ -1,0 +1,179 @@
+//! Where bytes are put: aside first, then in place in one step.
+//!
+//! A file that is in place is whole. Killed at any instruction, a run leaves nothing but
+//! files under `.tmp`, which the next run removes.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Fault;
+
+/// A file under construction, hashed while it is written.
+#[derive(Debug)]
+pub struct Aside {
+    path: PathBuf,
+    file: io::BufWriter<File>,
+    hash: Sha256,
+    bytes: u64,
+}
+
+/// What was written aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Where it lies for now.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its content, in hex.
+    pub sha256: String,
+}
+
+impl Aside {
+    /// Starts the file `name` under `folder/.tmp`, over what a killed run may have left there.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn create(folder: &Path, name: &str) -> Result<Self, Fault> {
+        let path = folder.join(".tmp").join(name);
+        let file = File::create(&path).map_err(Fault::io(&path))?;
+        let file = io::BufWriter::with_capacity(1 << 20, file);
+        Ok(Self { path, file, hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// Flushes to the disk.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn close(self) -> Result<Written, Fault> {
+        let Self { path, file, hash, bytes } = self;
+        let synced = file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .and_then(|file| file.sync_all());
+        synced.map_err(Fault::io(&path))?;
+        Ok(Written { path, bytes, sha256: hex(&hash.finalize()) })
+    }
+}
+
+impl Write for Aside {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(buffer)?;
+        self.hash.update(&buffer[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Written {
+    /// Moves the file to `path`, over an equal one of an earlier, killed run.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn place(&self, path: &Path) -> Result<(), Fault> {
+        fs::rename(&self.path, path).map_err(Fault::io(path))?;
+        sync_folder_of(path)
+    }
+}
+
+/// Creates `path` with `content` in one step, unless it is there with the same content.
+///
+/// # Errors
+/// [`Fault::Conflict`] if it is there with another; [`Fault::Io`].
+pub fn create(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Fault> {
+    let aside = write_aside(folder, path, content)?;
+    let linked = fs::hard_link(&aside.path, path);
+    match linked {
+        Ok(()) => fs::remove_file(&aside.path).map_err(Fault::io(&aside.path))?,
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(&aside.path).map_err(Fault::io(&aside.path))?;
+            if fs::read(path).map_err(Fault::io(path))? != content {
+                return Err(Fault::Conflict { path: path.into() });
+            }
+        }
+        // A file system without hard links: the lock on the release keeps others out.
+        Err(_) => fs::rename(&aside.path, path).map_err(Fault::io(path))?,
+    }
+    sync_folder_of(path)
+}
+
+/// Puts `content` at `path` in one step, whatever was there.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn replace(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Fault> {
+    write_aside(folder, path, content)?.place(path)
+}
+
+fn write_aside(folder: &Path, path: &Path, content: &[u8]) -> Result<Written, Fault> {
+    let name = path.file_name().expect("a file's path ends in its name");
+    let mut aside = Aside::create(folder, &name.to_string_lossy())?;
+    let shown = aside.path.clone();
+    aside.write_all(content).map_err(Fault::io(shown))?;
+    aside.close()
+}
+
+/// Makes the name of `path` survive a power cut, where folders can be synced at all.
+fn sync_folder_of(path: &Path) -> Result<(), Fault> {
+    let folder = path.parent().expect("a file lies in a folder");
+    match File::open(folder).and_then(|f| f.sync_all()) {
+        Err(e) if e.kind() != io::ErrorKind::Unsupported && cfg!(unix) => Err(Fault::io(folder)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all that is written to it");
+        text
+    })
+}
+
+/// SHA-256 of `bytes`, in hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(".tmp")).unwrap();
+        folder
+    }
+
+    #[test]
+    fn creating_twice_takes_the_same_content_and_refuses_another() {
+        let folder = folder();
+        let path = folder.path().join("entry.json");
+        create(folder.path(), &path, b"one").unwrap();
+        create(folder.path(), &path, b"one").unwrap();
+        let refused = create(folder.path(), &path, b"two");
+        assert!(matches!(refused, Err(Fault::Conflict { .. })), "{refused:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path().join(".tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_hash_is_of_what_the_file_holds() {
+        let folder = folder();
+        let mut aside = Aside::create(folder.path(), "x").unwrap();
+        aside.write_all(b"ab").unwrap();
+        aside.write_all(b"c").unwrap();
+        let written = aside.close().unwrap();
+        assert_eq!(written.bytes, 3);
+        assert_eq!(written.sha256, sha256(b"abc"));
+        // FIPS 180-2, appendix B.1.
+        assert!(written.sha256.starts_with("ba7816bf8f01cfea414140de5dae2223"));
+    }
+}
