@@ -1,0 +1,295 @@
+//! Walks the data elements of a data set (DICOM PS3.5 chapter 7) where they lie.
+//!
+//! In: the bytes of a file. Out: each element's tag, value representation and the slice
+//! that is its value. Nothing is copied and nothing is allocated by a length that the file
+//! claims, so a hostile file costs no more than its size.
+
+use dicom_core::Tag;
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_dictionary_std::{StandardDataDictionary, tags};
+
+use super::ReadError;
+
+const ITEM: Tag = Tag(0xFFFE, 0xE000);
+const ITEM_DELIMITER: Tag = Tag(0xFFFE, 0xE00D);
+const SEQUENCE_DELIMITER: Tag = Tag(0xFFFE, 0xE0DD);
+
+/// Deeper than any real file, shallow enough for any stack.
+const MAX_DEPTH: usize = 16;
+
+/// How elements are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Encoding {
+    ImplicitLittle,
+    ExplicitLittle,
+    ExplicitBig,
+}
+
+impl Encoding {
+    /// The 16-bit word that the first two bytes make.
+    pub fn u16(self, bytes: &[u8]) -> u16 {
+        let word = [bytes[0], bytes[1]];
+        match self {
+            Self::ExplicitBig => u16::from_be_bytes(word),
+            _ => u16::from_le_bytes(word),
+        }
+    }
+
+    fn u32(self, bytes: &[u8]) -> u32 {
+        let word = [bytes[0], bytes[1], bytes[2], bytes[3]];
+        match self {
+            Self::ExplicitBig => u32::from_be_bytes(word),
+            _ => u32::from_le_bytes(word),
+        }
+    }
+}
+
+/// The head of an element; its value follows.
+#[derive(Debug, Clone, Copy)]
+pub struct Element {
+    /// Group and element number.
+    pub tag: Tag,
+    /// The value representation, where the encoding states it.
+    pub vr: Option<[u8; 2]>,
+    /// Bytes of the value; `None` if it ends at a delimiter.
+    pub length: Option<usize>,
+}
+
+/// The name that PS3.6 gives a tag, or the tag.
+pub fn name(tag: Tag) -> String {
+    match StandardDataDictionary.by_tag(tag) {
+        Some(entry) if !entry.alias().is_empty() => entry.alias().to_owned(),
+        _ => tag.to_string(),
+    }
+}
+
+/// A position among the elements of a data set.
+#[derive(Debug, Clone)]
+pub struct Elements<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    encoding: Encoding,
+}
+
+impl<'a> Elements<'a> {
+    /// Starts at the offset `at` of `bytes`.
+    pub fn new(bytes: &'a [u8], at: usize, encoding: Encoding) -> Self {
+        Self { bytes, at, encoding }
+    }
+
+    /// The offset of the next byte.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The byte order in force.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The next element's head, or `None` at the end of the bytes.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`] inside a head, [`ReadError::Structure`] where none can be.
+    pub fn next(&mut self) -> Result<Option<Element>, ReadError> {
+        if self.at == self.bytes.len() {
+            return Ok(None);
+        }
+        let head = self.peek(8, || "the head of an element".into())?;
+        let tag = Tag(self.encoding.u16(head), self.encoding.u16(&head[2..]));
+        // Items and delimiters (PS3.5 7.5) have no value representation in any encoding.
+        if tag.group() == 0xFFFE || self.encoding == Encoding::ImplicitLittle {
+            let length = self.encoding.u32(&head[4..]);
+            self.at += 8;
+            return Ok(Some(Element { tag, vr: None, length: defined(length) }));
+        }
+        let vr = [head[4], head[5]];
+        let length = if has_short_length(vr) {
+            self.at += 8;
+            Some(usize::from(self.encoding.u16(&head[6..])))
+        } else if vr.iter().all(u8::is_ascii_uppercase) {
+            let head = self.peek(12, || name(tag))?;
+            self.at += 12;
+            defined(self.encoding.u32(&head[8..]))
+        } else {
+            return Err(ReadError::Structure {
+                attribute: name(tag),
+                at: self.at,
+                found: format!("bytes {:02x} {:02x}", vr[0], vr[1]),
+                needed: "a value representation",
+            });
+        };
+        Ok(Some(Element { tag, vr: Some(vr), length }))
+    }
+
+    /// The value of `element`, whose head was read last; goes behind it. A sequence or
+    /// fragments of undefined length are skipped and give an empty value.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`] if the value goes beyond the bytes, and those of
+    /// [`Elements::items`].
+    pub fn value(&mut self, element: &Element) -> Result<&'a [u8], ReadError> {
+        self.nested_value(element, 0)
+    }
+
+    fn nested_value(&mut self, element: &Element, depth: usize) -> Result<&'a [u8], ReadError> {
+        match element.length {
+            Some(length) => {
+                let value = self.peek(length, || name(element.tag))?;
+                self.at += length;
+                Ok(value)
+            }
+            None if is_fragments(element) => {
+                while self.fragment(element.tag)?.is_some() {}
+                Ok(&[])
+            }
+            None => {
+                self.nested_items(element, depth, &mut |_, _, _| {})?;
+                Ok(&[])
+            }
+        }
+    }
+
+    /// Calls `visit` with the number of the item, the element and its value for each element
+    /// directly in an item of `sequence`, whose head was read last; goes behind it.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`], or [`ReadError::Structure`] if items and delimiters do not
+    /// match or sequences lie too deep in each other.
+    pub fn items(
+        &mut self,
+        sequence: &Element,
+        mut visit: impl FnMut(usize, &Element, &'a [u8]),
+    ) -> Result<(), ReadError> {
+        self.nested_items(sequence, 0, &mut visit)
+    }
+
+    fn nested_items(
+        &mut self,
+        sequence: &Element,
+        depth: usize,
+        visit: &mut dyn FnMut(usize, &Element, &'a [u8]),
+    ) -> Result<(), ReadError> {
+        if depth == MAX_DEPTH {
+            return Err(self.structure(sequence.tag, "another sequence inside", "16 at most"));
+        }
+        let end = self.end(sequence)?;
+        let outside = self.encoding;
+        // PS3.5 6.2.2: a UN of undefined length is a sequence in Implicit VR Little Endian.
+        if sequence.vr == Some(*b"UN") {
+            self.encoding = Encoding::ImplicitLittle;
+        }
+        let mut index = 0;
+        while !self.reached(end, sequence.tag)? {
+            let item = self.inside(sequence.tag)?;
+            match item.tag {
+                SEQUENCE_DELIMITER if end.is_none() => break,
+                ITEM => {}
+                other => return Err(self.structure(sequence.tag, &name(other), "an item")),
+            }
+            let item_end = self.end(&item)?;
+            while !self.reached(item_end, sequence.tag)? {
+                let element = self.inside(sequence.tag)?;
+                if element.tag == ITEM_DELIMITER && item_end.is_none() {
+                    break;
+                }
+                let value = self.nested_value(&element, depth + 1)?;
+                visit(index, &element, value);
+            }
+            index += 1;
+        }
+        self.encoding = outside;
+        Ok(())
+    }
+
+    /// The range of bytes of the next fragment of encapsulated pixel data (PS3.5 A.4), or
+    /// `None` behind the delimiter that ends them.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`], or [`ReadError::Structure`] if there is something else.
+    pub fn fragment(&mut self, owner: Tag) -> Result<Option<std::ops::Range<usize>>, ReadError> {
+        let item = self.inside(owner)?;
+        match (item.tag, item.length) {
+            (SEQUENCE_DELIMITER, _) => Ok(None),
+            (ITEM, Some(length)) => {
+                self.peek(length, || name(owner))?;
+                self.at += length;
+                Ok(Some(self.at - length..self.at))
+            }
+            (other, _) => Err(self.structure(owner, &name(other), "a fragment of known length")),
+        }
+    }
+
+    fn inside(&mut self, owner: Tag) -> Result<Element, ReadError> {
+        self.next()?.ok_or_else(|| ReadError::Truncated {
+            attribute: name(owner),
+            need: 8,
+            have: 0,
+        })
+    }
+
+    fn end(&self, element: &Element) -> Result<Option<usize>, ReadError> {
+        let Some(length) = element.length else { return Ok(None) };
+        self.peek(length, || name(element.tag))?;
+        Ok(Some(self.at + length))
+    }
+
+    fn reached(&self, end: Option<usize>, owner: Tag) -> Result<bool, ReadError> {
+        match end {
+            Some(end) if self.at > end => {
+                Err(self.structure(owner, "an element across its end", "elements inside it"))
+            }
+            end => Ok(end == Some(self.at)),
+        }
+    }
+
+    fn structure(&self, owner: Tag, found: &str, needed: &'static str) -> ReadError {
+        ReadError::Structure { attribute: name(owner), at: self.at, found: found.into(), needed }
+    }
+
+    fn peek(&self, count: usize, what: impl FnOnce() -> String) -> Result<&'a [u8], ReadError> {
+        let left = &self.bytes[self.at..];
+        left.get(..count).ok_or_else(|| ReadError::Truncated {
+            attribute: what(),
+            need: count as u64,
+            have: left.len() as u64,
+        })
+    }
+}
+
+fn defined(length: u32) -> Option<usize> {
+    (length != u32::MAX).then_some(length as usize)
+}
+
+/// PS3.5 table 7.1-2: these have 16 bits of length, all others 32.
+fn has_short_length(vr: [u8; 2]) -> bool {
+    matches!(
+        &vr,
+        b"AE"
+            | b"AS"
+            | b"AT"
+            | b"CS"
+            | b"DA"
+            | b"DS"
+            | b"DT"
+            | b"FL"
+            | b"FD"
+            | b"IS"
+            | b"LO"
+            | b"LT"
+            | b"PN"
+            | b"SH"
+            | b"SL"
+            | b"SS"
+            | b"ST"
+            | b"TM"
+            | b"UI"
+            | b"UL"
+            | b"US"
+    )
+}
+
+fn is_fragments(element: &Element) -> bool {
+    element.tag == tags::PIXEL_DATA || [Some(*b"OB"), Some(*b"OW")].contains(&element.vr)
+}

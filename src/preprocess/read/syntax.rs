@@ -1,0 +1,145 @@
+//! Transfer syntaxes: how the elements and the pixels of a file are written.
+
+use super::elements::Encoding;
+
+/// A transfer syntax of DICOM PS3.5 that mammograms come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum TransferSyntax {
+    ImplicitLittleEndian,
+    ExplicitLittleEndian,
+    ExplicitBigEndian,
+    DeflatedExplicitLittleEndian,
+    RleLossless,
+    JpegBaseline,
+    JpegExtended,
+    JpegLossless,
+    JpegLosslessSv1,
+    JpegLsLossless,
+    JpegLsNearLossless,
+    Jpeg2000Lossless,
+    Jpeg2000,
+    HtJpeg2000Lossless,
+    HtJpeg2000LosslessRpcl,
+    HtJpeg2000,
+}
+
+use TransferSyntax::*;
+
+impl TransferSyntax {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        ImplicitLittleEndian,
+        ExplicitLittleEndian,
+        ExplicitBigEndian,
+        DeflatedExplicitLittleEndian,
+        RleLossless,
+        JpegBaseline,
+        JpegExtended,
+        JpegLossless,
+        JpegLosslessSv1,
+        JpegLsLossless,
+        JpegLsNearLossless,
+        Jpeg2000Lossless,
+        Jpeg2000,
+        HtJpeg2000Lossless,
+        HtJpeg2000LosslessRpcl,
+        HtJpeg2000,
+    ];
+
+    /// The syntax of a UID such as `1.2.840.10008.1.2.4.70`.
+    pub fn from_uid(uid: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|syntax| syntax.uid() == uid)
+    }
+
+    /// Its UID (PS3.6 table A-1).
+    pub fn uid(self) -> &'static str {
+        match self {
+            ImplicitLittleEndian => "1.2.840.10008.1.2",
+            ExplicitLittleEndian => "1.2.840.10008.1.2.1",
+            DeflatedExplicitLittleEndian => "1.2.840.10008.1.2.1.99",
+            ExplicitBigEndian => "1.2.840.10008.1.2.2",
+            RleLossless => "1.2.840.10008.1.2.5",
+            JpegBaseline => "1.2.840.10008.1.2.4.50",
+            JpegExtended => "1.2.840.10008.1.2.4.51",
+            JpegLossless => "1.2.840.10008.1.2.4.57",
+            JpegLosslessSv1 => "1.2.840.10008.1.2.4.70",
+            JpegLsLossless => "1.2.840.10008.1.2.4.80",
+            JpegLsNearLossless => "1.2.840.10008.1.2.4.81",
+            Jpeg2000Lossless => "1.2.840.10008.1.2.4.90",
+            Jpeg2000 => "1.2.840.10008.1.2.4.91",
+            HtJpeg2000Lossless => "1.2.840.10008.1.2.4.201",
+            HtJpeg2000LosslessRpcl => "1.2.840.10008.1.2.4.202",
+            HtJpeg2000 => "1.2.840.10008.1.2.4.203",
+        }
+    }
+
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            ImplicitLittleEndian => "Implicit VR Little Endian",
+            ExplicitLittleEndian => "Explicit VR Little Endian",
+            DeflatedExplicitLittleEndian => "Deflated Explicit VR Little Endian",
+            ExplicitBigEndian => "Explicit VR Big Endian",
+            RleLossless => "RLE Lossless",
+            JpegBaseline => "JPEG Baseline",
+            JpegExtended => "JPEG Extended",
+            JpegLossless => "JPEG Lossless",
+            JpegLosslessSv1 => "JPEG Lossless SV1",
+            JpegLsLossless => "JPEG-LS Lossless",
+            JpegLsNearLossless => "JPEG-LS Near-lossless",
+            Jpeg2000Lossless => "JPEG 2000 Lossless",
+            Jpeg2000 => "JPEG 2000",
+            HtJpeg2000Lossless => "High-Throughput JPEG 2000 Lossless",
+            HtJpeg2000LosslessRpcl => "High-Throughput JPEG 2000 Lossless RPCL",
+            HtJpeg2000 => "High-Throughput JPEG 2000",
+        }
+    }
+
+    /// How the elements of the data set are written.
+    pub fn encoding(self) -> Encoding {
+        match self {
+            ImplicitLittleEndian => Encoding::ImplicitLittle,
+            ExplicitBigEndian => Encoding::ExplicitBig,
+            _ => Encoding::ExplicitLittle,
+        }
+    }
+
+    /// Whether pixels come as fragments of a compressed stream (PS3.5 A.4).
+    pub fn is_encapsulated(self) -> bool {
+        !matches!(
+            self,
+            ImplicitLittleEndian
+                | ExplicitLittleEndian
+                | ExplicitBigEndian
+                | DeflatedExplicitLittleEndian
+        )
+    }
+
+    /// Whether the pixels are JPEG 2000, high throughput or not.
+    pub fn is_jpeg_2000(self) -> bool {
+        matches!(
+            self,
+            Jpeg2000Lossless | Jpeg2000 | HtJpeg2000Lossless | HtJpeg2000LosslessRpcl | HtJpeg2000
+        )
+    }
+
+    /// Whether decoded values may differ from those that were encoded, and so lie outside
+    /// the range that they had.
+    pub fn may_be_lossy(self) -> bool {
+        matches!(self, JpegBaseline | JpegExtended | JpegLsNearLossless | Jpeg2000 | HtJpeg2000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_names_one_syntax() {
+        for syntax in TransferSyntax::ALL {
+            assert_eq!(TransferSyntax::from_uid(syntax.uid()), Some(syntax));
+        }
+        assert_eq!(TransferSyntax::from_uid("1.2.840.10008.1.2.4.100"), None);
+    }
+}
