@@ -1,0 +1,84 @@
+//! What a decoder yields, made the stored value that the header describes.
+//!
+//! Four things differ in real files, and each has one answer here:
+//! - The codestream has more bits than Bits Stored (JPEG 2000 of the RSNA set: 16 for 12).
+//!   Bits above High Bit are no part of a value (PS3.5 8.1.1), so a lossless stream is cut to
+//!   the bits stored. A lossy one may have overshot its range, so it is clipped to that.
+//! - High Bit is above Bits Stored - 1: the value is shifted down.
+//! - The codestream says unsigned where Pixel Representation says signed, or the reverse: the
+//!   low bits of its precision are read with the header's sign, as pydicom reads them.
+//! - JPEG and JPEG-LS know no sign: the same.
+
+use super::DecodeError;
+use crate::preprocess::read::{PixelLayout, TransferSyntax};
+
+/// What a codestream says of its samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// Bits.
+    pub precision: u8,
+    /// Whether they are two's complement.
+    pub signed: bool,
+}
+
+/// Makes decoded samples stored values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Values {
+    /// Unused bits below the value.
+    shift: u32,
+    /// Bits above those that count, of 32: shifting there and back drops them.
+    above: u32,
+    signed: bool,
+    clip: (i32, i32),
+    /// Whether 16-bit samples are stored values already.
+    is_identity: bool,
+}
+
+impl Values {
+    /// For samples of `sample`'s kind under the header's `layout`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Precision`] for more bits than are allocated.
+    pub fn new(
+        layout: &PixelLayout,
+        syntax: TransferSyntax,
+        sample: Sample,
+    ) -> Result<Self, DecodeError> {
+        let (precision, bits_stored) = (u32::from(sample.precision), u32::from(layout.bits_stored));
+        if precision > u32::from(layout.bits_allocated) {
+            let (found, bits_allocated) = (sample.precision, layout.bits_allocated);
+            return Err(DecodeError::Precision { found, bits_allocated });
+        }
+        let top = u32::from(layout.high_bit) + 1;
+        let shift = if precision >= top { top - bits_stored } else { 0 };
+        let bits = match (sample.signed == layout.signed, syntax.may_be_lossy()) {
+            (true, false) => bits_stored,
+            (true, true) => 32,
+            (false, false) => bits_stored.min(precision - shift),
+            (false, true) => precision - shift,
+        };
+        let is_identity = shift == 0
+            && sample.signed == layout.signed
+            && precision <= bits_stored
+            && (!layout.signed || precision == 16);
+        let (signed, clip) = (layout.signed, layout.range());
+        Ok(Self { shift, above: 32 - bits, signed, clip, is_identity })
+    }
+
+    /// One sample's stored value, two's complement over 16 bits when signed.
+    #[inline(always)]
+    pub fn stored(self, sample: i32) -> u16 {
+        let up = (sample >> self.shift) << self.above;
+        let value = if self.signed { up >> self.above } else { ((up as u32) >> self.above) as i32 };
+        value.clamp(self.clip.0, self.clip.1) as u16
+    }
+
+    /// All of them, in place.
+    pub fn correct(self, samples: &mut [u16]) {
+        if !self.is_identity {
+            for sample in samples {
+                *sample = self.stored(i32::from(*sample));
+            }
+        }
+    }
+}
