@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Laterality, Split};
 use crate::units::PixelSpacing;
 
+pub(crate) use load::distance;
 pub use load::{ConfigError, load};
 
 /// Everything that can be configured, as typed.
