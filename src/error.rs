@@ -5,6 +5,9 @@
 
 use std::path::PathBuf;
 
+use crate::dataset::StrayReason;
+use crate::dataset::folds::FoldsError;
+use crate::dataset::table::TableErrors;
 use crate::preprocess::decode::DecodeError;
 use crate::preprocess::read::ReadError;
 use crate::preprocess::roi::RoiError;
@@ -13,6 +16,9 @@ use crate::preprocess::window::WindowError;
 /// Why one file is set aside.
 #[derive(Debug, thiserror::Error)]
 pub enum Reject {
+    /// It has no row in the table.
+    #[error(transparent)]
+    Stray(#[from] StrayReason),
     /// It is no readable DICOM image.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -107,6 +113,12 @@ pub enum Fault {
         /// What the format's library said.
         reason: String,
     },
+    /// The tables are wrong.
+    #[error(transparent)]
+    Table(#[from] TableErrors),
+    /// The patients cannot be divided as asked, or are not.
+    #[error(transparent)]
+    Folds(#[from] FoldsError),
     /// The system refused a file operation.
     #[error("{path}")]
     Io {

@@ -1,0 +1,203 @@
+//! What came of the division, and the proof that it leaks nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{FoldsError, Member, held_out, patients};
+use crate::config::{FoldScheme, FoldsConfig};
+use crate::dataset::Role;
+use crate::record::Split;
+
+/// The groups of patients, for the manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// What makes a fold.
+    pub scheme: FoldScheme,
+    /// Seed of the division.
+    pub seed: u64,
+    /// The folds in order, then locked, left out and test where there are any.
+    pub groups: Vec<Group>,
+    /// Patients who stand on both sides of a line.
+    pub straddling: Straddling,
+}
+
+/// One fold, or what is in none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Which one.
+    pub role: Role,
+    /// The site or machine that the fold holds out; `None` under `scheme: patient`, and for the
+    /// fold of those without one.
+    pub held_out: Option<i64>,
+    /// All of them.
+    pub all: Tally,
+    /// Those with cancer.
+    pub cancer: Tally,
+    /// Share with cancer among those with a label.
+    pub prevalence: Prevalence,
+    /// By `site_id`, missing last.
+    pub sites: Vec<Count>,
+    /// By `machine_id`, missing last.
+    pub machines: Vec<Count>,
+}
+
+/// How many of each. A breast is a patient and a side; images without a side count for none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Tally {
+    pub patients: usize,
+    pub breasts: usize,
+    pub images: usize,
+}
+
+/// Share with cancer; `None` where nothing has a label.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Prevalence {
+    pub patients: Option<f64>,
+    pub breasts: Option<f64>,
+    pub images: Option<f64>,
+}
+
+/// Images of one site or machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// The site or machine.
+    pub value: Option<i64>,
+    /// Its images.
+    pub images: usize,
+    /// Those of them with cancer.
+    pub cancer: usize,
+}
+
+/// Patients who stand on both sides of a line. Each is in one fold all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Straddling {
+    /// Patients of the training table seen at several sites.
+    pub sites: usize,
+    /// Patients of the training table seen on several machines.
+    pub machines: usize,
+    /// Patients in the training and in the test table.
+    pub tables: usize,
+}
+
+/// Counts every group, after proving that no patient of the training table is in two.
+///
+/// # Errors
+/// [`FoldsError::Divided`] for a patient in two groups.
+///
+/// # Panics
+/// If there are not as many roles as images.
+pub fn audit<'a>(
+    images: impl IntoIterator<Item = Member<'a>>,
+    roles: &[Role],
+    config: &FoldsConfig,
+) -> Result<Audit, FoldsError> {
+    let images: Vec<_> = images.into_iter().collect();
+    assert_eq!(images.len(), roles.len(), "every image has a role");
+    prove(&images, roles)?;
+
+    let mut members: BTreeMap<Role, Vec<&Member>> = BTreeMap::new();
+    if config.scheme == FoldScheme::Patient {
+        members.extend((0..config.count).map(|fold| (Role::Fold(fold), Vec::new())));
+    }
+    for (image, role) in images.iter().zip(roles) {
+        members.entry(*role).or_default().push(image);
+    }
+    let values = match config.scheme {
+        FoldScheme::Patient => Vec::new(),
+        scheme => held_out(&patients(&images), scheme)?,
+    };
+    let groups = members.into_iter().map(|(role, images)| {
+        let held_out = match role {
+            Role::Fold(fold) => values.get(usize::from(fold)).copied().flatten(),
+            _ => None,
+        };
+        group(role, held_out, &images)
+    });
+    Ok(Audit {
+        scheme: config.scheme,
+        seed: config.seed,
+        groups: groups.collect(),
+        straddling: straddling(&images),
+    })
+}
+
+/// Patients of the training table alone: nobody trains on the test table.
+fn prove(images: &[Member], roles: &[Role]) -> Result<(), FoldsError> {
+    let mut seen: HashMap<&str, Role> = HashMap::new();
+    let train = images.iter().zip(roles).filter(|(image, _)| image.split == Split::Train);
+    for (image, role) in train {
+        let first = *seen.entry(image.patient_id).or_insert(*role);
+        if first != *role {
+            return Err(FoldsError::Divided {
+                patient_id: image.patient_id.to_owned(),
+                first: first.to_string(),
+                second: role.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn group(role: Role, held_out: Option<i64>, images: &[&Member]) -> Group {
+    let all = tally(images.iter().copied());
+    let cancer = tally(images.iter().copied().filter(|image| image.cancer == Some(true)));
+    let labelled = tally(images.iter().copied().filter(|image| image.cancer.is_some()));
+    let share = |some: usize, of: usize| (of > 0).then(|| some as f64 / of as f64);
+    Group {
+        role,
+        held_out,
+        all,
+        cancer,
+        prevalence: Prevalence {
+            patients: share(cancer.patients, labelled.patients),
+            breasts: share(cancer.breasts, labelled.breasts),
+            images: share(cancer.images, labelled.images),
+        },
+        sites: counts(images, |image| image.site_id),
+        machines: counts(images, |image| image.machine_id),
+    }
+}
+
+fn tally<'a>(images: impl Iterator<Item = &'a Member<'a>>) -> Tally {
+    let (mut patients, mut breasts, mut count) = (HashSet::new(), HashSet::new(), 0);
+    for image in images {
+        count += 1;
+        patients.insert(image.patient_id);
+        breasts.extend(image.laterality.map(|side| (image.patient_id, side)));
+    }
+    Tally { patients: patients.len(), breasts: breasts.len(), images: count }
+}
+
+fn counts(images: &[&Member], value: impl Fn(&Member) -> Option<i64>) -> Vec<Count> {
+    let mut counts: BTreeMap<(bool, Option<i64>), Count> = BTreeMap::new();
+    for image in images {
+        let value = value(image);
+        let empty = Count { value, images: 0, cancer: 0 };
+        let count = counts.entry((value.is_none(), value)).or_insert(empty);
+        count.images += 1;
+        count.cancer += usize::from(image.cancer == Some(true));
+    }
+    counts.into_values().collect()
+}
+
+fn straddling(images: &[Member]) -> Straddling {
+    let train = || images.iter().filter(|image| image.split == Split::Train);
+    let several = |value: fn(&Member) -> Option<i64>| {
+        let pairs: HashSet<_> =
+            train().filter_map(|image| Some((image.patient_id, value(image)?))).collect();
+        let mut often: HashMap<&str, usize> = HashMap::new();
+        pairs.iter().for_each(|(patient, _)| *often.entry(patient).or_default() += 1);
+        often.values().filter(|&&values| values > 1).count()
+    };
+    let trained: HashSet<_> = train().map(|image| image.patient_id).collect();
+    let tested = images.iter().filter(|image| image.split == Split::Test);
+    let tested: HashSet<_> = tested.map(|image| image.patient_id).collect();
+    Straddling {
+        sites: several(|image| image.site_id),
+        machines: several(|image| image.machine_id),
+        tables: trained.intersection(&tested).count(),
+    }
+}
