@@ -1,0 +1,191 @@
+//! The files that are there.
+//!
+//! In: folders below the input folder. Out: every regular file in them, at any depth, whose
+//! name ends as the images' do, with its size, sorted by path.
+//!
+//! Each folder is read once, and the size is the only thing asked of a file. What takes the
+//! time on a network file system is waiting, so many folders and many files of a folder are
+//! asked about at once. A link to a file or a folder is followed, except back into a folder
+//! that it was reached through. An entry that cannot be read is a [`Fault`]: a half-mounted
+//! disk must not look like a small dataset.
+
+use std::fs::{self, DirEntry, FileType};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::error::Fault;
+
+/// Requests in flight: above the number of cores, because they wait on a disk or a server.
+const THREADS: usize = 16;
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct File {
+    /// Below the input folder, with `/` between components. A name that is not UTF-8 is shown
+    /// with replacement characters, and no row can name it.
+    pub relative: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// Lists the files in `folders` below `input` whose name ends in `.extension`, or all without
+/// one. A folder that does not exist holds no files; `input` itself has to exist.
+///
+/// # Errors
+/// [`Fault::Io`] for a folder or file that cannot be asked about.
+pub fn list(input: &Path, folders: &[String], extension: Option<&str>) -> Result<Vec<File>, Fault> {
+    fs::metadata(input).map_err(Fault::io(input))?;
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build();
+    let threads = threads.map_err(|e| Fault::io(input)(std::io::Error::other(e)))?;
+    let mut files = threads.install(|| {
+        let walk = |folder: &String| {
+            let path = if folder.is_empty() { input.to_owned() } else { input.join(folder) };
+            match path.try_exists() {
+                Ok(false) => Ok(Vec::new()),
+                _ => walk(&Folder { path, relative: folder.clone(), via: Vec::new() }, extension),
+            }
+        };
+        folders.par_iter().map(walk).try_reduce(Vec::new, concatenate)
+    })?;
+    files.par_sort_unstable();
+    Ok(files)
+}
+
+/// A folder on the way down.
+struct Folder {
+    path: PathBuf,
+    relative: String,
+    /// The real places of the folders in which links were followed to get here.
+    via: Vec<PathBuf>,
+}
+
+impl Folder {
+    fn child(&self, name: &str) -> String {
+        if self.relative.is_empty() { name.to_owned() } else { format!("{}/{name}", self.relative) }
+    }
+}
+
+fn walk(folder: &Folder, extension: Option<&str>) -> Result<Vec<File>, Fault> {
+    let mut entries = Vec::new();
+    let mut below = Vec::new();
+    for entry in fs::read_dir(&folder.path).map_err(Fault::io(&folder.path))? {
+        let entry = entry.map_err(Fault::io(&folder.path))?;
+        let kind = entry.file_type().map_err(Fault::io(entry.path()))?;
+        if kind.is_dir() {
+            let relative = folder.child(&entry.file_name().to_string_lossy());
+            below.push(Folder { path: entry.path(), relative, via: folder.via.clone() });
+        } else if kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|to| to.is_dir()) {
+            below.extend(follow(folder, &entry)?);
+        } else if has_extension(&entry.file_name().to_string_lossy(), extension) {
+            entries.push((entry, kind));
+        }
+    }
+    let size = |(entry, kind): (DirEntry, FileType)| size(folder, &entry, kind).transpose();
+    let files: Vec<File> =
+        entries.into_par_iter().with_min_len(32).filter_map(size).collect::<Result<_, Fault>>()?;
+    let deeper =
+        below.par_iter().map(|folder| walk(folder, extension)).try_reduce(Vec::new, concatenate)?;
+    Ok(concatenate(files, deeper)?)
+}
+
+/// The folder behind a link, unless the way there went through it already.
+fn follow(folder: &Folder, link: &DirEntry) -> Result<Option<Folder>, Fault> {
+    let here = folder.path.canonicalize().map_err(Fault::io(&folder.path))?;
+    let there = link.path().canonicalize().map_err(Fault::io(link.path()))?;
+    let mut via = folder.via.clone();
+    via.push(here);
+    if via.iter().any(|passed| passed.starts_with(&there)) {
+        return Ok(None);
+    }
+    let relative = folder.child(&link.file_name().to_string_lossy());
+    Ok(Some(Folder { path: link.path(), relative, via }))
+}
+
+/// `None` for what is no regular file, and for a link that leads nowhere.
+fn size(folder: &Folder, entry: &DirEntry, kind: FileType) -> Result<Option<File>, Fault> {
+    let metadata = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
+    let metadata = match metadata {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(Fault::io(entry.path()))?,
+    };
+    let relative = folder.child(&entry.file_name().to_string_lossy());
+    Ok(metadata.is_file().then(|| File { relative, bytes: metadata.len() }))
+}
+
+fn has_extension(name: &str, extension: Option<&str>) -> bool {
+    extension.is_none_or(|wanted| {
+        name.rsplit_once('.').is_some_and(|(_, has)| has.eq_ignore_ascii_case(wanted))
+    })
+}
+
+fn concatenate(mut a: Vec<File>, mut b: Vec<File>) -> Result<Vec<File>, Fault> {
+    if a.len() < b.len() {
+        std::mem::swap(&mut a, &mut b);
+    }
+    a.append(&mut b);
+    Ok(a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file.as_bytes()).unwrap();
+        }
+        root
+    }
+
+    fn names(root: &Path, folder: &str) -> Vec<String> {
+        let files = list(root, &[folder.to_owned()], Some("dcm")).unwrap();
+        files.into_iter().map(|file| file.relative).collect()
+    }
+
+    #[test]
+    fn files_are_found_at_any_depth_with_their_size() {
+        let root = tree(&["train/b/2.dcm", "train/1.DCM", "train/b/c/d/3.dcm", "train/b/x.txt"]);
+        let files = list(root.path(), &["train".to_owned()], Some("dcm")).unwrap();
+        let found: Vec<_> = files.iter().map(|f| (f.relative.as_str(), f.bytes)).collect();
+        let expected = [("train/1.DCM", 11), ("train/b/2.dcm", 13), ("train/b/c/d/3.dcm", 17)];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn only_the_folders_asked_for_are_listed() {
+        let root = tree(&["train/1.dcm", "test/2.dcm", "3.dcm"]);
+        assert_eq!(names(root.path(), "train"), ["train/1.dcm"]);
+        assert_eq!(names(root.path(), ""), ["3.dcm", "test/2.dcm", "train/1.dcm"]);
+        assert_eq!(names(root.path(), "absent"), [""; 0]);
+    }
+
+    #[test]
+    fn an_input_folder_that_is_not_there_is_a_fault() {
+        let root = tree(&[]);
+        let fault = list(&root.path().join("unmounted"), &[String::new()], None).unwrap_err();
+        assert!(fault.to_string().contains("unmounted"), "{fault}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_never_round_in_circles() {
+        use std::os::unix::fs::symlink;
+        let root = tree(&["in/a/1.dcm", "in/b/2.dcm", "elsewhere/3.dcm"]);
+        let at = |path: &str| root.path().join(path);
+        symlink(at("elsewhere"), at("in/linked")).unwrap();
+        symlink(at("elsewhere/3.dcm"), at("in/4.dcm")).unwrap();
+        symlink(at("nowhere"), at("in/5.dcm")).unwrap();
+        symlink(at("in"), at("in/a/up")).unwrap();
+        symlink(at("in/a"), at("in/b/across")).unwrap();
+        symlink(at("in/b"), at("in/a/across")).unwrap();
+        let found = names(&at("in"), "");
+        let expected =
+            ["4.dcm", "a/1.dcm", "a/across/2.dcm", "b/2.dcm", "b/across/1.dcm", "linked/3.dcm"];
+        assert_eq!(found, expected);
+    }
+}
