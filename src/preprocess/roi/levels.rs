@@ -1,0 +1,159 @@
+//! Reads the grey levels of an image: where its air may be, and what stands out from it.
+
+use crate::plane::Plane;
+
+/// Grey values counted in 512 to 1023 equal bins.
+#[derive(Debug, Clone, Default)]
+pub struct Histogram {
+    counts: Vec<u32>,
+    /// A bin holds `2^shift` values.
+    shift: u32,
+    total: u32,
+}
+
+/// A level that may be air, and the thresholds that follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Levels {
+    /// Most frequent value of the air.
+    pub air: u16,
+    /// Above it a pixel is surely no air.
+    pub sure: u16,
+    /// Above it a pixel beside tissue is tissue: thin, faint skin.
+    pub faint: u16,
+    /// Bright tissue: 95 % of what is no air lies below.
+    pub bright: u16,
+}
+
+/// A pixel of tissue is at least this much brighter than air, as a share of the tissue's range.
+/// On eight real images of four machines, half of it and four times of it give the same box
+/// within 1 % of the frame; skin starts at about 3 %.
+const SURE: f32 = 0.02;
+/// The same for the faint end of the skin, beside sure tissue.
+const FAINT: f32 = 0.006;
+/// Standard deviations of the air's own variation that count as air, far from the breast...
+const SURE_DEVIATIONS: f32 = 4.0;
+/// ... and beside it.
+const FAINT_DEVIATIONS: f32 = 2.5;
+
+impl Histogram {
+    /// Counts the pixels of `image`. Its memory is used again.
+    pub fn count(&mut self, image: &Plane<u16>) {
+        let most = image.pixels().iter().fold(0, |a, &b| a.max(b));
+        self.shift = (u16::BITS - most.leading_zeros()).saturating_sub(10);
+        self.counts.clear();
+        self.counts.resize((usize::from(most) >> self.shift) + 1, 0);
+        for &v in image.pixels() {
+            self.counts[usize::from(v >> self.shift)] += 1;
+        }
+        self.total = self.counts.iter().sum();
+    }
+
+    /// The value that `share` of the pixels in bins from `first` on do not exceed.
+    pub fn quantile(&self, first: usize, share: f32) -> u16 {
+        let above = &self.counts[first.min(self.counts.len())..];
+        let wanted = (above.iter().sum::<u32>() as f32 * share) as u32;
+        let mut seen = 0;
+        let at = above.iter().position(|&n| {
+            seen += n;
+            seen > wanted
+        });
+        self.value(first + at.unwrap_or(above.len()))
+    }
+
+    /// The dark peaks that may be air, darkest first, three at most.
+    ///
+    /// A film has several: the light box's shutters, the unexposed rim, the air.
+    pub fn air(&self) -> Vec<Levels> {
+        let span = (self.bin(self.quantile(0, 0.999)) + 1).max(8);
+        let reach = span / 100;
+        let mass = |bin: usize| -> u32 {
+            let end = (bin + reach + 1).min(self.counts.len());
+            self.counts[bin.saturating_sub(reach)..end].iter().sum()
+        };
+        let enough = self.total / 40;
+        let mut peaks: Vec<usize> = Vec::new();
+        for bin in 0..(span * 2 / 3).min(self.counts.len()) {
+            if mass(bin) < enough.max(1) {
+                continue;
+            }
+            match peaks.last_mut() {
+                // Still the same hill, unless a valley lies between.
+                Some(last) if (*last..bin).all(|b| mass(b) * 2 > mass(*last).min(mass(bin))) => {
+                    if mass(bin) > mass(*last) {
+                        *last = bin;
+                    }
+                }
+                _ => peaks.push(bin),
+            }
+        }
+        peaks.truncate(3);
+        peaks.into_iter().map(|peak| self.levels(self.mode(peak, reach), span)).collect()
+    }
+
+    /// Otsu's threshold (1979): the split that leaves the least variance on both sides.
+    pub fn otsu(&self) -> Levels {
+        let all: f64 = self.counts.iter().enumerate().map(|(b, &n)| b as f64 * f64::from(n)).sum();
+        let (mut dark, mut dark_sum, mut best, mut split) = (0.0, 0.0, -1.0, 0);
+        for (bin, &n) in self.counts.iter().enumerate() {
+            dark += f64::from(n);
+            dark_sum += bin as f64 * f64::from(n);
+            let bright = f64::from(self.total) - dark;
+            if dark == 0.0 || bright == 0.0 {
+                continue;
+            }
+            let apart = dark_sum / dark - (all - dark_sum) / bright;
+            let between = dark * bright * apart * apart;
+            if between > best {
+                (best, split) = (between, bin);
+            }
+        }
+        let air = self.mode(split / 2, split / 2);
+        let between = |share: f32| {
+            let (low, high) = (f32::from(self.value(air)), f32::from(self.value(split + 1)));
+            (low + share * (high - low)) as u16
+        };
+        let bright = self.quantile(split + 1, 0.95);
+        Levels { air: self.value(air), sure: between(1.0), faint: between(0.5), bright }
+    }
+
+    /// The fullest bin within `reach` of `bin`.
+    fn mode(&self, bin: usize, reach: usize) -> usize {
+        let first = bin.saturating_sub(reach);
+        let near = &self.counts[first..(bin + reach + 1).min(self.counts.len())];
+        let fullest = near.iter().enumerate().rev().max_by_key(|(_, n)| **n);
+        first + fullest.map_or(0, |(at, _)| at)
+    }
+
+    fn levels(&self, peak: usize, span: usize) -> Levels {
+        // The air's spread, from its dark flank: the bright one holds scatter and skin.
+        let flank = &self.counts[peak.saturating_sub(span / 6)..=peak];
+        let mass: u32 = flank.iter().sum();
+        let mut seen = 0;
+        let deviation = flank.iter().rev().position(|&n| {
+            seen += n;
+            seen as f32 > 0.68 * mass as f32
+        });
+        let deviation = deviation.unwrap_or(0) as f32;
+        let bright = self.bin(self.quantile(peak + span / 50 + 1, 0.95)).max(peak + 1);
+        let range = (bright - peak) as f32;
+        let above = |share: f32, deviations: f32| {
+            let bins = (share * range).max(deviations * deviation).min(0.3 * range);
+            let value = (peak as f32 + bins) * (1u32 << self.shift) as f32;
+            (value as u16).max(self.value(peak))
+        };
+        Levels {
+            air: self.value(peak),
+            sure: above(SURE, SURE_DEVIATIONS),
+            faint: above(FAINT, FAINT_DEVIATIONS),
+            bright: self.value(bright),
+        }
+    }
+
+    fn bin(&self, value: u16) -> usize {
+        usize::from(value >> self.shift)
+    }
+
+    fn value(&self, bin: usize) -> u16 {
+        u16::try_from(bin << self.shift).unwrap_or(u16::MAX)
+    }
+}

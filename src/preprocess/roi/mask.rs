@@ -1,0 +1,213 @@
+//! Sets of pixels: opened, grown, freed of lines and film rims.
+
+use crate::plane::{Plane, Rect};
+
+/// A set of pixels, a byte each: 1 in the set, 0 not.
+#[derive(Debug, Clone, Default)]
+pub struct Mask {
+    pub plane: Plane<u8>,
+    spare: Vec<u8>,
+}
+
+impl Mask {
+    /// The pixels of `image` above `level` that lie `inside`.
+    pub fn above(&mut self, image: &Plane<u16>, level: u16, inside: Rect) {
+        let mut pixels = std::mem::take(&mut self.plane).into_pixels();
+        pixels.clear();
+        pixels.extend(image.pixels().iter().map(|&v| u8::from(v > level)));
+        self.plane = Plane::new(image.width(), image.height(), pixels);
+        self.keep(inside);
+    }
+
+    /// Empties everything outside `inside`.
+    pub fn keep(&mut self, inside: Rect) {
+        for y in 0..self.plane.height() {
+            let row = self.plane.row_mut(y);
+            if y < inside.top || y >= inside.bottom() {
+                row.fill(0);
+            } else {
+                row[..inside.left].fill(0);
+                row[inside.right()..].fill(0);
+            }
+        }
+    }
+
+    /// Removes what is narrower than `2 * radius + 1` pixels: text, scratches, wires. The
+    /// frame's edge cuts nothing: the image is thought to go on beyond it.
+    pub fn open(&mut self, radius: usize) {
+        self.slide(radius, |a, b| a & b);
+        self.slide(radius, |a, b| a | b);
+    }
+
+    /// Adds the pixels within `radius` (in rows and in columns) of the set.
+    pub fn dilate(&mut self, radius: usize) {
+        self.slide(radius, |a, b| a | b);
+    }
+
+    /// Keeps what `other` holds as well.
+    pub fn intersect(&mut self, other: &Self) {
+        for (a, b) in self.plane.pixels_mut().iter_mut().zip(other.plane.pixels()) {
+            *a &= b;
+        }
+    }
+
+    /// Joins every pixel with those in a square of `2 * radius + 1` around it: along the rows,
+    /// then down the columns, each in steps that double the window.
+    fn slide(&mut self, radius: usize, join: impl Fn(u8, u8) -> u8 + Copy) {
+        let (width, height) = (self.plane.width(), self.plane.height());
+        let window = 2 * radius + 1;
+        let mut line = vec![0; width + 2 * radius];
+        for y in 0..height {
+            let row = self.plane.row_mut(y);
+            line[radius..radius + width].copy_from_slice(row);
+            line[..radius].fill(row[0]);
+            line[radius + width..].fill(row[width - 1]);
+            each_step(window, |step| {
+                let joined = line.len() - step;
+                for i in 0..joined {
+                    line[i] = join(line[i], line[i + step]);
+                }
+            });
+            row.copy_from_slice(&line[..width]);
+        }
+        let tall = height + 2 * radius;
+        self.spare.clear();
+        for y in 0..tall {
+            let row = y.saturating_sub(radius).min(height - 1);
+            self.spare.extend_from_slice(self.plane.row(row));
+        }
+        each_step(window, |step| {
+            for y in 0..tall - step {
+                let (upper, lower) = self.spare.split_at_mut((y + step) * width);
+                for (a, b) in upper[y * width..][..width].iter_mut().zip(&lower[..width]) {
+                    *a = join(*a, *b);
+                }
+            }
+        });
+        self.plane.pixels_mut().copy_from_slice(&self.spare[..width * height]);
+    }
+
+    /// Removes straight lines that run up and down or across the frame: the edges of paddles
+    /// and collimators. They may be as thick as `thick` pixels and cross the breast, where
+    /// they stay. What touches the frame beside them is no line.
+    pub fn remove_lines(&mut self, thick: usize) {
+        let (width, height) = (self.plane.width(), self.plane.height());
+        let mut thin = Vec::new();
+        for y in 0..height {
+            each_run(self.plane.row(y).iter().copied(), |first, end| {
+                if first > 0 && end < width && end - first <= thick {
+                    thin.push((y, first, end));
+                }
+            });
+        }
+        for &(y, first, end) in on_lines(&mut thin, width, height) {
+            self.plane.row_mut(y)[first..end].fill(0);
+        }
+        thin.clear();
+        for x in 0..width {
+            let column = self.plane.pixels()[x..].iter().step_by(width).copied();
+            each_run(column, |first, end| {
+                if first > 0 && end < height && end - first <= thick {
+                    thin.push((x, first, end));
+                }
+            });
+        }
+        for &(x, first, end) in on_lines(&mut thin, height, width) {
+            for y in first..end {
+                self.plane.row_mut(y)[x] = 0;
+            }
+        }
+    }
+}
+
+/// The shifts whose joins make a window of `window`: 1, 2, 4... and what is left.
+fn each_step(window: usize, mut join: impl FnMut(usize)) {
+    let mut have = 1;
+    while have < window {
+        let step = have.min(window - have);
+        join(step);
+        have += step;
+    }
+}
+
+/// Calls `run` with the first and the end of every run of ones.
+pub fn each_run(line: impl Iterator<Item = u8>, mut run: impl FnMut(usize, usize)) {
+    let (mut first, mut before, mut at) = (0, 0, 0);
+    for value in line {
+        if value != before {
+            if value == 1 {
+                first = at;
+            } else {
+                run(first, at);
+            }
+            before = value;
+        }
+        at += 1;
+    }
+    if before == 1 {
+        run(first, at);
+    }
+}
+
+/// Keeps the runs `(line, first, end)` whose middle is shared by runs of three tenths of all
+/// `lines`, within 3 pixels: a line may lean a little.
+fn on_lines(
+    thin: &mut Vec<(usize, usize, usize)>,
+    pixels: usize,
+    lines: usize,
+) -> &[(usize, usize, usize)] {
+    const LEAN: usize = 3;
+    let mut middles = vec![0usize; pixels + 2 * LEAN + 1];
+    for (_, first, end) in &*thin {
+        middles[(first + end) / 2 + LEAN] += 1;
+    }
+    let near: Vec<usize> = middles.windows(2 * LEAN + 1).map(|w| w.iter().sum()).collect();
+    let is_line = |middle: usize| {
+        let around = &near[middle.saturating_sub(LEAN)..(middle + LEAN + 1).min(pixels)];
+        around.iter().any(|&n| n * 10 >= lines * 3)
+    };
+    thin.retain(|(_, first, end)| is_line((first + end) / 2));
+    thin
+}
+
+/// The frame without its white rim, as scanned films have one: whole rows or columns from the
+/// edge inwards that are bright and flat. At most 8 % of the frame a side; what is wider is
+/// not taken for a rim.
+pub fn without_rim(image: &Plane<u16>, bright: u16) -> Rect {
+    let (width, height) = (image.width(), image.height());
+    let level = f32::from(bright) * 0.85;
+    // No tissue is this flat over a whole frame: 19 of 20 pixels within 3 % of the first ones.
+    let flat = |line: &mut dyn Iterator<Item = u16>, length: usize| {
+        let (mut white, mut sum) = (0usize, 0.0f64);
+        let mut squares = 0.0f64;
+        for v in line {
+            if f32::from(v) >= level {
+                white += 1;
+                sum += f64::from(v);
+                squares += f64::from(v) * f64::from(v);
+            }
+        }
+        if white * 20 < length * 19 {
+            return false;
+        }
+        let mean = sum / white as f64;
+        let deviation = (squares / white as f64 - mean * mean).max(0.0).sqrt();
+        deviation < 0.03 * mean
+    };
+    let column = |x: usize| {
+        let mut line = image.pixels()[x..].iter().step_by(width).copied();
+        flat(&mut line, height)
+    };
+    let row = |y: usize| flat(&mut image.row(y).iter().copied(), width);
+    // Beyond the rim one more pixel is a mixture.
+    let depth = |limit: usize, is_rim: &dyn Fn(usize) -> bool| {
+        let rim = (0..=limit).take_while(|&i| is_rim(i)).count();
+        if rim == 0 || rim > limit { 0 } else { rim + 1 }
+    };
+    let (limit_x, limit_y) = (width * 8 / 100, height * 8 / 100);
+    let left = depth(limit_x, &column);
+    let right = depth(limit_x, &|i| column(width - 1 - i));
+    let top = depth(limit_y, &row);
+    let bottom = depth(limit_y, &|i| row(height - 1 - i));
+    Rect { left, top, width: width - left - right, height: height - top - bottom }
+}
