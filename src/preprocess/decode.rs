@@ -93,6 +93,13 @@ pub struct Stored {
     pub surplus_bytes: usize,
 }
 
+impl Stored {
+    /// The number that a pixel's 16 bits stand for.
+    pub fn value(&self, bits: u16) -> i32 {
+        if self.signed { i32::from(bits as i16) } else { i32::from(bits) }
+    }
+}
+
 /// Decodes one image after another, and keeps its memory in between.
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {

@@ -1,5 +1,274 @@
-//! (under construction)
+//! Turns stored values into grey levels, as the file's display attributes say.
+//!
+//! In: [`Display`], [`PixelLayout`] and, for the modes that follow the image, its range of
+//! stored values. Out: a [`Lut`] that maps every stored value to 0 (air) up to 65535, breast
+//! bright. That is the VOI's output range, so under `window.mode: dicom` two images of one
+//! machine stay comparable; nothing is stretched by image.
+//!
+//! Order of work, PS3.3 C.11: modality transformation, VOI transformation, inversion of
+//! MONOCHROME1. Padding is no measurement and becomes air after all of them.
+
+use crate::config::{WindowConfig, WindowMode};
+use crate::plane::{Plane, Rect};
+
+use super::read::{
+    Display, LookupTable, Modality, Photometric, PixelLayout, PresentationShape, VoiFunction,
+    VoiWindow,
+};
 
 /// Why this stage rejects a file.
-#[derive(Debug, thiserror::Error)]
-pub enum WindowError {}
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WindowError {
+    /// A width that the function cannot divide by.
+    #[error("WindowWidth is {width}, {} needs {needed}", function.as_str())]
+    Width {
+        /// The function.
+        function: VoiFunction,
+        /// The width.
+        width: f64,
+        /// What it may be.
+        needed: &'static str,
+    },
+    /// The window is to follow the image, which has no range.
+    #[error(
+        "padding and air aside, the stored values are {low} to {high}, needs two different ones"
+    )]
+    Flat {
+        /// Smallest.
+        low: f64,
+        /// Largest.
+        high: f64,
+    },
+    /// The window is to follow the image, which is nothing but padding and air.
+    #[error("no pixel besides padding and air to find a window from")]
+    NoRange,
+}
+
+/// What the grey levels were computed with; columns of the release.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WindowUsed {
+    /// Where it comes from.
+    pub source: WindowSource,
+    /// VOI LUT Function; none for a table.
+    pub function: Option<VoiFunction>,
+    /// Middle, in output values of the modality transformation; none for a table.
+    pub center: Option<f64>,
+    /// Width, in the same; none for a table.
+    pub width: Option<f64>,
+    /// Which of the file's tables or windows, from 0; none for the image's own range.
+    pub index: Option<usize>,
+}
+
+/// Where a window comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowSource {
+    /// The file's VOI LUT Sequence.
+    Table,
+    /// The file's Window Center and Window Width.
+    Window,
+    /// Smallest to largest value of the image.
+    Minmax,
+    /// Percentiles of the image.
+    Percentile,
+    /// Everything that Bits Stored can hold, because the file has no window.
+    Full,
+}
+
+impl WindowSource {
+    /// The word in the release's `window_source` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Window => "window",
+            Self::Minmax => "minmax",
+            Self::Percentile => "percentile",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// Maps stored values to grey levels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lut {
+    /// By the bits of the stored value, so that negative ones are in the upper half.
+    levels: Vec<u16>,
+    /// How it was computed.
+    pub used: WindowUsed,
+}
+
+/// Computes the grey level of every stored value that `layout` can hold.
+///
+/// `range` is the image's own range of stored values without padding and air: smallest and
+/// largest, or the percentiles; `window.mode: dicom` does not look at it.
+///
+/// # Errors
+/// [`WindowError`] for a window that cannot be.
+pub fn lut(
+    display: &Display,
+    layout: &PixelLayout,
+    config: &WindowConfig,
+    range: Option<(f64, f64)>,
+) -> Result<Lut, WindowError> {
+    let (voi, used) = choose(display, layout, config, range)?;
+    let inverted = layout.photometric == Photometric::Monochrome1
+        || display.shape == PresentationShape::Inverse;
+    let (low, high) = layout.range();
+    let mut levels = vec![0; 1 << layout.bits_stored];
+    for stored in low..=high {
+        if display.padding.is_some_and(|padding| padding.contains(stored)) {
+            continue;
+        }
+        let share = voi.share(modality(display, f64::from(stored)));
+        let share = if inverted { 1.0 - share } else { share };
+        let bits = stored as usize & (levels.len() - 1);
+        levels[bits] = (share * f64::from(u16::MAX)).round() as u16;
+    }
+    Ok(Lut { levels, used })
+}
+
+impl Lut {
+    /// The grey level of a stored value, two's complement if signed.
+    pub fn level(&self, stored: u16) -> u16 {
+        self.levels[usize::from(stored) & (self.levels.len() - 1)]
+    }
+
+    /// Fills `out` with the grey levels of `part` of `stored`, keeping its memory.
+    ///
+    /// # Panics
+    /// If `part` is not inside `stored`.
+    pub fn apply(&self, stored: &Plane<u16>, part: Rect, out: &mut Plane<u16>) {
+        let mut pixels = std::mem::take(out).into_pixels();
+        pixels.clear();
+        pixels.reserve_exact(part.area());
+        for y in part.top..part.bottom() {
+            let row = &stored.row(y)[part.left..part.right()];
+            pixels.extend(row.iter().map(|&stored| self.level(stored)));
+        }
+        *out = Plane::new(part.width, part.height, pixels);
+    }
+}
+
+/// The modality transformation, PS3.3 C.11.1.
+fn modality(display: &Display, stored: f64) -> f64 {
+    match &display.modality {
+        Modality::Rescale { slope, intercept } => slope * stored + intercept,
+        Modality::Table(table) => f64::from(table.at(stored)),
+    }
+}
+
+/// The VOI transformation, PS3.3 C.11.2.
+enum Voi<'a> {
+    Table(&'a LookupTable),
+    Function(VoiFunction, VoiWindow),
+}
+
+impl Voi<'_> {
+    /// The output for `x`, as a share of the output range.
+    fn share(&self, x: f64) -> f64 {
+        match *self {
+            Self::Table(table) => (f64::from(table.at(x)) / f64::from(table.max())).min(1.0),
+            // C.11.2.1.2.1: of the values that a window of 2 holds, the lower is black.
+            Self::Function(VoiFunction::Linear, VoiWindow { center, width }) => {
+                ramp(x, center - 0.5, width - 1.0)
+            }
+            Self::Function(VoiFunction::LinearExact, VoiWindow { center, width }) => {
+                ramp(x, center, width)
+            }
+            Self::Function(VoiFunction::Sigmoid, VoiWindow { center, width }) => {
+                1.0 / (1.0 + (-4.0 * (x - center) / width).exp())
+            }
+        }
+    }
+}
+
+/// A width of 0, which LINEAR's 1 becomes, is a threshold.
+fn ramp(x: f64, center: f64, width: f64) -> f64 {
+    if x <= center - width / 2.0 {
+        0.0
+    } else if x > center + width / 2.0 {
+        1.0
+    } else {
+        (x - center) / width + 0.5
+    }
+}
+
+fn choose<'a>(
+    display: &'a Display,
+    layout: &PixelLayout,
+    config: &WindowConfig,
+    range: Option<(f64, f64)>,
+) -> Result<(Voi<'a>, WindowUsed), WindowError> {
+    let source = match config.mode {
+        WindowMode::Minmax => WindowSource::Minmax,
+        WindowMode::Percentile => WindowSource::Percentile,
+        WindowMode::Dicom => return from_file(display, layout, config.index),
+    };
+    let (low, high) = range.ok_or(WindowError::NoRange)?;
+    if low.partial_cmp(&high) != Some(std::cmp::Ordering::Less) {
+        return Err(WindowError::Flat { low, high });
+    }
+    between(source, modality(display, low), modality(display, high))
+        .ok_or(WindowError::Flat { low, high })
+}
+
+/// A table goes before a window, as pydicom and viewers have it: PS3.3 leaves the choice to the
+/// user, and the table is the more exact of two descriptions of one look.
+fn from_file<'a>(
+    display: &'a Display,
+    layout: &PixelLayout,
+    index: usize,
+) -> Result<(Voi<'a>, WindowUsed), WindowError> {
+    if let Some(last) = display.tables.len().checked_sub(1) {
+        let index = index.min(last);
+        let (source, index_used) = (WindowSource::Table, Some(index));
+        let used =
+            WindowUsed { source, function: None, center: None, width: None, index: index_used };
+        return Ok((Voi::Table(&display.tables[index]), used));
+    }
+    if let Some(last) = display.windows.len().checked_sub(1) {
+        let index = index.min(last);
+        let window @ VoiWindow { center, width } = display.windows[index];
+        let function = display.function;
+        let needed = match function {
+            VoiFunction::Linear if width < 1.0 => Some("1 or more"),
+            VoiFunction::LinearExact | VoiFunction::Sigmoid if width <= 0.0 => Some("more than 0"),
+            _ => None,
+        };
+        if let Some(needed) = needed {
+            return Err(WindowError::Width { function, width, needed });
+        }
+        let used = WindowUsed {
+            source: WindowSource::Window,
+            function: Some(function),
+            center: Some(center),
+            width: Some(width),
+            index: Some(index),
+        };
+        return Ok((Voi::Function(function, window), used));
+    }
+    let (low, high) = match &display.modality {
+        Modality::Rescale { .. } => {
+            let (low, high) = layout.range();
+            (modality(display, f64::from(low)), modality(display, f64::from(high)))
+        }
+        Modality::Table(table) => (0.0, f64::from(table.max())),
+    };
+    between(WindowSource::Full, low, high).ok_or(WindowError::Flat { low, high })
+}
+
+/// Exactly from the one value to the other, whichever is smaller; none if they are the same.
+fn between<'a>(source: WindowSource, a: f64, b: f64) -> Option<(Voi<'a>, WindowUsed)> {
+    let window = VoiWindow { center: a.midpoint(b), width: (a - b).abs() };
+    let function = VoiFunction::LinearExact;
+    let used = WindowUsed {
+        source,
+        function: Some(function),
+        center: Some(window.center),
+        width: Some(window.width),
+        index: None,
+    };
+    (window.width > 0.0).then_some((Voi::Function(function, window), used))
+}
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,13 @@ pub struct Padding {
     pub high: i32,
 }
 
+impl Padding {
+    /// Whether a stored value is padding.
+    pub fn contains(self, stored: i32) -> bool {
+        (self.low..=self.high).contains(&stored)
+    }
+}
+
 /// Presentation LUT Shape, PS3.3 C.11.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(missing_docs)]
