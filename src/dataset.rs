@@ -23,6 +23,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::folds::{Audit, FoldsError};
+use crate::config::FoldsConfig;
 use crate::record::{ImageRecord, Split};
 
 pub use join::join;
@@ -153,6 +155,15 @@ impl Joined {
             missing,
             strays,
         }
+    }
+
+    /// The folds as the jobs fill them, after proving that no patient is in two.
+    ///
+    /// # Errors
+    /// [`FoldsError::Divided`] for a patient in two groups.
+    pub fn audit(&self, config: &FoldsConfig) -> Result<Audit, FoldsError> {
+        let roles: Vec<Role> = self.jobs.iter().map(|job| job.role).collect();
+        folds::audit(self.jobs.iter().map(|job| (&job.record).into()), &roles, config)
     }
 
     /// Bytes of all jobs' files.

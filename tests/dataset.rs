@@ -138,7 +138,10 @@ fn roles_are_a_function_of_the_table_whatever_files_are_there() {
 fn a_bad_table_is_named_with_its_line() {
     let duplicate = "patient_id,image_id\n1,10\n2,11\n3,10\n";
     let cases: [(&str, &str); 16] = [
-        ("", "train.csv: No such file or directory (os error 2)"),
+        (
+            "",
+            "dataset.train_csv is train.csv, needs a CSV file with patient_id and image_id; there is none in this place",
+        ),
         ("\n\n", "train.csv:1: no header"),
         ("patient_id,image_id\n", "train.csv:1: no rows"),
         ("patient_id\timage_id\n1\t2\n", "train.csv:1: separated by tabs, needs commas"),

@@ -158,9 +158,9 @@ impl Patient<'_> {
 }
 
 /// The patients of the training table, by name.
-fn patients<'a>(images: &[Member<'a>]) -> Vec<Patient<'a>> {
+fn patients<'a>(images: impl IntoIterator<Item = &'a Member<'a>>) -> Vec<Patient<'a>> {
     let mut of: BTreeMap<&str, Vec<&Member>> = BTreeMap::new();
-    for image in images.iter().filter(|image| image.split == Split::Train) {
+    for image in images.into_iter().filter(|image| image.split == Split::Train) {
         of.entry(image.patient_id).or_default().push(image);
     }
     let patient = |(id, images): (_, Vec<&Member>)| Patient {

@@ -13,12 +13,13 @@ mod cell;
 mod columns;
 mod problem;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ReaderBuilder, Trim};
 
 use self::columns::{Column, Columns};
-use crate::config::DatasetConfig;
+use crate::config::{ConfigError, DatasetConfig};
 use crate::dataset::sha256;
 use crate::error::Fault;
 use crate::record::{ImageRecord, Split};
@@ -56,14 +57,29 @@ pub fn path_of(split: Split, config: &DatasetConfig) -> PathBuf {
 /// `problems`.
 ///
 /// # Errors
-/// [`Fault::Io`] if the file cannot be read.
+/// [`Fault::Config`] if there is no such file, [`Fault::Io`] if it cannot be read.
 pub fn read(split: Split, config: &DatasetConfig, problems: &mut Problems) -> Result<Table, Fault> {
     let path = path_of(split, config);
-    let text = std::fs::read(&path).map_err(Fault::io(&path))?;
+    let text = match std::fs::read(&path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Err(no_table(split, &path).into()),
+        other => other.map_err(Fault::io(&path))?,
+    };
     let sha256 = sha256(&text);
     let mut table = Table { split, path, sha256, absent: vec![], unmet: vec![], records: vec![] };
     parse(&text, config, &mut table, problems);
     Ok(table)
+}
+
+fn no_table(split: Split, path: &Path) -> ConfigError {
+    let key = match split {
+        Split::Train => "dataset.train_csv",
+        Split::Test => "dataset.test_csv",
+    };
+    ConfigError::Value {
+        key,
+        found: path.display().to_string(),
+        needed: "a CSV file with patient_id and image_id; there is none in this place",
+    }
 }
 
 /// Fills `table` from its text.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FoldsError, Member, held_out, patients};
+use super::{FoldsError, Member, most_common, patients};
 use crate::config::{FoldScheme, FoldsConfig};
 use crate::dataset::Role;
 use crate::record::Split;
@@ -105,17 +105,7 @@ pub fn audit<'a>(
     for (image, role) in images.iter().zip(roles) {
         members.entry(*role).or_default().push(image);
     }
-    let values = match config.scheme {
-        FoldScheme::Patient => Vec::new(),
-        scheme => held_out(&patients(&images), scheme)?,
-    };
-    let groups = members.into_iter().map(|(role, images)| {
-        let held_out = match role {
-            Role::Fold(fold) => values.get(usize::from(fold)).copied().flatten(),
-            _ => None,
-        };
-        group(role, held_out, &images)
-    });
+    let groups = members.into_iter().map(|(role, images)| group(role, config.scheme, &images));
     Ok(Audit {
         scheme: config.scheme,
         seed: config.seed,
@@ -141,7 +131,14 @@ fn prove(images: &[Member], roles: &[Role]) -> Result<(), FoldsError> {
     Ok(())
 }
 
-fn group(role: Role, held_out: Option<i64>, images: &[&Member]) -> Group {
+fn group(role: Role, scheme: FoldScheme, images: &[&Member]) -> Group {
+    let held_out = match role {
+        // All patients of such a fold agree on the value; of some of them, images may be missing.
+        Role::Fold(_) => {
+            most_common(patients(images.iter().copied()).iter().filter_map(|p| p.held_out(scheme)))
+        }
+        _ => None,
+    };
     let all = tally(images.iter().copied());
     let cancer = tally(images.iter().copied().filter(|image| image.cancer == Some(true)));
     let labelled = tally(images.iter().copied().filter(|image| image.cancer.is_some()));
