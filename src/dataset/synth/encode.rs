@@ -8,6 +8,7 @@ mod bits;
 mod huffman;
 pub mod jpeg2000;
 pub mod jpeg_lossless;
+pub mod jpeg_sequential;
 pub mod rle;
 
 /// One image to encode. Holds what every coding here needs: at least one sample, as many samples
