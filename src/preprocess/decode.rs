@@ -8,6 +8,7 @@
 
 pub mod coded;
 pub mod codestream;
+pub mod headers;
 pub mod jpeg;
 mod native;
 mod openjpeg;
@@ -24,6 +25,7 @@ use super::read::{Header, PixelData, TransferSyntax};
 use crate::plane::Plane;
 
 use codestream::{Codestream, CodestreamError};
+use headers::HeaderError;
 use jpeg::JpegError;
 use rle::RleError;
 use values::{Sample, Values};
@@ -221,7 +223,9 @@ fn decode_into(
         JpegBaseline | JpegExtended | JpegLossless | JpegLosslessSv1 => {
             let coded =
                 jpeg::decode(&stream, layout.pixels(), out).map_err(|error| match error {
-                    JpegError::TooLarge { width, height, .. } => size_error(header, width, height),
+                    JpegError::Header(HeaderError::TooLarge { width, height, .. }) => {
+                        size_error(header, width, height)
+                    }
                     error => DecodeError::Jpeg(error),
                 })?;
             if (coded.width, coded.height) != size(header, 0) {

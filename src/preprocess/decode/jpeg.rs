@@ -10,15 +10,27 @@
 mod bits;
 mod error;
 mod huffman;
+mod idct;
 mod lossless;
-mod markers;
+mod sequential;
+mod tables;
 #[cfg(test)]
-mod tests;
+mod lossless_tests;
+#[cfg(test)]
+mod sequential_tests;
 
 pub use error::JpegError;
 
 use super::coded::Coded;
-use markers::{Frame, Markers, Process, Scan, Tables, marker};
+use super::headers::{Frame, HeaderError, Markers, Scan, marker};
+use bits::BitReader;
+use tables::Tables;
+
+const SOF0_BASELINE: u8 = 0xC0;
+const SOF1_EXTENDED: u8 = 0xC1;
+const SOF3_LOSSLESS: u8 = 0xC3;
+const DHT: u8 = 0xC4;
+const DQT: u8 = 0xDB;
 
 /// Decodes one image into `out`, which is cleared and then holds `width * height` samples.
 ///
@@ -32,26 +44,59 @@ pub fn decode(bytes: &[u8], max_samples: usize, out: &mut Vec<u16>) -> Result<Co
     loop {
         let segment = markers.next_segment()?;
         match segment.marker {
-            marker::DHT => tables.define_huffman(&segment)?,
+            DHT => tables.define_huffman(&segment)?,
+            DQT => tables.define_quantisation(&segment)?,
             marker::DRI => tables.define_restart_interval(&segment)?,
-            marker::SOF0 | marker::SOF1 | marker::SOF3 => {
-                frame = Some(Frame::read(&segment, max_samples)?);
+            process @ (SOF0_BASELINE | SOF1_EXTENDED | SOF3_LOSSLESS) => {
+                let read = Frame::read(&segment, max_samples)?;
+                check_precision(process, read.precision)?;
+                frame = Some((process, read));
             }
             // The other frame headers, 0xC4, 0xC8 and 0xCC being none, name other processes.
             unsupported @ 0xC2..=0xCF => return Err(JpegError::Process { marker: unsupported }),
             marker::SOS => {
-                let frame: Frame = frame.ok_or(JpegError::ScanBeforeFrame)?;
+                let (process, frame) = frame.ok_or(HeaderError::ScanBeforeFrame)?;
                 let scan = Scan::read(&segment)?;
-                let surplus_bytes = match frame.process {
-                    Process::Lossless => {
-                        lossless::decode(&frame, &scan, &tables, markers.rest(), out)?
-                    }
-                };
+                let decode =
+                    if process == SOF3_LOSSLESS { lossless::decode } else { sequential::decode };
+                let surplus_bytes = decode(&frame, &scan, &tables, markers.rest(), out)?;
                 let Frame { width, height, precision, .. } = frame;
                 return Ok(Coded { width, height, precision, surplus_bytes });
             }
-            marker::EOI => return Err(JpegError::NoScan),
+            marker::EOI => return Err(HeaderError::NoScan.into()),
             _ => {}
         }
     }
+}
+
+/// T.81 table B.2: the sample sizes that a process allows.
+fn check_precision(process: u8, found: u8) -> Result<(), JpegError> {
+    let (allowed, fits) = match process {
+        SOF0_BASELINE => ("8", found == 8),
+        SOF1_EXTENDED => ("8 or 12", found == 8 || found == 12),
+        _ => ("2 to 16", (2..=16).contains(&found)),
+    };
+    if fits { Ok(()) } else { Err(JpegError::Precision { found, marker: process, allowed }) }
+}
+
+/// Passes the restart marker ahead of interval `interval`, which begins in line `line`; yields
+/// the surplus bytes before it.
+fn pass_restart(bits: &mut BitReader, interval: usize, line: usize) -> Result<usize, JpegError> {
+    if bits.overrun() {
+        return Err(JpegError::IntervalTruncated { line });
+    }
+    let end = bits.end_segment();
+    let needed = marker::RST0 + ((interval - 1) % 8) as u8;
+    if end.marker != Some(needed) {
+        return Err(JpegError::RestartMarker { line, found: end.marker, needed });
+    }
+    Ok(end.surplus_bytes)
+}
+
+/// Ends the scan; yields its surplus bytes.
+fn end_scan(bits: &mut BitReader) -> usize {
+    let end = bits.end_segment();
+    // A stream without EOI may carry DICOM's padding to an even length.
+    let padding = usize::from(end.marker.is_none());
+    end.surplus_bytes.saturating_sub(padding)
 }

@@ -1,38 +1,13 @@
 //! What can be wrong with a JPEG stream: what was found, and what was needed.
 
+use crate::preprocess::decode::headers::HeaderError;
+
 /// Why a JPEG stream was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JpegError {
-    /// The first two bytes are not SOI.
-    #[error("a JPEG stream starts with ff d8, this one with {found:02x?}")]
-    NoStart {
-        /// Up to two bytes.
-        found: Vec<u8>,
-    },
-    /// A marker was due.
-    #[error("byte {at} is {found:#04x} where a marker begins with 0xff")]
-    NoMarker {
-        /// Offset in the stream.
-        at: usize,
-        /// The byte there.
-        found: u8,
-    },
-    /// The stream ends before its scan.
-    #[error("the stream ends at byte {at}, within its headers")]
-    HeaderTruncated {
-        /// Length of the stream.
-        at: usize,
-    },
-    /// A marker segment is too short for what it holds.
-    #[error("segment {marker:#04x} holds {have} bytes and needs {need}")]
-    ShortSegment {
-        /// Second byte of the marker.
-        marker: u8,
-        /// Bytes after the length field.
-        have: usize,
-        /// Bytes that its content takes.
-        need: usize,
-    },
+    /// The markers, the frame header or the scan header.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     /// A frame header of a process outside DICOM's .50, .51, .57 and .70.
     #[error(
         "frame header {marker:#04x}: progressive, hierarchical or arithmetic coding, none of which DICOM uses"
@@ -40,12 +15,6 @@ pub enum JpegError {
     Process {
         /// Second byte of the marker.
         marker: u8,
-    },
-    /// More than one component in the frame or the scan.
-    #[error("{found} components, a mammogram has 1")]
-    Components {
-        /// The count declared.
-        found: u8,
     },
     /// A sample size that the process does not allow.
     #[error("{found} bits a sample, the process of {marker:#04x} allows {allowed}")]
@@ -57,39 +26,21 @@ pub enum JpegError {
         /// In words.
         allowed: &'static str,
     },
-    /// A width or height of zero (a height left to DNL included).
-    #[error("the frame is {width} x {height} samples")]
-    Empty {
-        /// Samples in a line.
-        width: usize,
-        /// Lines.
-        height: usize,
-    },
-    /// More samples than the caller allows.
-    #[error("the frame is {width} x {height} samples, at most {max_samples} are expected")]
-    TooLarge {
-        /// Samples in a line.
-        width: usize,
-        /// Lines.
-        height: usize,
-        /// The caller's bound.
-        max_samples: usize,
-    },
-    /// A scan header before any frame header.
-    #[error("a scan begins before the frame header")]
-    ScanBeforeFrame,
-    /// The end of the image before any scan.
-    #[error("the image ends before its scan")]
-    NoScan,
-    /// A table number above 3.
-    #[error("table {found} is named, there are 0 to 3")]
+    /// A table number above 3 or an unknown class.
+    #[error("table {found:#04x} is defined, there are 0 to 3 of two classes")]
     TableNumber {
-        /// The number.
+        /// Class (or size) and number, half a byte each.
         found: u8,
     },
     /// A scan uses a Huffman table that no DHT defines.
     #[error("the scan uses Huffman table {table}, which is not defined")]
     NoHuffmanTable {
+        /// The table's number.
+        table: u8,
+    },
+    /// A frame uses a quantisation table that no DQT defines.
+    #[error("the frame uses quantisation table {table}, which is not defined")]
+    NoQuantisationTable {
         /// The table's number.
         table: u8,
     },
@@ -139,6 +90,20 @@ pub enum JpegError {
         /// Samples in a line.
         width: usize,
     },
+    /// A scan of part of the coefficients or bits, as only progressive images have them.
+    #[error("a scan of coefficients {first} to {last}, a sequential one has 0 to 63 in full")]
+    PartialScan {
+        /// Ss of the scan header.
+        first: u8,
+        /// Se of the scan header.
+        last: u8,
+    },
+    /// Runs of zeros past the last coefficient of a block.
+    #[error("a block at line {line} has more than 64 coefficients")]
+    BlockOverfull {
+        /// The first line of the row of blocks.
+        line: usize,
+    },
     /// Something else where a restart marker was due.
     #[error("at line {line} {found:#04x?} is found where restart marker {needed:#04x} is due")]
     RestartMarker {
@@ -148,6 +113,12 @@ pub enum JpegError {
         found: Option<u8>,
         /// Second byte of the marker due.
         needed: u8,
+    },
+    /// An interval whose coded data end before its last sample.
+    #[error("the restart interval ahead of line {line} has too few bits")]
+    IntervalTruncated {
+        /// The line, or the first of a row of blocks.
+        line: usize,
     },
     /// Bits that begin no code.
     #[error("in line {line} the bits {bits:016b} begin no Huffman code")]

@@ -4,10 +4,11 @@
 //! up to two of them a look, then the predictor turns differences into samples in place. All
 //! arithmetic is modulo 2^16, as H.1.2.1 has it.
 
-use super::JpegError;
 use super::bits::BitReader;
 use super::huffman::{HuffmanCode, extend};
-use super::markers::{Frame, Scan, Tables, marker};
+use super::tables::Tables;
+use super::{JpegError, end_scan, pass_restart};
+use crate::preprocess::decode::headers::{Frame, Scan};
 
 /// Decodes the scan whose coded data begin with `bytes`; yields the surplus bytes.
 pub(super) fn decode(
@@ -18,7 +19,8 @@ pub(super) fn decode(
     out: &mut Vec<u16>,
 ) -> Result<usize, JpegError> {
     let &Frame { width, height, precision, .. } = frame;
-    let &Scan { predictor, point_transform, .. } = scan;
+    let predictor = scan.first;
+    let point_transform = scan.approximation & 15;
     if !(1..=7).contains(&predictor) {
         return Err(JpegError::Predictor { found: predictor });
     }
@@ -36,7 +38,7 @@ pub(super) fn decode(
     }
     let lines_between_restarts = if interval == 0 { height } else { interval / width };
 
-    let differences = Differences::new(tables.dc(scan.dc_table)?)?;
+    let differences = Differences::new(tables.dc(scan.tables >> 4)?)?;
     let bits_kept = precision - point_transform;
     let mut bits = BitReader::new(bytes);
     let mut surplus_bytes = 0;
@@ -44,12 +46,7 @@ pub(super) fn decode(
     for y in 0..height {
         let restarted = y % lines_between_restarts == 0;
         if restarted && y > 0 {
-            let end = bits.end_segment();
-            let needed = marker::RST0 + ((y / lines_between_restarts - 1) % 8) as u8;
-            if end.marker != Some(needed) {
-                return Err(JpegError::RestartMarker { line: y, found: end.marker, needed });
-            }
-            surplus_bytes += end.surplus_bytes;
+            surplus_bytes += pass_restart(&mut bits, y / lines_between_restarts, y)?;
         }
         out.resize((y + 1) * width, 0);
         let (before, line) = out.split_at_mut(y * width);
@@ -72,10 +69,7 @@ pub(super) fn decode(
     if point_transform > 0 {
         out.iter_mut().for_each(|sample| *sample <<= point_transform);
     }
-    let end = bits.end_segment();
-    // A stream without EOI may carry DICOM's padding to an even length.
-    let padding = usize::from(end.marker.is_none());
-    Ok(surplus_bytes + end.surplus_bytes.saturating_sub(padding))
+    Ok(surplus_bytes + end_scan(&mut bits))
 }
 
 /// Bits that begin no code.
