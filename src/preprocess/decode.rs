@@ -246,6 +246,7 @@ fn decode_into(
                 let levels = codestream.levels;
                 return Err(DecodeError::Levels { wanted: reduce, levels });
             }
+            codestream.check_whole()?;
             let sample = Sample { precision: codestream.precision, signed: codestream.signed };
             let values = Values::new(layout, syntax, sample)?;
             openjpeg::decode(&codestream, reduce, size(header, reduce), values, out)?;

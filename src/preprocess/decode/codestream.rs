@@ -1,9 +1,9 @@
 //! Looks over a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A) before a decoder sees it.
 //!
 //! In: one frame, as a JP2 file (what the RSNA set has inside PixelData) or bare. Out: the
-//! bare codestream, its size and levels. A decoder that believes a damaged SIZ allocates
-//! terabytes, and OpenJPEG takes a cut file for one that is still arriving; so the size is
-//! bounded and every tile-part's end is looked for here.
+//! bare codestream, its size and levels, and whether it is whole. A decoder that believes a
+//! damaged SIZ allocates terabytes, and OpenJPEG takes a cut file for one that is still
+//! arriving; so the size is bounded and every tile-part's end is looked for here.
 //!
 //! What this cannot see: damage inside a packet. OpenJPEG's strict mode, which is on, refuses
 //! packets that are longer than their tile-part.
@@ -50,7 +50,7 @@ pub enum CodestreamError {
     },
 }
 
-/// A codestream that is whole, and what its main header says.
+/// A codestream, and what its main header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Codestream<'a> {
     /// From its start marker on, without any JP2 wrapper.
@@ -65,6 +65,9 @@ pub struct Codestream<'a> {
     pub signed: bool,
     /// Wavelet levels that can be left out.
     pub levels: u8,
+    tiles: usize,
+    /// Offset of the first tile-part.
+    body: usize,
 }
 
 const SIGNATURE: &[u8] = b"\0\0\0\x0cjP  \r\n\x87\n";
@@ -80,7 +83,7 @@ const MIN_PIXELS_A_PART: usize = 64;
 const FEW_PARTS: usize = 1 << 16;
 
 impl<'a> Codestream<'a> {
-    /// Unwraps and looks over one frame.
+    /// Unwraps one frame and reads its main header.
     ///
     /// # Errors
     /// [`CodestreamError`], also for several components and for an image whose parts are
@@ -106,9 +109,17 @@ impl<'a> Codestream<'a> {
         let size = size.ok_or(value("the main header", "without SIZ", "one"))?;
         let levels = levels.ok_or(value("the main header", "without COD", "one"))?;
         let levels = size.levels(levels)?;
-        reader.tile_parts(size.tiles)?;
-        let Size { width, height, precision, signed, .. } = size;
-        Ok(Self { bytes, width, height, precision, signed, levels })
+        let Size { width, height, precision, signed, tiles, .. } = size;
+        Ok(Self { bytes, width, height, precision, signed, levels, tiles, body: reader.at })
+    }
+
+    /// Goes from tile-part to tile-part (A.4.2) to the end marker. Without one, every tile must
+    /// have had all tile-parts that it announced.
+    ///
+    /// # Errors
+    /// [`CodestreamError::Truncated`] and [`CodestreamError::NoEnd`] for what is missing.
+    pub fn check_whole(&self) -> Result<(), CodestreamError> {
+        Reader { bytes: self.bytes, at: self.body }.tile_parts(self.tiles)
     }
 }
 
@@ -285,8 +296,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Goes from tile-part to tile-part (A.4.2) to the end marker. Without one, every tile must
-    /// have had all tile-parts that it announced.
     fn tile_parts(&mut self, tiles: usize) -> Result<(), CodestreamError> {
         let (mut begun, mut complete) = (0, 0);
         loop {

@@ -143,8 +143,8 @@ fn the_images_own_range_is_stretched_only_when_asked_for() {
 
 #[test]
 fn a_falling_rescale_keeps_its_direction_in_every_mode() {
-    let mut display = Display::default();
-    display.modality = Modality::Rescale { slope: -1.0, intercept: 4095.0 };
+    let modality = Modality::Rescale { slope: -1.0, intercept: 4095.0 };
+    let display = Display { modality, ..Display::default() };
     let full = dicom(&display, &unsigned(12));
     assert_eq!((full.level(0), full.level(4095)), (65535, 0));
     let minmax = config(WindowMode::Minmax, 0);
