@@ -1,0 +1,24 @@
+//! What integration tests share.
+#![allow(dead_code)]
+
+pub mod dicom_file;
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// The folder of real files beside the checkout; says on stderr that a test skips without it.
+pub fn shared() -> Option<PathBuf> {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    if !shared.join("decoded_sha256.csv").exists() {
+        eprintln!("skipped: {} has no decoded_sha256.csv", shared.display());
+        return None;
+    }
+    Some(shared)
+}
+
+/// The first 16 hex digits of the SHA-256 of samples as little-endian words.
+pub fn sha256_16(samples: &[u16]) -> String {
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    Sha256::digest(&bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
