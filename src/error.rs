@@ -42,6 +42,9 @@ pub enum Fault {
     /// The configuration cannot run.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    /// A generated dataset cannot be made.
+    #[error(transparent)]
+    Synth(#[from] crate::dataset::synth::SynthError),
     /// A file is there with another content than this run would give it.
     #[error("{path} is there already, with another content")]
     Conflict {

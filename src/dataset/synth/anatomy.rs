@@ -1,0 +1,237 @@
+//! The shapes of a breast as a projection shows them: skin line, nipple, pectoral muscle.
+//!
+//! In millimetres, for a left breast: x from the chest wall, y from the top of the frame. A
+//! right breast is the mirror image.
+
+use super::grid::{Grid, smoothstep};
+use super::random::Random;
+use crate::record::View;
+
+/// Where everything is.
+#[derive(Debug)]
+pub(super) struct Anatomy {
+    /// Signed distance to the skin, positive inside, millimetres.
+    skin: Grid,
+    /// The nipple's middle, on the skin line.
+    pub nipple: [f32; 2],
+    /// Chest wall to nipple.
+    pub depth: f32,
+    /// Nipple to the upper and to the lower end of the breast.
+    pub heights: [f32; 2],
+    /// Radius of the nipple where it is seen in profile.
+    pub nipple_radius: f32,
+    /// The muscle's edge: a line from the top of the frame to the chest wall.
+    pub muscle: Option<Muscle>,
+    /// Below this the abdomen begins; beyond the frame where it is not seen.
+    pub fold: f32,
+}
+
+/// The pectoral muscle: a triangle in MLO views, a band along the chest wall in some CC views.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Muscle {
+    /// Its width at the top of the frame, or in the middle of the band.
+    pub width: f32,
+    /// Where it ends at the chest wall, from the top.
+    pub length: f32,
+    /// How far its edge bulges.
+    pub bulge: f32,
+    /// Where the band's middle is; `None` for a triangle.
+    pub middle: Option<f32>,
+}
+
+/// What the outline is drawn from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Build {
+    /// The frame.
+    pub frame: [f32; 2],
+    /// Chest wall to nipple.
+    pub depth: f32,
+    /// Height of the breast over its depth.
+    pub slenderness: f32,
+}
+
+impl Anatomy {
+    /// Draws the outline of one image. `patient` and `image` are the streams of what all her
+    /// images share and of how this one was positioned.
+    pub fn new(view: &View, build: Build, patient: &mut Random, image: &mut Random) -> Self {
+        let mut anatomy = match view {
+            View::Cc => Self::from_above(build, patient, image),
+            _ => Self::oblique(build, patient, image),
+        };
+        if matches!(view, View::Ml | View::Lm) {
+            // A true lateral view shows less of the muscle.
+            if let Some(muscle) = &mut anatomy.muscle {
+                muscle.width *= 0.5;
+                muscle.length *= 0.7;
+            }
+        }
+        anatomy
+    }
+
+    fn from_above(build: Build, patient: &mut Random, image: &mut Random) -> Self {
+        let Build { frame: [width, height], depth, slenderness } = build;
+        let half = 0.5 * slenderness * depth;
+        let heights = [half * patient.between(0.95, 1.2), half * patient.between(0.85, 1.0)];
+        let middle = height * 0.5 + image.between(-0.04, 0.04) * height;
+        let tilt = patient.between(-0.10, 0.10) + image.between(-0.04, 0.04);
+        let (fullness, wobble) = (patient.between(1.9, 2.3), patient.between(-0.015, 0.015));
+        // A superellipse that goes on behind the chest wall, sheared by the tilt.
+        let outline: Vec<[f32; 2]> = (0..160)
+            .map(|i| {
+                let angle = (i as f32 / 160.0 - 0.5) * std::f32::consts::TAU;
+                let (sin, cos) = angle.sin_cos();
+                let reach = 1.0 + wobble * (3.0 * angle).sin();
+                let x = depth * cos.signum() * cos.abs().powf(2.0 / fullness) * reach;
+                let side = heights[usize::from(sin > 0.0)];
+                let y = side * sin.signum() * sin.abs().powf(2.0 / 2.15) * reach;
+                [if x < 0.0 { 2.0 * x } else { x }, middle + y + tilt * x]
+            })
+            .collect();
+        let muscle = image.chance(0.3).then(|| Muscle {
+            width: image.between(4.0, 13.0),
+            length: heights[0] * image.between(0.5, 0.8),
+            bulge: 0.0,
+            middle: Some(middle + image.between(-0.2, 0.2) * heights[0]),
+        });
+        Self {
+            skin: distances(&outline, [width, height]),
+            nipple: [depth, middle + tilt * depth],
+            depth,
+            heights,
+            nipple_radius: nipple(patient, image),
+            muscle,
+            fold: f32::INFINITY,
+        }
+    }
+
+    fn oblique(build: Build, patient: &mut Random, image: &mut Random) -> Self {
+        let Build { frame: [width, height], depth, slenderness } = build;
+        let below = depth * slenderness * patient.between(0.36, 0.46);
+        // The nipple is as low as the breast needs to have its fold in the frame.
+        let level = (height * image.between(0.54, 0.62)).min(height * 0.94 - below);
+        let level = level.max(height * 0.42);
+        let axilla = depth * patient.between(0.38, 0.60);
+        let dip = axilla * image.between(0.80, 0.98);
+        let wall = image.between(2.0, 9.0);
+        let fold = level + below * 1.07;
+        let outline = smooth(&[
+            [-60.0, -60.0],
+            [axilla * 1.25, -60.0],
+            [axilla * 1.06, -12.0],
+            [axilla, level * 0.16],
+            [dip.max(axilla * 0.92), level * 0.34],
+            [axilla + 0.34 * (depth - axilla), level * 0.60],
+            [axilla + 0.74 * (depth - axilla), level * 0.82],
+            [depth, level],
+            [depth * 0.965, level + 0.28 * below],
+            [depth * 0.84, level + 0.55 * below],
+            [depth * 0.58, level + 0.80 * below],
+            [depth * 0.27, level + 0.96 * below],
+            [wall + 2.0, fold],
+            [wall + 1.0, fold + 7.0],
+            [wall + 6.0, fold + 26.0],
+            [wall + 12.0, fold + 70.0],
+            [-60.0, fold + 90.0],
+        ]);
+        let muscle = Muscle {
+            width: axilla * image.between(0.70, 0.92),
+            length: level * image.between(0.75, 1.12),
+            bulge: image.between(-0.05, 0.10),
+            middle: None,
+        };
+        Self {
+            skin: distances(&outline, [width, height]),
+            nipple: [depth, level],
+            depth,
+            heights: [level * 0.75, below],
+            nipple_radius: nipple(patient, image),
+            muscle: Some(muscle),
+            fold: fold + 3.0,
+        }
+    }
+
+    /// The signed distances to the skin along a row of pixels.
+    pub fn skin_row(&self, y: f32, pitch: f32, line: &mut Vec<f32>, out: &mut [f32]) {
+        self.skin.read_row(y, pitch, line, out);
+    }
+
+    /// The signed distance to the skin at a place.
+    pub fn skin_at(&self, x: f32, y: f32) -> f32 {
+        self.skin.at(x, y)
+    }
+
+    /// Signed distance to the edge of the nipple, positive inside.
+    #[inline]
+    pub fn nipple_at(&self, x: f32, y: f32) -> f32 {
+        let [nx, ny] = self.nipple;
+        // Longer than wide, sticking out of the skin.
+        let (dx, dy) = ((x - nx - 0.15 * self.nipple_radius) * 0.8, y - ny);
+        self.nipple_radius - (dx * dx + dy * dy).sqrt()
+    }
+}
+
+impl Muscle {
+    /// How much of the ray at a place goes through muscle, 0 to 1.
+    #[inline]
+    pub fn at(&self, x: f32, y: f32) -> f32 {
+        let edge = match self.middle {
+            Some(middle) => {
+                let t = (y - middle) / self.length;
+                self.width * (1.0 - t * t)
+            }
+            None => {
+                let t = 1.0 - y / self.length;
+                self.width * (t + self.bulge * t * (1.0 - t) * 4.0)
+            }
+        };
+        smoothstep(-1.6, 2.2, edge - x)
+    }
+}
+
+fn nipple(patient: &mut Random, image: &mut Random) -> f32 {
+    let radius = patient.between(3.5, 6.5);
+    // Out of profile in a fifth of the views.
+    if image.chance(0.2) { 0.0 } else { radius }
+}
+
+/// The closed curve through the points (Catmull-Rom).
+fn smooth(points: &[[f32; 2]]) -> Vec<[f32; 2]> {
+    const STEPS: usize = 9;
+    let n = points.len();
+    let mut curve = Vec::with_capacity(n * STEPS);
+    for i in 0..n {
+        let p = [(i + n - 1) % n, i, (i + 1) % n, (i + 2) % n].map(|k| points[k]);
+        for step in 0..STEPS {
+            let t = step as f32 / STEPS as f32;
+            let axis = |k: usize| {
+                let [a, b, c, d] = p.map(|point| point[k]);
+                b + 0.5
+                    * t
+                    * ((c - a)
+                        + t * ((2.0 * a - 5.0 * b + 4.0 * c - d) + t * (3.0 * (b - c) + d - a)))
+            };
+            curve.push([axis(0), axis(1)]);
+        }
+    }
+    curve
+}
+
+/// Signed distances to a closed polygon over the frame, positive inside.
+fn distances(outline: &[[f32; 2]], [width, height]: [f32; 2]) -> Grid {
+    let segments: Vec<_> =
+        outline.iter().zip(outline.iter().cycle().skip(1)).map(|(a, b)| (*a, *b)).collect();
+    Grid::sample(width, height, 4.0, |x, y| {
+        let mut nearest = f32::INFINITY;
+        let mut inside = false;
+        for &([ax, ay], [bx, by]) in &segments {
+            let (ux, uy, vx, vy) = (bx - ax, by - ay, x - ax, y - ay);
+            let t = ((ux * vx + uy * vy) / (ux * ux + uy * uy).max(1e-9)).clamp(0.0, 1.0);
+            let (dx, dy) = (vx - t * ux, vy - t * uy);
+            nearest = nearest.min(dx * dx + dy * dy);
+            if (ay > y) != (by > y) && x < ax + ux * (y - ay) / uy {
+                inside = !inside;
+            }
+        }
+        if inside { nearest.sqrt() } else { -nearest.sqrt() }
+    })
+}

@@ -1,0 +1,183 @@
+//! How the pixel data of a generated file are coded.
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use std::io::Write;
+
+use super::encode::{Frame, jpeg_lossless, jpeg2000, rle};
+use crate::plane::Plane;
+
+/// A transfer syntax, with what it leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// Native values, explicit VR.
+    ExplicitLittle,
+    /// Native values, implicit VR.
+    ImplicitLittle,
+    /// Native values, big endian (retired).
+    ExplicitBig,
+    /// Native values, the whole dataset deflated.
+    Deflated,
+    /// RLE.
+    Rle,
+    /// JPEG lossless .57 with predictor 4.
+    JpegLossless,
+    /// JPEG lossless .70.
+    JpegLosslessSv1,
+    /// JPEG lossless .70 with a restart marker every row.
+    JpegLosslessSv1Restart,
+    /// JPEG 2000 .90 as the real files have it: a JP2 file as the only fragment, 16 bits in
+    /// SIZ whatever Bits Stored is.
+    Jpeg2000,
+    /// JPEG 2000 .90, a bare codestream in several fragments.
+    Jpeg2000Fragments,
+    /// JPEG 2000 .91, irreversible.
+    Jpeg2000Lossy,
+}
+
+/// What stands in Pixel Data.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PixelData {
+    /// Samples, one after the other.
+    Native(Vec<u16>),
+    /// The fragments behind an offset table.
+    Fragments(Vec<Vec<u8>>),
+}
+
+impl Coding {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::ExplicitLittle,
+        Self::ImplicitLittle,
+        Self::ExplicitBig,
+        Self::Deflated,
+        Self::Rle,
+        Self::JpegLossless,
+        Self::JpegLosslessSv1,
+        Self::JpegLosslessSv1Restart,
+        Self::Jpeg2000,
+        Self::Jpeg2000Fragments,
+        Self::Jpeg2000Lossy,
+    ];
+
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ExplicitLittle => "explicit-le",
+            Self::ImplicitLittle => "implicit-le",
+            Self::ExplicitBig => "big-endian",
+            Self::Deflated => "deflated",
+            Self::Rle => "rle",
+            Self::JpegLossless => "jpeg-lossless",
+            Self::JpegLosslessSv1 => "jpeg-lossless-sv1",
+            Self::JpegLosslessSv1Restart => "jpeg-lossless-sv1-restart",
+            Self::Jpeg2000 => "jpeg2000",
+            Self::Jpeg2000Fragments => "jpeg2000-fragments",
+            Self::Jpeg2000Lossy => "jpeg2000-lossy",
+        }
+    }
+
+    /// The transfer syntax UID.
+    pub fn uid(self) -> &'static str {
+        match self {
+            Self::ExplicitLittle => "1.2.840.10008.1.2.1",
+            Self::ImplicitLittle => "1.2.840.10008.1.2",
+            Self::ExplicitBig => "1.2.840.10008.1.2.2",
+            Self::Deflated => "1.2.840.10008.1.2.1.99",
+            Self::Rle => "1.2.840.10008.1.2.5",
+            Self::JpegLossless => "1.2.840.10008.1.2.4.57",
+            Self::JpegLosslessSv1 | Self::JpegLosslessSv1Restart => "1.2.840.10008.1.2.4.70",
+            Self::Jpeg2000 | Self::Jpeg2000Fragments => "1.2.840.10008.1.2.4.90",
+            Self::Jpeg2000Lossy => "1.2.840.10008.1.2.4.91",
+        }
+    }
+
+    /// Whether every stored value comes back.
+    pub fn lossless(self) -> bool {
+        !matches!(self, Self::Jpeg2000Lossy)
+    }
+
+    /// Codes the stored values of an image of `bits` Bits Stored.
+    pub(super) fn encode(self, pixels: &Plane<u16>, bits: u32) -> PixelData {
+        let size = |n: usize| u16::try_from(n).expect("no machine has 65,536 rows or columns");
+        let (width, height) = (size(pixels.width()), size(pixels.height()));
+        let frame = || {
+            Frame::new(width, height, bits as u8, pixels.pixels())
+                .expect("the tone keeps stored values within the bits stored")
+        };
+        let wavelet = |options: jpeg2000::Options| {
+            jpeg2000::encode(pixels.pixels(), width.into(), height.into(), &options)
+                .expect("the options are ones that OpenJPEG takes")
+        };
+        match self {
+            Self::ExplicitLittle | Self::ImplicitLittle | Self::ExplicitBig | Self::Deflated => {
+                PixelData::Native(pixels.pixels().to_vec())
+            }
+            Self::Rle => PixelData::Fragments(vec![rle::encode(&frame())]),
+            Self::JpegLossless | Self::JpegLosslessSv1 | Self::JpegLosslessSv1Restart => {
+                let options = jpeg_lossless::Options {
+                    predictor: match self {
+                        Self::JpegLossless => jpeg_lossless::Predictor::Plane,
+                        _ => jpeg_lossless::Predictor::Left,
+                    },
+                    restart_lines: u16::from(self == Self::JpegLosslessSv1Restart),
+                    ..jpeg_lossless::Options::default()
+                };
+                PixelData::Fragments(vec![jpeg_lossless::encode(&frame(), options)])
+            }
+            Self::Jpeg2000 => PixelData::Fragments(vec![wavelet(jpeg2000::Options::default())]),
+            Self::Jpeg2000Fragments => {
+                let stream = wavelet(jpeg2000::Options {
+                    container: jpeg2000::Container::Codestream,
+                    precision: bits as u8,
+                    ..jpeg2000::Options::default()
+                });
+                // Even lengths, as PS3.5 A.4 asks of fragments.
+                let length = (stream.len() / 3).next_multiple_of(2).max(2);
+                PixelData::Fragments(stream.chunks(length).map(<[u8]>::to_vec).collect())
+            }
+            Self::Jpeg2000Lossy => PixelData::Fragments(vec![wavelet(jpeg2000::Options {
+                wavelet: jpeg2000::Wavelet::Irreversible,
+                layers: jpeg2000::Layers::Ratios(vec![10.0]),
+                precision: bits as u8,
+                ..jpeg2000::Options::default()
+            })]),
+        }
+    }
+
+    /// Whether numbers stand with their low byte first.
+    pub(super) fn little_endian(self) -> bool {
+        self != Self::ExplicitBig
+    }
+
+    /// Whether every element says its value representation.
+    pub(super) fn explicit(self) -> bool {
+        self != Self::ImplicitLittle
+    }
+
+    /// The dataset as it stands behind the file meta information.
+    pub(super) fn wrap(self, dataset: Vec<u8>) -> Vec<u8> {
+        if self != Self::Deflated {
+            return dataset;
+        }
+        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
+        let deflated = deflate.write_all(&dataset).and_then(|()| deflate.finish());
+        let mut deflated = deflated.expect("writing to memory does not fail");
+        if deflated.len() % 2 == 1 {
+            deflated.push(0);
+        }
+        deflated
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_coding_has_a_name_of_its_own() {
+        let mut names = Coding::ALL.map(Coding::as_str);
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    }
+}

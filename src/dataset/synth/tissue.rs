@@ -1,0 +1,183 @@
+//! How bright the breast is at a place: fat, glandular tissue, muscle, skin.
+//!
+//! Brightness is what a viewer shows, 0 black to 1 white: processed mammograms even out the
+//! thickness, so that fat is dark grey from the skin to the chest wall.
+
+use super::anatomy::Anatomy;
+use super::canvas::Canvas;
+use super::grid::{Noise, smoothstep};
+use super::random::Random;
+use crate::record::Density;
+
+/// The tissue of one breast, seen in one view.
+pub(super) struct Tissue<'a> {
+    anatomy: &'a Anatomy,
+    noise: Noise,
+    /// How much of the breast is gland: shifts the threshold of the envelope.
+    amount: f32,
+    /// How solid the gland is, from strands to a plate.
+    solidity: f32,
+    /// Middle and half axes of the gland.
+    middle: [f32; 2],
+    axes: [f32; 2],
+    /// Octaves of noise that the pixels can show.
+    octaves: u32,
+    /// Shifts the noise from image to image a little, as compression does.
+    shift: f32,
+}
+
+impl<'a> Tissue<'a> {
+    /// `breast` is the stream of what all images of the breast share.
+    pub fn new(
+        anatomy: &'a Anatomy,
+        density: Density,
+        pitch: f32,
+        breast: &mut Random,
+        image: &mut Random,
+    ) -> Self {
+        let (amount, solidity, reach) = match density {
+            Density::A => (-0.36, 0.25, 0.62),
+            Density::B => (-0.12, 0.45, 0.78),
+            Density::C => (0.16, 0.72, 0.92),
+            Density::D => (0.42, 1.0, 1.08),
+        };
+        let [nx, ny] = anatomy.nipple;
+        let up = breast.between(0.05, 0.30) * anatomy.heights[0];
+        let reach = reach * breast.between(0.9, 1.08);
+        Self {
+            anatomy,
+            noise: Noise::new(breast.next()),
+            amount: amount + breast.between(-0.08, 0.08),
+            solidity,
+            middle: [nx * breast.between(0.50, 0.60), ny - up],
+            axes: [
+                0.52 * anatomy.depth * reach,
+                0.5 * (anatomy.heights[0] + anatomy.heights[1]) * reach * 0.88,
+            ],
+            octaves: ((3.0 / pitch).log2().ceil() as i32).clamp(1, 5) as u32,
+            shift: image.between(-0.6, 0.6),
+        }
+    }
+
+    /// The brightness `skin` millimetres below the skin, at a place.
+    #[inline]
+    pub fn at(&self, x: f32, y: f32, skin: f32) -> f32 {
+        let noise = &self.noise;
+        // Swirls: everything finer is read at a displaced place.
+        let wx = 5.0 * noise.octaves(x / 26.0, y / 26.0 + self.shift, 2, 0.5);
+        let wy = 5.0 * noise.octaves(x / 26.0 + 40.0, y / 26.0 - self.shift, 2, 0.5);
+        let gland = self.gland(x + wx, y + wy, skin);
+
+        let cloud = noise.octaves((x + wx) / 13.0, (y + wy) / 13.0, 2, 0.55);
+        let fat = 0.13 + 0.15 * (1.0 - (-skin / 16.0).exp()) + 0.030 * cloud;
+        let strands = self.strands(x + wx, y + wy);
+        // Cooper's ligaments: the fat is threaded too, faintly.
+        let fat = fat + 0.075 * strands * smoothstep(4.0, 25.0, skin);
+        let gland_brightness = 0.47 + 0.20 * strands + 0.07 * cloud;
+        let mut bright = fat + (gland_brightness - fat).max(0.0) * gland;
+
+        if let Some(muscle) = &self.anatomy.muscle {
+            let share = muscle.at(x + 0.3 * wx, y + 0.3 * wy);
+            if share > 0.0 {
+                let fibres = noise.octaves((x * 1.3 + y * 0.35) / 2.6, (y - x) / 30.0, 3, 0.6);
+                let level = 0.56 + 0.035 * fibres + 0.05 * cloud + 0.05 * strands;
+                bright += (level - bright).max(0.0) * share * 0.92;
+            }
+        }
+        let line = (-(skin - 0.9) * (skin - 0.9) / 0.5).exp();
+        (bright + 0.07 * line) * (0.10 + 0.90 * smoothstep(0.0, 2.4, skin))
+    }
+
+    /// Share of gland, 0 to 1.
+    #[inline]
+    fn gland(&self, x: f32, y: f32, skin: f32) -> f32 {
+        let (dx, dy) = ((x - self.middle[0]) / self.axes[0], (y - self.middle[1]) / self.axes[1]);
+        let envelope = 1.0 - (dx * dx + dy * dy).sqrt();
+        // The duct tree comes together at the nipple, so the gland narrows towards it.
+        let [nx, ny] = self.anatomy.nipple;
+        let (ax, ay) = (nx - x, (y - ny).abs());
+        let cone = smoothstep(-4.0, 10.0, 0.9 * ax + 8.0 - ay);
+        // Fat below the skin and before the muscle.
+        let room = smoothstep(5.0, 16.0, skin) * smoothstep(4.0, 26.0, x) * cone;
+        let lobes = self.noise.octaves(x / 17.0 + 7.0, y / 17.0, self.octaves.min(4), 0.62);
+        let share = 1.1 * envelope + 0.85 * lobes * (1.25 - 0.6 * self.solidity) + self.amount;
+        let strands = self.strands(x, y) * (1.0 - self.solidity) * 0.5;
+        smoothstep(0.0, 0.85, share + strands) * room * (0.45 + 0.55 * self.solidity)
+    }
+
+    /// Fibres that run towards the nipple, 0 to 1.
+    #[inline]
+    fn strands(&self, x: f32, y: f32) -> f32 {
+        let [nx, ny] = self.anatomy.nipple;
+        let (dx, dy) = (nx + 22.0 - x, y - ny);
+        let radius = (dx * dx + dy * dy).sqrt();
+        let angle = dy / (dx.abs() + 0.35 * radius + 1.0);
+        let ridges = self.noise.octaves(radius / 11.0, angle * 17.0, self.octaves, 0.62);
+        let ridge = 1.0 - (1.35 * ridges.abs()).min(1.0);
+        ridge * ridge
+    }
+}
+
+/// Draws vessels and ligaments: threads that the noise cannot make.
+pub(super) fn threads(canvas: &mut Canvas, anatomy: &Anatomy, age: u32, breast: &mut Random) {
+    let [nx, ny] = anatomy.nipple;
+    for _ in 0..46 {
+        // Ligaments: fine, from the gland outwards or along it.
+        let x = breast.between(0.05, 0.95) * nx;
+        let y = ny + breast.between(-1.0, 0.9) * anatomy.heights[0] * (1.0 - 0.6 * x / nx);
+        let towards = (ny - y).atan2(nx + 20.0 - x) + breast.between(-0.5, 0.5);
+        let length = breast.between(8.0, 30.0);
+        let path = wander([x, y], towards, length, 0.12, breast);
+        let strength = breast.between(0.05, 0.14);
+        draw(canvas, anatomy, &path, [0.45, 0.30], [strength, 0.4 * strength]);
+    }
+    for _ in 0..5 {
+        // Vessels: from the chest wall into the breast.
+        let y = ny + breast.between(-0.8, 0.6) * anatomy.heights[0];
+        let length = anatomy.depth * breast.between(0.5, 0.85);
+        let path = wander([-2.0, y], breast.between(-0.45, 0.45), length, 0.16, breast);
+        let (radius, strength) = (breast.between(0.7, 1.3), breast.between(0.08, 0.16));
+        draw(canvas, anatomy, &path, [radius, 0.6 * radius], [strength, 0.6 * strength]);
+        if age > 60 && breast.chance(0.15) {
+            // Calcified artery: two rails of specks.
+            for &[x, y] in &path {
+                let side = if breast.chance(0.5) { radius } else { -radius };
+                if anatomy.skin_at(x, y) > 6.0 && breast.chance(0.6) {
+                    canvas.ball([x, y + side], breast.between(0.2, 0.45), 0.45);
+                }
+            }
+        }
+    }
+}
+
+/// Where a thread leaves the breast it ends.
+fn draw(
+    canvas: &mut Canvas,
+    anatomy: &Anatomy,
+    path: &[[f32; 2]],
+    radius: [f32; 2],
+    strength: [f32; 2],
+) {
+    let inside = path.iter().take_while(|[x, y]| anatomy.skin_at(*x, *y) > 3.0).count();
+    canvas.thread(&path[..inside], radius, strength);
+}
+
+/// A path of points 1.5 mm apart whose direction drifts.
+pub(super) fn wander(
+    from: [f32; 2],
+    direction: f32,
+    length: f32,
+    drift: f32,
+    random: &mut Random,
+) -> Vec<[f32; 2]> {
+    let ([mut x, mut y], mut direction, mut bend) = (from, direction, 0.0);
+    let mut path = vec![from];
+    for _ in 0..(length / 1.5) as usize {
+        bend = 0.8 * bend + drift * random.normal() * 0.6;
+        direction += bend;
+        x += 1.5 * direction.cos();
+        y += 1.5 * direction.sin();
+        path.push([x, y]);
+    }
+    path
+}
