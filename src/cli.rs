@@ -3,6 +3,7 @@
 mod detach;
 pub mod progress;
 mod signals;
+mod synth;
 mod verify;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     #[allow(missing_docs)]
+    Synth(synth::SynthArgs),
+    #[allow(missing_docs)]
     Verify(verify::VerifyArgs),
 }
 
@@ -35,6 +38,7 @@ impl Cli {
     /// A [`Fault`], which ends in exit code 1.
     pub fn run(self) -> Result<ExitCode, Fault> {
         match self.command {
+            Command::Synth(args) => args.run(),
             Command::Verify(args) => args.run(),
         }
     }

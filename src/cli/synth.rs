@@ -1,0 +1,126 @@
+//! `mammo-pipe synth`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
+
+use super::progress::{Progress, print, size};
+use crate::dataset::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
+use crate::error::Fault;
+
+/// Make a dataset of phantom mammograms, shaped like RSNA's: images, tables, and the truth.
+///
+/// The same seed gives the same bytes on any number of threads.
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// Folder to make it in: new, empty, or one that synth made before, which is replaced.
+    out: PathBuf,
+    /// Patients in train.csv, with 2 to 8 images a breast.
+    #[arg(long, default_value_t = 40)]
+    patients: usize,
+    /// Patients in test.csv; a tenth of the others if not given, at least one.
+    #[arg(long)]
+    test_patients: Option<usize>,
+    /// What everything is drawn from.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Share of the breasts with cancer; 0.02065 is the real dataset's.
+    #[arg(long, default_value_t = NATURAL_PREVALENCE)]
+    prevalence: f64,
+    /// full: 4 to 26 megapixels. small: an eighth as wide and high. tiny: a thirty-second.
+    #[arg(long, value_enum, default_value = "small")]
+    size: SizeName,
+    /// Transfer syntax of all files; mix: each as its machine writes it.
+    #[arg(long, default_value = "mix", value_parser = syntaxes())]
+    syntax: String,
+    /// Break a training image in this way, KIND or KIND=N for N of them; may be repeated.
+    /// KIND: empty, html, truncated, bit-flip, wrong-rows, larger-codestream,
+    /// smaller-codestream, no-pixel-data, huge-claim, huge-codestream, frames, colour, no-rows,
+    /// unknown-syntax, not-dicom, no-row, missing-file, duplicate-row; all for one of each.
+    #[arg(long, value_name = "KIND[=N]", value_parser = parse_damage)]
+    damage: Vec<DamageArg>,
+    /// Threads; 0 for one a core.
+    #[arg(long, default_value_t = 0)]
+    workers: usize,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// [`Size`] on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SizeName {
+    Full,
+    Small,
+    Tiny,
+}
+
+/// One `--damage`.
+#[derive(Debug, Clone)]
+struct DamageArg(Vec<(Damage, usize)>);
+
+fn syntaxes() -> PossibleValuesParser {
+    PossibleValuesParser::new(["mix"].into_iter().chain(Coding::ALL.map(Coding::as_str)))
+}
+
+fn parse_damage(text: &str) -> Result<DamageArg, String> {
+    let (name, times) = text.split_once('=').unwrap_or((text, "1"));
+    let times = times.parse().map_err(|_| format!("`{times}` is no number"))?;
+    if name == "all" {
+        return Ok(DamageArg(Damage::ALL.map(|damage| (damage, times)).to_vec()));
+    }
+    let damage = Damage::ALL.into_iter().find(|damage| damage.as_str() == name);
+    let known = || Damage::ALL.map(Damage::as_str).join(", ");
+    damage
+        .map(|damage| DamageArg(vec![(damage, times)]))
+        .ok_or_else(|| format!("`{name}` is none of {}, all", known()))
+}
+
+impl SynthArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A [`Fault`] if the folder holds anything else or cannot be written.
+    pub fn run(self) -> Result<ExitCode, Fault> {
+        let spec = SynthSpec {
+            seed: self.seed,
+            patients: self.patients,
+            test_patients: self.test_patients.unwrap_or((self.patients / 10).max(1)),
+            prevalence: self.prevalence,
+            size: match self.size {
+                SizeName::Full => Size::Full,
+                SizeName::Small => Size::Small,
+                SizeName::Tiny => Size::Tiny,
+            },
+            coding: Coding::ALL.into_iter().find(|coding| coding.as_str() == self.syntax),
+            damage: self.damage.into_iter().flat_map(|damage| damage.0).collect(),
+            workers: self.workers,
+        };
+        let start = Instant::now();
+        let progress = Progress::new(synth::count(&spec), self.quiet || self.json);
+        let summary = synth::generate(&spec, &self.out, || progress.image(0, false, None))?;
+        progress.finish();
+        if self.json {
+            print(&serde_json::to_string(&summary).expect("plain data becomes JSON"));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let out = self.out.display();
+        print(&format!(
+            "{out}: {} images of {} patients, {} with cancer, {} damaged, {} in {:.1} s",
+            summary.images,
+            summary.patients,
+            summary.cancer_images,
+            summary.damaged,
+            size(summary.bytes),
+            start.elapsed().as_secs_f64()
+        ));
+        print(&format!("next: mammo-pipe preprocess --input {out} --output RELEASE"));
+        Ok(ExitCode::SUCCESS)
+    }
+}
