@@ -1,6 +1,8 @@
 //! The command line: one short file a command.
 
 mod detach;
+mod dry_run;
+mod preprocess;
 pub mod progress;
 mod signals;
 mod synth;
@@ -27,6 +29,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Synth(synth::SynthArgs),
     #[allow(missing_docs)]
+    Preprocess(preprocess::PreprocessArgs),
+    #[allow(missing_docs)]
     Verify(verify::VerifyArgs),
 }
 
@@ -39,6 +43,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode, Fault> {
         match self.command {
             Command::Synth(args) => args.run(),
+            Command::Preprocess(args) => args.run(),
             Command::Verify(args) => args.run(),
         }
     }

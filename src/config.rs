@@ -247,8 +247,8 @@ pub struct ShardConfig {
     pub format: ShardFormat,
     /// Images in a shard.
     pub rows: usize,
-    /// Compression of the pixels.
-    pub compression: Compression,
+    /// Compression of the pixels; zstd for Parquet and none for tensors if absent.
+    pub compression: Option<Compression>,
     /// Level of zstd.
     pub level: i32,
 }
@@ -327,8 +327,8 @@ impl Default for Config {
             resize: ResizeConfig { height: 1024, width: 512, fit: Fit::Pad },
             shard: ShardConfig {
                 format: ShardFormat::Parquet,
-                rows: 512,
-                compression: Compression::Zstd,
+                rows: 256,
+                compression: None,
                 level: 1,
             },
             limits: LimitsConfig { memory_mb: 2048, max_rejected_share: 0.5 },

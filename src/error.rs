@@ -31,6 +31,14 @@ pub enum Reject {
     /// No region can be cut.
     #[error(transparent)]
     Roi(#[from] RoiError),
+    /// It alone is too large for the memory there is.
+    #[error("needs {need} bytes of memory to decode, limits.memory_mb leaves {have}")]
+    Memory {
+        /// What it takes.
+        need: usize,
+        /// What is there for all images being decoded.
+        have: usize,
+    },
     /// The stage panicked, which is a bug; its worker goes on from a pristine clone.
     #[error("panicked: {0}")]
     Panicked(String),
@@ -107,6 +115,27 @@ pub enum Fault {
         path: PathBuf,
         /// Line, column and reason.
         source: serde_json::Error,
+    },
+    /// The memory does not do for a single image.
+    #[error("limits.memory_mb is {found_mb}, these settings and threads need {needed_mb}")]
+    TooLittleMemory {
+        /// What would do.
+        needed_mb: usize,
+        /// What was given.
+        found_mb: usize,
+    },
+    /// Most images are rejected: it is not the images.
+    #[error(
+        "{rejected} of the first {seen} images are rejected, the last one by {last}; \
+         see quarantine.csv, or raise limits.max_rejected_share"
+    )]
+    TooManyRejected {
+        /// Rejected so far.
+        rejected: usize,
+        /// Seen so far.
+        seen: usize,
+        /// Stage and reason of the last.
+        last: String,
     },
     /// A shard cannot be read or written.
     #[error("{path}: {reason}")]

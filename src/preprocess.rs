@@ -1,9 +1,90 @@
-//! DICOM in, a verified release of shards out.
+//! DICOM in, a verified release of shards out: the whole graph on one screen.
+//!
+//! ```text
+//! csv + listing ─> Plan ─> Job ─> [ read ] ─> [ look ─ roi ─ judge ─ decode ─ window ─ resize ] ─┐
+//!                            I/O threads         one CPU worker an image, scratch kept           │
+//!   release/ <── commit <── shard writer, rows in the plan's order <── in order, or a reject ────┘
+//! ```
 
+pub mod plan;
+pub mod stages;
 pub mod read;
+pub mod look;
 pub mod decode;
-pub mod window;
 pub mod sampling;
 pub mod roi;
-pub mod resize;
+pub mod window;
 pub mod quality;
+pub mod resize;
+pub mod memory;
+pub mod sink;
+pub mod estimate;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use crate::error::Fault;
+use crate::flow::{Flow, InFlight, Meters, Ordered, Step, Stop, Work};
+use crate::shard::release::Release;
+use memory::Memory;
+use plan::Plan;
+use sink::{Sink, Summary};
+use stages::{Decode, FindRoi, Judge, Look, Read, Resize, Sample, Window};
+
+/// How one run behaves; nothing here changes a pixel.
+pub struct Control<'a> {
+    /// Threads that decode.
+    pub workers: usize,
+    /// Threads that read files.
+    pub readers: usize,
+    /// Make shards again that hold rejected images.
+    pub retry_rejected: bool,
+    /// Raised from outside to end the run early.
+    pub stop: Stop,
+    /// Where the time goes.
+    pub meters: Arc<Meters>,
+    /// Called for every image that is through, with its size and whether it was rejected.
+    pub seen: &'a dyn Fn(u64, bool),
+}
+
+/// Runs `plan`, or what earlier runs left of it.
+///
+/// # Errors
+/// A [`Fault`]; finished shards stay, and a rerun goes on from there.
+pub fn run(plan: &Plan, control: &Control) -> Result<Summary, Fault> {
+    let start = Instant::now();
+    let release = Release::open(&plan.config.output, &plan.facts)?;
+    let mut sink = Sink::new(plan, &release, control)?;
+    let jobs: Vec<usize> = sink.todo().collect();
+    flow(plan, control, &jobs, |outcomes| sink.drain(outcomes))?;
+    sink.conclude(start.elapsed())
+}
+
+/// Sends `jobs` of `plan` through all stages, and their outcomes, in that order, to `take`.
+fn flow(
+    plan: &Plan,
+    control: &Control,
+    jobs: &[usize],
+    take: impl FnOnce(Ordered<Sample>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let config = Arc::new(plan.config.clone());
+    let memory = Memory::divide(&config, control.workers, control.readers)?;
+    let limit = InFlight { items: memory.items, bytes: memory.read_ahead };
+    let (meters, stop) = (&control.meters, control.stop.clone());
+    thread::scope(|scope| {
+        let jobs = jobs.iter().map(|&index| plan.job(index));
+        let jobs = jobs.map(|job| (job.bytes as usize, job.clone()));
+        let read = Step::new(Read::new(&config), meters);
+        let process = Step::new(Look::new(&config, &memory), meters)
+            .then(Step::new(FindRoi::new(&config), meters))
+            .then(Step::new(Judge::new(&config), meters))
+            .then(Step::new(Decode::default(), meters))
+            .then(Step::new(Window, meters))
+            .then(Step::new(Resize::new(&config), meters));
+        let flow = Flow::source(scope, limit, Arc::clone(meters), stop, jobs)
+            .pool("read", control.readers, read)
+            .pool("decode", control.workers, process);
+        take(flow.ordered())
+    })
+}

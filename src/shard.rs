@@ -14,5 +14,7 @@ pub mod manifest;
 pub mod quarantine;
 pub mod release;
 pub mod image;
+pub mod columns;
+pub mod writer;
 pub mod reader;
 pub mod verify;

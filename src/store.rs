@@ -43,6 +43,11 @@ impl Aside {
         Ok(Self { path, file, hash: Sha256::new(), bytes: 0 })
     }
 
+    /// Where it lies for now.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Flushes to the disk.
     ///
     /// # Errors

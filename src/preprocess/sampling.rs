@@ -3,7 +3,7 @@
 //! Positions are continuous: pixel `i` covers `i..i + 1`, its centre is at `i + 0.5`. Both
 //! axes follow the same rule, so a position is one `f64`.
 
-use crate::plane::Rect;
+use crate::plane::{Plane, Rect};
 
 /// Which source pixels a reduced sample stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +52,19 @@ impl Reduction {
     /// Samples that an axis of `source` pixels has when reduced.
     pub fn samples(self, source: usize) -> usize {
         source.div_ceil(1 << self.reduce)
+    }
+
+    /// The samples of `plane`, a reduced image, that a box of source pixels touches at all, one
+    /// more on every side for interpolation.
+    pub fn rect_to_reduced<T>(self, source: Rect, plane: &Plane<T>) -> Rect {
+        let axis = |first: usize, end: usize, samples: usize| {
+            let low = self.to_reduced(first as f64).floor() - 1.0;
+            let high = self.to_reduced(end as f64).ceil() + 1.0;
+            ((low.max(0.0) as usize).min(samples - 1), (high as usize).min(samples))
+        };
+        let (left, right) = axis(source.left, source.right(), plane.width());
+        let (top, bottom) = axis(source.top, source.bottom(), plane.height());
+        Rect { left, top, width: right - left, height: bottom - top }
     }
 
     /// The source pixels of a box of samples: those that a sample of it touches at all. An edge

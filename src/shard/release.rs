@@ -31,12 +31,11 @@ impl Release {
             fs::create_dir_all(&path).map_err(Fault::io(&path))?;
         }
         let lock = lock(folder)?;
-        if plan_path.exists() {
-            let before: PlanFacts = read_json(&plan_path)?;
-            if before != *plan {
-                let differences = plan.differences(&before);
-                return Err(Fault::PlanChanged { path: folder.into(), differences });
-            }
+        if let Some(before) = read_plan(folder)?
+            && before != *plan
+        {
+            let differences = plan.differences(&before);
+            return Err(Fault::PlanChanged { path: folder.into(), differences });
         }
         let tmp = folder.join(".tmp");
         for left in fs::read_dir(&tmp).map_err(Fault::io(&tmp))? {
@@ -140,6 +139,15 @@ impl Release {
     pub fn complete(&self, manifest: &Manifest) -> Result<(), Fault> {
         store::replace(&self.folder, &self.folder.join("manifest.json"), &json(manifest))
     }
+}
+
+/// The plan that the release in `folder` was begun under, if there is one.
+///
+/// # Errors
+/// [`Fault::Json`], [`Fault::Io`].
+pub fn read_plan(folder: &Path) -> Result<Option<PlanFacts>, Fault> {
+    let path = folder.join("plan.json");
+    if path.exists() { read_json(&path).map(Some) } else { Ok(None) }
 }
 
 /// Reads `manifest.json` of the release in `folder`.

@@ -1,0 +1,81 @@
+//! `mammo-pipe preprocess --dry-run`: the plan, with time and space estimated.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::progress::{duration, print, size};
+use crate::config::ShardFormat;
+use crate::error::Fault;
+use crate::preprocess::estimate::{Estimate, estimate};
+use crate::preprocess::plan::Plan;
+
+/// Prints what `plan` would do.
+///
+/// # Errors
+/// A [`Fault`] if the sample cannot be processed at all.
+pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Result<ExitCode, Fault> {
+    let Estimate { sampled, rejected, seconds, bytes, finished, free } =
+        estimate(plan, workers, readers)?;
+    let counts = plan.joined.counts();
+    if as_json {
+        let value = json!({
+            "counts": counts, "bytes": plan.facts.bytes, "shards": plan.shards(),
+            "shards_finished": finished, "sampled": sampled, "sample_rejected": rejected,
+            "seconds": seconds, "release_bytes": bytes, "free_bytes": free, "folds": plan.audit,
+        });
+        print(&value.to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = &plan.config;
+    let format = match config.shard.format {
+        ShardFormat::Parquet => "parquet",
+        ShardFormat::Tensor => "tensor",
+    };
+    print(&format!("plan for {}", config.output.display()));
+    print(&format!(
+        "  dataset   {}: {} rows, {} files ({}); {} rows without a file, {} files without a row",
+        config.dataset.input.display(),
+        counts.rows,
+        counts.files,
+        size(plan.facts.bytes),
+        counts.missing,
+        counts.strays
+    ));
+    print(&format!(
+        "  output    {}x{}, {} bits, {format}, {} shards of up to {} images ({finished} finished)",
+        config.resize.height,
+        config.resize.width,
+        config.window.bits,
+        plan.shards(),
+        config.shard.rows
+    ));
+    for group in &plan.audit.groups {
+        let share = group
+            .prevalence
+            .images
+            .map_or("no labels".to_owned(), |p| format!("{:.2} % with cancer", 100.0 * p));
+        print(&format!(
+            "  {:<9} {} patients, {} images, {share}",
+            crate::shard::columns::label(group.role),
+            group.all.patients,
+            group.all.images
+        ));
+    }
+    print(&format!(
+        "  threads   {workers} decoding, {readers} reading; {} MiB",
+        config.limits.memory_mb
+    ));
+    if sampled == 0 {
+        print("  estimate  no file to estimate from");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let free = free.map_or(String::new(), |free| format!(" ({} free there)", size(free)));
+    print(&format!(
+        "  estimate  {} and {}{free}, from {sampled} images, {rejected} of them rejected",
+        duration(seconds),
+        size(bytes)
+    ));
+    print("  nothing was written; run it without --dry-run to start");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,205 @@
+//! `mammo-pipe preprocess`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::detach::detach;
+use super::progress::{Progress, duration, print, say, size};
+use super::signals;
+use crate::config::{self, Config, SplitChoice};
+use crate::error::Fault;
+use crate::flow::{Meters, Stop};
+use crate::preprocess::plan::Plan;
+use crate::preprocess::sink::Summary;
+use crate::preprocess::{self, Control};
+
+/// Turn a dataset into a verified release of shards.
+///
+/// Decodes, windows, crops and resizes every image of the table, and writes them with the
+/// table's columns as Parquet (or Arrow tensors). A rerun goes on where the last one ended;
+/// killing it at any moment loses no finished shard.
+///
+///   mammo-pipe preprocess --input rsna --output release
+///   mammo-pipe preprocess -c pipeline.yaml --dry-run
+///   mammo-pipe preprocess -c pipeline.yaml --set window.bits=16 --detach
+///
+/// Exit codes: 0 done; 1 stopped by a fault; 3 done, but images were quarantined or files are
+/// missing (see quarantine.csv); 130 interrupted, run it again to go on.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct PreprocessArgs {
+    /// Settings; the commented pipeline.yaml of the source tree has them all.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder that the images and tables are in (dataset.input).
+    #[arg(long, value_name = "DIR")]
+    input: Option<PathBuf>,
+    /// Folder for the release (output).
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// The table, if it is not train.csv (or test.csv) in the input folder.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Which tables to take: train, test or both (dataset.split).
+    #[arg(long, value_name = "SPLIT")]
+    split: Option<String>,
+    /// Any other setting, for example roi.margin=0.02; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Threads that decode; as many as there are processors if not given.
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Threads that read files; on network storage more hide its latency.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    readers: usize,
+    /// Show what would be done, with time and space estimated from a few images.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run in the background; says how to follow it.
+    #[arg(long)]
+    detach: bool,
+    /// If the output holds a release of another plan, write beside it instead of refusing.
+    #[arg(long)]
+    new_release: bool,
+    /// Make the shards again that hold rejected images, say after a disk was repaired.
+    #[arg(long)]
+    retry_rejected: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl PreprocessArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    pub fn run(self) -> Result<ExitCode, Fault> {
+        let mut config = self.config()?;
+        if self.detach {
+            return self.in_background(&config);
+        }
+        let processors = std::thread::available_parallelism().map_or(1, Into::into);
+        let workers = self.workers.unwrap_or(processors).max(1);
+        let readers = self.readers.max(1);
+        if !self.quiet {
+            say(&format!("listing {}", config.dataset.input.display()));
+        }
+        let mut plan = Plan::new(config.clone())?;
+        if self.new_release && plan.differs_from_release()? {
+            let name = format!("{}-{}", config.output.display(), &plan.facts.sha256()[..8]);
+            config.output = name.into();
+            plan.config.output.clone_from(&config.output);
+        }
+        if self.dry_run {
+            return super::dry_run::show(&plan, workers, readers, self.json);
+        }
+        let progress = Progress::new(plan.joined.jobs.len(), self.quiet || self.json);
+        let stop = Stop::default();
+        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
+        let meters = Arc::new(Meters::default());
+        let control = Control {
+            workers,
+            readers,
+            retry_rejected: self.retry_rejected,
+            stop,
+            meters: Arc::clone(&meters),
+            seen: &|bytes, rejected| progress.image(bytes, rejected, Some(&meters)),
+        };
+        let summary = preprocess::run(&plan, &control);
+        progress.finish();
+        let summary = summary?;
+        if self.json {
+            print(&serde_json::to_string(&summary).expect("plain data becomes JSON"));
+        } else {
+            tell(&plan, &summary);
+        }
+        Ok(exit_code(&plan, &summary))
+    }
+
+    fn config(&self) -> Result<Config, Fault> {
+        let mut overrides = self.overrides.clone();
+        if let Some(split) = &self.split {
+            overrides.push(format!("dataset.split={split}"));
+        }
+        let mut config = config::load(self.config.as_deref(), &overrides)?;
+        if let Some(input) = &self.input {
+            config.dataset.input.clone_from(input);
+        }
+        if let Some(output) = &self.output {
+            config.output.clone_from(output);
+        }
+        if self.csv.is_some() {
+            match config.dataset.split {
+                SplitChoice::Test => config.dataset.test_csv.clone_from(&self.csv),
+                SplitChoice::Train | SplitChoice::Both => {
+                    config.dataset.train_csv.clone_from(&self.csv);
+                }
+            }
+        }
+        Ok(config)
+    }
+
+    fn in_background(&self, config: &Config) -> Result<ExitCode, Fault> {
+        let log = config.output.join("run.log");
+        let process = detach(&log)?;
+        print(&format!(
+            "running in the background as process {process}\n  \
+             follow it   tail -f {log}\n  \
+             stop it     kill -INT {process}   (finished shards stay; run it again to go on)",
+            log = log.display()
+        ));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn exit_code(plan: &Plan, summary: &Summary) -> ExitCode {
+    let counts = summary.counts;
+    let missing = counts.missing > 0 && !plan.config.dataset.allow_missing;
+    match () {
+        () if !summary.complete() => ExitCode::from(signals::INTERRUPTED),
+        () if counts.rejected > 0 || missing => ExitCode::from(3),
+        () => ExitCode::SUCCESS,
+    }
+}
+
+fn tell(plan: &Plan, summary: &Summary) {
+    let (counts, output) = (summary.counts, plan.config.output.display());
+    print(&format!(
+        "{output}: {} written, {} rejected, {} missing, {} unreached of {} listed",
+        counts.written, counts.rejected, counts.missing, counts.unreached, counts.listed
+    ));
+    print(&format!(
+        "  {} images in {} ({:.1} images/s), {} read, {} in {} shards",
+        summary.processed,
+        duration(summary.seconds),
+        summary.processed as f64 / summary.seconds.max(1e-9),
+        size(summary.bytes_read),
+        size(summary.bytes_written),
+        summary.shards
+    ));
+    let mut reasons: Vec<_> = summary.quarantine.iter().collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), *reason));
+    for (reason, count) in reasons.iter().take(10) {
+        print(&format!("  {count:>7}  {reason}"));
+    }
+    let next = if !summary.complete() {
+        format!(
+            "{} of {} shards are finished; run the same command again to go on",
+            summary.shards, summary.shards_planned
+        )
+    } else if counts.missing > 0 && !plan.config.dataset.allow_missing {
+        "rows have no file: is everything mounted? If they should be absent, set \
+         dataset.allow_missing=true"
+            .to_owned()
+    } else {
+        format!("look at {output}/report.html, check with: mammo-pipe verify {output}")
+    };
+    print(&format!("  {next}"));
+}

@@ -1,0 +1,111 @@
+//! What a run will cost, from a few of its images.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::plan::Plan;
+use super::sink;
+use super::{Control, flow};
+use crate::error::Fault;
+use crate::flow::{Meters, Stop};
+use crate::shard::columns::Shape;
+use crate::shard::writer::{self, ShardWriter};
+use crate::store::Aside;
+
+/// Images that are tried.
+const SAMPLE: usize = 16;
+
+/// What a run will cost.
+#[derive(Debug)]
+pub struct Estimate {
+    /// Images tried.
+    pub sampled: usize,
+    /// Of those, rejected.
+    pub rejected: usize,
+    /// Wall time for what is left to do.
+    pub seconds: f64,
+    /// Bytes of all shards.
+    pub bytes: u64,
+    /// Shards that are finished already.
+    pub finished: usize,
+    /// Bytes free where the release goes; `None` where the system does not say.
+    pub free: Option<u64>,
+}
+
+/// Processes up to 16 images, evenly spread over the plan, into a file that is removed again.
+///
+/// # Errors
+/// A [`Fault`] if the temporary file cannot be written.
+pub fn estimate(plan: &Plan, workers: usize, readers: usize) -> Result<Estimate, Fault> {
+    let images = plan.joined.jobs.len();
+    let sampled = SAMPLE.min(images);
+    let jobs: Vec<usize> = (0..sampled).map(|i| i * images / sampled).collect();
+    let control = Control {
+        workers,
+        readers,
+        retry_rejected: false,
+        stop: Stop::default(),
+        meters: Arc::new(Meters::default()),
+        seen: &|_, _| {},
+    };
+    let scratch = Scratch::new()?;
+    let start = Instant::now();
+    let (mut rejected, mut written) = (0, 0);
+    flow(plan, &control, &jobs, |outcomes| {
+        let shard = &plan.config.shard;
+        let file = Aside::create(&scratch.0, writer::extension(shard.format))?;
+        let mut writer = ShardWriter::new(file, shard, Shape::of(&plan.config))?;
+        for outcome in outcomes {
+            match outcome {
+                Ok(sample) => writer.push(sample)?,
+                Err(_) => rejected += 1,
+            }
+        }
+        written = writer.close()?.0.bytes;
+        Ok(())
+    })?;
+    let share = |left: usize| left as f64 / sampled.max(1) as f64;
+    let finished = sink::finished(plan)?;
+    let left = images.saturating_sub(finished * plan.config.shard.rows);
+    Ok(Estimate {
+        sampled,
+        rejected,
+        seconds: start.elapsed().as_secs_f64() * share(left),
+        bytes: (written as f64 * share(images)) as u64,
+        finished,
+        free: free(&plan.config.output),
+    })
+}
+
+/// A temporary folder, removed when dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Fault> {
+        let path = std::env::temp_dir().join(format!("mammo-pipe-{}", std::process::id()));
+        std::fs::create_dir_all(path.join(".tmp")).map_err(Fault::io(&path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left in a temporary folder is the system's to clean.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Bytes free in `folder`, or in the nearest folder above it that exists.
+#[cfg(unix)]
+fn free(folder: &Path) -> Option<u64> {
+    let folder = std::path::absolute(folder).ok()?;
+    let there = folder.ancestors().find(|path| path.exists())?;
+    let status = rustix::fs::statvfs(there).ok()?;
+    Some(status.f_bavail * status.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn free(_: &Path) -> Option<u64> {
+    None
+}

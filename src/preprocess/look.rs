@@ -1,0 +1,171 @@
+//! The image from afar: reduced, as the breast, the grey range and the quality are found on it.
+
+use super::decode::{self, DecodeError, Decoder, Stored};
+use super::read::{Header, Photometric, PixelData};
+use super::sampling::{Reduction, Sampling};
+use crate::config::{WindowConfig, WindowMode};
+use crate::plane::Plane;
+
+/// The longer side of a look has at most this many samples: enough for a skin line, small
+/// enough that looking costs little.
+const LONGER_SIDE: usize = 1024;
+
+/// A look, and the whole image where looking took decoding it.
+pub struct Taken {
+    /// Stored values.
+    pub look: Stored,
+    /// How its samples lie in the source.
+    pub reduction: Reduction,
+    /// The whole image.
+    pub full: Option<Stored>,
+}
+
+/// Wavelet levels left out.
+pub fn wavelet(reduce: u8) -> Reduction {
+    Reduction { reduce, sampling: Sampling::Wavelet }
+}
+
+/// Halvings until the longer side is short enough.
+fn halvings(header: &Header) -> u8 {
+    let longer = usize::from(header.layout.rows.max(header.layout.columns));
+    (0..16).find(|r| longer.div_ceil(1 << r) <= LONGER_SIDE).expect("2^16 / 2^15 is 2")
+}
+
+/// Bytes that looking and then decoding with `reduce` levels left out take at most: the
+/// decoder's own, the look in its forms, and the output's part in grey levels.
+pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
+    let look = 16 * (header.layout.pixels() >> (2 * halvings(header)));
+    let grey = 2 * header.layout.pixels() >> (2 * reduce);
+    decode::cost(header, pixel_data, reduce) + look + grey
+}
+
+/// Takes a look. JPEG 2000 with its `levels` of wavelets holds it inside the image; of
+/// everything else the whole is decoded, and each block's mean taken.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn take(
+    decoder: &mut Decoder,
+    header: &Header,
+    pixel_data: &PixelData,
+    levels: u8,
+    reduce: u8,
+) -> Result<Taken, DecodeError> {
+    let halvings = halvings(header);
+    if levels == 0 {
+        let full = decoder.decode(header, pixel_data, 0)?;
+        let pixels = block_means(&full, halvings);
+        let look = Stored { pixels, ..full };
+        let reduction = Reduction { reduce: halvings, sampling: Sampling::BoxMean };
+        return Ok(Taken { look, reduction, full: Some(full) });
+    }
+    let left_out = halvings.min(levels);
+    let look = decoder.decode(header, pixel_data, left_out)?;
+    let full = (left_out == reduce).then(|| look.clone());
+    Ok(Taken { look, reduction: wavelet(left_out), full })
+}
+
+/// The means of blocks of `2^halvings` samples a side; those at the right and the bottom edge
+/// may be cut.
+fn block_means(stored: &Stored, halvings: u8) -> Plane<u16> {
+    let (from, side) = (&stored.pixels, 1 << halvings);
+    let (width, height) = (from.width().div_ceil(side), from.height().div_ceil(side));
+    let mut pixels = Vec::with_capacity(width * height);
+    let mut sums = vec![0i32; width];
+    for top in (0..from.height()).step_by(side) {
+        let rows = side.min(from.height() - top);
+        sums.fill(0);
+        for y in top..top + rows {
+            for (sum, block) in sums.iter_mut().zip(from.row(y).chunks(side)) {
+                *sum += block.iter().map(|&v| stored.value(v)).sum::<i32>();
+            }
+        }
+        pixels.extend(sums.iter().enumerate().map(|(x, sum)| {
+            let count = (rows * side.min(from.width() - x * side)) as i32;
+            (sum + count / 2).div_euclid(count) as u16
+        }));
+    }
+    Plane::new(width, height, pixels)
+}
+
+/// Stored values over the full range of 16 bits, linear, breast bright.
+pub fn linear(stored: &Stored, header: &Header) -> Plane<u16> {
+    let lowest = if stored.signed { -(1 << (stored.bits - 1)) } else { 0 };
+    let most = (1 << stored.bits) - 1;
+    let inverted = header.layout.photometric == Photometric::Monochrome1;
+    stored.pixels.map(|&bits| {
+        let value = (stored.value(bits) - lowest).clamp(0, most);
+        let bright = if inverted { most - value } else { value };
+        (bright << (16 - stored.bits)) as u16
+    })
+}
+
+/// Which samples are padding; `None` if the file has none.
+pub fn padding(stored: &Stored, header: &Header) -> Option<Plane<bool>> {
+    let padding = header.display.padding?;
+    Some(stored.pixels.map(|&bits| padding.contains(stored.value(bits))))
+}
+
+/// The range that `window.mode: minmax` or `percentile` maps to black and white, in stored
+/// values: of what is neither padding nor air (up to `air` in `linear`).
+pub fn range(
+    stored: &Stored,
+    linear: &Plane<u16>,
+    padding: Option<&Plane<bool>>,
+    air: Option<u16>,
+    config: &WindowConfig,
+) -> Option<(f64, f64)> {
+    let [low, high] = match config.mode {
+        WindowMode::Dicom => return None,
+        WindowMode::Minmax => [0.0, 100.0],
+        WindowMode::Percentile => config.percentiles,
+    };
+    let samples = stored.pixels.pixels().iter().zip(linear.pixels());
+    let mut values: Vec<i32> = samples
+        .enumerate()
+        .filter(|(i, (_, linear))| {
+            air.is_none_or(|air| **linear > air) && !padding.is_some_and(|p| p.pixels()[*i])
+        })
+        .map(|(_, (&bits, _))| stored.value(bits))
+        .collect();
+    if values.is_empty() {
+        return None;
+    }
+    let last = (values.len() - 1) as f64;
+    let mut at = |percentile: f64| {
+        let rank = (percentile / 100.0 * last).round() as usize;
+        f64::from(*values.select_nth_unstable(rank).1)
+    };
+    Some((at(low), at(high)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(width: usize, values: &[i16]) -> Stored {
+        let pixels = values.iter().map(|&v| v as u16).collect();
+        let pixels = Plane::new(width, values.len() / width, pixels);
+        Stored { pixels, signed: true, bits: 12, surplus_bytes: 0 }
+    }
+
+    #[test]
+    fn a_block_cut_by_the_edge_is_the_mean_of_what_is_left() {
+        let image = stored(3, &[-4, -2, 7, 0, -2, 9, 1, 2, 100]);
+        let means = block_means(&image, 1);
+        let means: Vec<i16> = means.pixels().iter().map(|&v| v as i16).collect();
+        assert_eq!(means, [-2, 8, 2, 100]);
+    }
+
+    #[test]
+    fn percentiles_leave_out_air_and_padding() {
+        let image = stored(5, &[-2000, 5, 6, 7, 900]);
+        let linear = image.pixels.map(|&v| (i32::from(v as i16) + 2048) as u16);
+        let padding = image.pixels.map(|&v| v as i16 == 900);
+        let config =
+            WindowConfig { mode: WindowMode::Minmax, ..crate::config::Config::default().window };
+        let found = range(&image, &linear, Some(&padding), Some(48), &config);
+        assert_eq!(found, Some((5.0, 7.0)));
+        assert_eq!(range(&image, &linear, None, Some(u16::MAX), &config), None);
+    }
+}

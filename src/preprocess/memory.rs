@@ -1,0 +1,78 @@
+//! How the memory of `limits.memory_mb` is shared out.
+//!
+//! Compressed files that wait, images being decoded, finished rows that wait for earlier ones,
+//! and the row group being written: each has its share, so their sum is bounded whatever the
+//! dataset's size. What the program itself takes (code, tables, the list of images) is beside it.
+
+use crate::config::Config;
+use crate::error::Fault;
+use crate::flow::Budget;
+use crate::shard::reader::BATCH_ROWS;
+
+/// The shares.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    /// Images between the source and the shard writer.
+    pub items: usize,
+    /// Bytes of files read ahead.
+    pub read_ahead: usize,
+    /// Bytes of images being decoded.
+    pub decoding: Budget,
+}
+
+impl Memory {
+    /// Shares out `limits.memory_mb` among this many threads.
+    ///
+    /// # Errors
+    /// [`Fault::TooLittleMemory`] if nothing is left to decode with.
+    pub fn divide(config: &Config, workers: usize, readers: usize) -> Result<Self, Fault> {
+        let all = config.limits.memory_mb << 20;
+        let sample =
+            config.resize.height * config.resize.width * usize::from(config.window.bits) / 8;
+        // A row group waits as samples, is put together as a batch, and is encoded.
+        let writing = 3 * BATCH_ROWS * sample;
+        let rest = all.saturating_sub(writing);
+        // Enough to keep every thread busy while the earliest image takes its time, but never
+        // more than an eighth of what is left.
+        let items = (4 * workers + 2 * readers).min(rest / 8 / sample).max(workers + readers);
+        let rest = rest.saturating_sub(items * sample);
+        let read_ahead = rest / 4;
+        let decoding = rest - read_ahead;
+        let least = 64 << 20;
+        if decoding < least {
+            let needed_mb = (all - decoding + least).div_ceil(1 << 20);
+            return Err(Fault::TooLittleMemory { needed_mb, found_mb: config.limits.memory_mb });
+        }
+        Ok(Self { items, read_ahead, decoding: Budget::new(decoding) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_add_up_to_no_more_than_all() {
+        for workers in [1, 2, 7, 64] {
+            let config = Config::default();
+            let memory = Memory::divide(&config, workers, workers).unwrap();
+            let sample = 1024 * 512;
+            let sum = memory.items * sample
+                + memory.read_ahead
+                + memory.decoding.total()
+                + 3 * BATCH_ROWS * sample;
+            assert!(sum <= config.limits.memory_mb << 20, "{workers} workers: {sum}");
+        }
+    }
+
+    #[test]
+    fn too_little_memory_is_refused_with_what_would_do() {
+        let mut config = Config::default();
+        config.limits.memory_mb = 64;
+        let Err(Fault::TooLittleMemory { needed_mb, .. }) = Memory::divide(&config, 2, 4) else {
+            panic!("64 MiB cannot do");
+        };
+        config.limits.memory_mb = needed_mb * 4 / 3;
+        assert!(Memory::divide(&config, 2, 4).is_ok());
+    }
+}

@@ -1,0 +1,131 @@
+//! What a run is to do, all of it decided before the first pixel is read.
+//!
+//! In: a checked [`Config`] and the dataset as it lies there. Out: [`Plan`], in which every
+//! image has its place. The order of rows and the cut into shards are a function of the tables
+//! alone, so the output is the same for any number of workers, machines or restarts.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::dataset::folds::Audit;
+use crate::dataset::{self, Job, Joined};
+use crate::error::Fault;
+use crate::shard::manifest::{FORMAT_VERSION, PIXEL_VERSION, PlanFacts, Quarantined};
+use crate::shard::release;
+
+/// A run that can start.
+#[derive(Debug)]
+pub struct Plan {
+    /// The settings, checked.
+    pub config: Config,
+    /// Rows and files, each once; `joined.jobs` in the order of the release.
+    pub joined: Joined,
+    /// Patients, prevalence and machines by fold, with proof that no patient is in two.
+    pub audit: Audit,
+    /// What identifies the plan.
+    pub facts: PlanFacts,
+}
+
+impl Plan {
+    /// Lists and joins the dataset of `config`.
+    ///
+    /// # Errors
+    /// A [`Fault`] if the configuration or the tables are wrong, or the folder is unreadable.
+    pub fn new(config: Config) -> Result<Self, Fault> {
+        config.check()?;
+        let joined = dataset::join(&config.dataset, &config.folds)?;
+        let audit = joined.audit(&config.folds)?;
+        let facts = PlanFacts {
+            format_version: FORMAT_VERSION,
+            pixel_version: PIXEL_VERSION,
+            settings: settings(&config),
+            table_sha256: joined.table_sha256.clone(),
+            listing_sha256: joined.listing_sha256.clone(),
+            images: joined.jobs.len(),
+            bytes: joined.jobs.iter().map(|job| job.bytes).sum(),
+            missing: joined.missing.len(),
+            strays: joined.strays.len(),
+        };
+        Ok(Self { config, joined, audit, facts })
+    }
+
+    /// Whether the output folder holds a release that another plan began.
+    ///
+    /// # Errors
+    /// A [`Fault`] if it cannot be read.
+    pub fn differs_from_release(&self) -> Result<bool, Fault> {
+        Ok(release::read_plan(&self.config.output)?.is_some_and(|before| before != self.facts))
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> usize {
+        self.joined.jobs.len().div_ceil(self.config.shard.rows)
+    }
+
+    /// The images of the plan that fall to shard `number`.
+    pub fn shard(&self, number: usize) -> Range<usize> {
+        let rows = self.config.shard.rows;
+        number * rows..((number + 1) * rows).min(self.joined.jobs.len())
+    }
+
+    /// Image `index` of the plan.
+    pub fn job(&self, index: usize) -> &Job {
+        &self.joined.jobs[index]
+    }
+
+    /// What the join alone sets aside: rows without a file (missing), then files without a row
+    /// (rejected).
+    pub fn not_joined(&self) -> impl Iterator<Item = Quarantined> + '_ {
+        let missing = self.joined.missing.iter().map(|m| Quarantined {
+            split: Some(m.record.split),
+            line: Some(m.record.line),
+            patient_id: Some(m.record.patient_id.to_string()),
+            image_id: Some(m.record.image_id.to_string()),
+            path: m.relative.clone(),
+            stage: "list".into(),
+            reason: "missing: the table's row has no file here".into(),
+        });
+        let strays = self.joined.strays.iter().map(|s| Quarantined {
+            split: None,
+            line: None,
+            patient_id: None,
+            image_id: None,
+            path: s.relative.clone(),
+            stage: "list".into(),
+            reason: s.reason.to_string(),
+        });
+        missing.chain(strays)
+    }
+}
+
+/// The settings that decide what the data become: all but where they lie and what a run may
+/// use.
+fn settings(config: &Config) -> Value {
+    let mut tree = serde_json::to_value(config).expect("settings are strings and numbers");
+    let top = tree.as_object_mut().expect("a struct becomes an object");
+    top.remove("output");
+    top.remove("limits");
+    let dataset = top["dataset"].as_object_mut().expect("a struct becomes an object");
+    for place in ["input", "train_csv", "test_csv", "allow_missing"] {
+        dataset.remove(place);
+    }
+    tree
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_data_lie_and_what_a_run_may_use_are_no_part_of_a_plan() {
+        let mut other = Config { output: "elsewhere".into(), ..Config::default() };
+        other.dataset.input = "/mnt/array".into();
+        other.dataset.allow_missing = true;
+        other.limits.memory_mb = 99;
+        assert_eq!(settings(&other), settings(&Config::default()));
+        other.roi.margin = 0.5;
+        assert_ne!(settings(&other), settings(&Config::default()));
+    }
+}

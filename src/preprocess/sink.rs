@@ -1,0 +1,277 @@
+//! Takes the outcomes in the plan's order, writes shards, and accounts for every image.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Control;
+use super::plan::Plan;
+use super::stages::Sample;
+use crate::error::Fault;
+use crate::flow::{Ordered, Rejected, Snapshot};
+use crate::shard::columns::{self, Shape};
+use crate::shard::image;
+use crate::shard::manifest::{Counts, Entry, Manifest, Quarantined};
+use crate::shard::release::Release;
+use crate::shard::writer::{self, ShardWriter};
+
+/// What a run did.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// What became of every image listed.
+    pub counts: Counts,
+    /// Images that this run processed; the others were finished before.
+    pub processed: usize,
+    /// Bytes that this run read.
+    pub bytes_read: u64,
+    /// Bytes of all shards.
+    pub bytes_written: u64,
+    /// Shards finished, by this run or before.
+    pub shards: usize,
+    /// Shards in all.
+    pub shards_planned: usize,
+    /// Wall time of this run.
+    pub seconds: f64,
+    /// Time by stage.
+    pub stages: Vec<Snapshot>,
+    /// Waiting by pool.
+    pub pools: Vec<Snapshot>,
+    /// Number of images set aside, by stage and reason.
+    pub quarantine: BTreeMap<String, usize>,
+}
+
+impl Summary {
+    /// Whether every shard is there.
+    pub fn complete(&self) -> bool {
+        self.counts.unreached == 0
+    }
+}
+
+/// The writing end of a run.
+pub struct Sink<'a> {
+    plan: &'a Plan,
+    release: &'a Release,
+    control: &'a Control<'a>,
+    entries: BTreeMap<usize, Entry>,
+    processed: usize,
+    rejected: usize,
+    bytes_read: u64,
+}
+
+/// Images seen before the share of rejected ones means anything.
+const FEW: usize = 200;
+
+impl<'a> Sink<'a> {
+    /// Starts from what earlier runs finished.
+    ///
+    /// # Errors
+    /// A [`Fault`] if that cannot be read.
+    pub fn new(plan: &'a Plan, release: &'a Release, control: &'a Control) -> Result<Self, Fault> {
+        let mut entries = release.finished()?;
+        if control.retry_rejected {
+            for (_, entry) in entries.extract_if(.., |_, entry| !entry.rejected.is_empty()) {
+                release.withdraw(&entry)?;
+            }
+        }
+        Ok(Self { plan, release, control, entries, processed: 0, rejected: 0, bytes_read: 0 })
+    }
+
+    /// Shards that are still to be made.
+    fn open(&self) -> impl Iterator<Item = usize> + 'a {
+        let done: std::collections::BTreeSet<usize> = self.entries.keys().copied().collect();
+        (0..self.plan.shards()).filter(move |number| !done.contains(number))
+    }
+
+    /// Images of the plan that are still to be processed, in order.
+    pub fn todo(&self) -> impl Iterator<Item = usize> + 'a {
+        let plan = self.plan;
+        self.open().flat_map(|number| plan.shard(number))
+    }
+
+    /// Writes shard after shard from `outcomes`, which are those of [`Sink::todo`]. Returns
+    /// early, without a fault, if they end early.
+    ///
+    /// # Errors
+    /// A [`Fault`]; the shards finished so far stay.
+    pub fn drain(&mut self, mut outcomes: Ordered<Sample>) -> Result<(), Fault> {
+        for number in self.open() {
+            match self.shard(number, &mut outcomes)? {
+                Some(entry) => self.entries.insert(number, entry),
+                None => break,
+            };
+        }
+        Ok(())
+    }
+
+    /// One shard; `None` if the outcomes end before it does.
+    fn shard(
+        &mut self,
+        number: usize,
+        outcomes: &mut Ordered<Sample>,
+    ) -> Result<Option<Entry>, Fault> {
+        let range = self.plan.shard(number);
+        let mut writer = None;
+        let mut rejected = Vec::new();
+        for index in range.clone() {
+            let Some(outcome) = outcomes.next() else { return Ok(None) };
+            let bytes = self.plan.job(index).bytes;
+            self.processed += 1;
+            self.bytes_read += bytes;
+            (self.control.seen)(bytes, outcome.is_err());
+            match outcome {
+                Ok(sample) => self.writer(&mut writer, number)?.push(sample)?,
+                Err(why) => {
+                    rejected.push(self.quarantined(index, &why));
+                    self.rejected += 1;
+                    self.check_share(&why)?;
+                }
+            }
+        }
+        let (file, rows) = match writer {
+            Some(writer) => writer.close().map(|(file, rows)| (Some(file), rows))?,
+            None => (None, 0),
+        };
+        let entry = Entry {
+            shard: number,
+            first: range.start,
+            planned: range.len(),
+            file: None,
+            rows,
+            bytes: 0,
+            sha256: String::new(),
+            rejected,
+        };
+        self.release.commit(entry, file).map(Some)
+    }
+
+    fn writer<'w>(
+        &self,
+        slot: &'w mut Option<ShardWriter>,
+        number: usize,
+    ) -> Result<&'w mut ShardWriter, Fault> {
+        if slot.is_none() {
+            let config = &self.plan.config;
+            let file = self.release.start(number, writer::extension(config.shard.format))?;
+            *slot = Some(ShardWriter::new(file, &config.shard, Shape::of(config))?);
+        }
+        Ok(slot.as_mut().expect("filled above"))
+    }
+
+    fn quarantined(&self, index: usize, why: &Rejected) -> Quarantined {
+        let job = self.plan.job(index);
+        Quarantined {
+            split: Some(job.record.split),
+            line: Some(job.record.line),
+            patient_id: Some(job.record.patient_id.to_string()),
+            image_id: Some(job.record.image_id.to_string()),
+            path: job.relative.clone(),
+            stage: why.stage.into(),
+            reason: chain(&why.reason),
+        }
+    }
+
+    /// A wrong mount or setting rejects everything: better to stop after minutes than after a day.
+    fn check_share(&self, why: &Rejected) -> Result<(), Fault> {
+        let share = self.rejected as f64 / self.processed as f64;
+        if self.processed >= FEW && share > self.plan.config.limits.max_rejected_share {
+            return Err(Fault::TooManyRejected {
+                rejected: self.rejected,
+                seen: self.processed,
+                last: format!("{}: {}", why.stage, chain(&why.reason)),
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes what stands beside the shards, and the manifest if all of them are there.
+    ///
+    /// # Errors
+    /// A [`Fault`] if that cannot be written.
+    ///
+    /// # Panics
+    /// If an image was lost or counted twice, which is a bug.
+    pub fn conclude(self, time: Duration) -> Result<Summary, Fault> {
+        let Self { plan, release, control, entries, processed, bytes_read, .. } = self;
+        let joined = plan.joined.counts();
+        let planned: usize = entries.values().map(|e| e.planned).sum();
+        let rejected: usize = entries.values().map(|e| e.rejected.len()).sum();
+        let counts = Counts {
+            listed: joined.listed,
+            written: entries.values().map(|e| e.rows).sum(),
+            rejected: rejected + joined.strays,
+            missing: joined.missing,
+            unreached: joined.jobs - planned,
+        };
+        assert!(counts.conserved(), "images were lost or counted twice: {counts:?}");
+
+        let mut set_aside: Vec<Quarantined> =
+            entries.values().flat_map(|e| e.rejected.iter().cloned()).collect();
+        set_aside.extend(plan.not_joined());
+        let quarantine_sha256 = release.write_quarantine(&set_aside)?;
+        let summary = Summary {
+            counts,
+            processed,
+            bytes_read,
+            bytes_written: entries.values().map(|e| e.bytes).sum(),
+            shards: entries.len(),
+            shards_planned: plan.shards(),
+            seconds: time.as_secs_f64(),
+            stages: control.meters.steps(),
+            pools: control.meters.pools(),
+            quarantine: by_reason(&set_aside),
+        };
+        if summary.complete() {
+            release.complete(&Manifest {
+                plan: plan.facts.clone(),
+                plan_sha256: plan.facts.sha256(),
+                tool: env!("CARGO_PKG_VERSION").into(),
+                counts,
+                columns: image::columns(&columns::schema(&Shape::of(&plan.config))),
+                folds: serde_json::to_value(&plan.audit).expect("plain data becomes JSON"),
+                shards: entries.into_values().collect(),
+                quarantine_sha256,
+            })?;
+        }
+        Ok(summary)
+    }
+}
+
+/// Number of shards that earlier runs of `plan` finished.
+///
+/// # Errors
+/// A [`Fault`] if the release there is of another plan, or cannot be read.
+pub fn finished(plan: &Plan) -> Result<usize, Fault> {
+    if !plan.config.output.join("plan.json").exists() {
+        return Ok(0);
+    }
+    Ok(Release::open(&plan.config.output, &plan.facts)?.finished()?.len())
+}
+
+/// An error and all its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(below) = cause {
+        text += &format!(": {below}");
+        cause = below.source();
+    }
+    text
+}
+
+/// Counts by stage and reason, numbers in the reasons left out, so that like goes to like.
+fn by_reason(rows: &[Quarantined]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        let mut reason = String::new();
+        for c in row.reason.chars() {
+            match c {
+                '0'..='9' if reason.ends_with('#') => {}
+                '0'..='9' => reason.push('#'),
+                c => reason.push(c),
+            }
+        }
+        *counts.entry(format!("{}: {reason}", row.stage)).or_insert(0) += 1;
+    }
+    counts
+}

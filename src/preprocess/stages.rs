@@ -1,0 +1,310 @@
+//! What flows, and the stages it flows through.
+//!
+//! ```text
+//! Job ─ Read ─> RawFrame ─ Look ─> Looked ─ FindRoi ─> Located ─ Judge ─> Judged
+//!                                                                          │
+//!                  Sample <─ Resize ─ Windowed <─ Window ─ Decoded <─ Decode ─┘
+//! ```
+//! Each step has its own type, so none can be skipped or swapped. The breast, the grey range
+//! and the quality are found on a reduced image, the same one for every precision of decoding,
+//! and only then is what the output needs decoded. The algorithms are in the modules beside
+//! this one; here is only their order.
+
+use std::sync::Arc;
+
+use super::decode::{self, Decoder, Stored};
+use super::look;
+use super::memory::Memory;
+use super::read::{self, Header, PixelData, RawFrame, SourceFacts};
+use super::resize::{Geometry, Orientation, Pixels, Region, Resizer};
+use super::roi::{self, Finder, Found};
+use super::sampling::Reduction;
+use super::window::{self, Lut, WindowUsed};
+use crate::config::Config;
+use crate::dataset::Job;
+use crate::error::Reject;
+use crate::flow::{Budget, Stage, Ticket};
+use crate::plane::Plane;
+use crate::units::PixelSpacing;
+
+/// What is known of an image beside its pixels.
+#[derive(Debug)]
+pub struct Facts {
+    /// The table's row and the file.
+    pub job: Job,
+    /// What pins the file down.
+    pub file: SourceFacts,
+    /// What its header says.
+    pub header: Header,
+    /// Millimetres at the breast, from the file or configured for its machine.
+    pub spacing: Option<PixelSpacing>,
+}
+
+impl Facts {
+    /// Columns and rows of the source.
+    fn frame(&self) -> (usize, usize) {
+        (self.header.layout.columns.into(), self.header.layout.rows.into())
+    }
+}
+
+/// An image as it looks from afar.
+#[derive(Debug)]
+pub struct Looked {
+    facts: Facts,
+    pixel_data: PixelData,
+    look: Stored,
+    reduction: Reduction,
+    /// All of it, where looking took decoding it in full.
+    full: Option<Stored>,
+    /// Levels that the output's decoding leaves out.
+    reduce: u8,
+    _memory: Ticket,
+}
+
+/// An image whose breast is found.
+#[derive(Debug)]
+pub struct Located {
+    looked: Looked,
+    linear: Plane<u16>,
+    padding: Option<Plane<bool>>,
+    found: Found,
+    geometry: Geometry,
+}
+
+/// An image whose grey scale and quality are known.
+#[derive(Debug)]
+pub struct Judged {
+    located: Located,
+    lut: Lut,
+}
+
+/// An image in stored values.
+#[derive(Debug)]
+pub struct Decoded {
+    judged: Judged,
+    stored: Stored,
+}
+
+/// The part of an image that the output shows, in grey levels.
+#[derive(Debug)]
+pub struct Windowed {
+    decoded: Decoded,
+    pixels: Plane<u16>,
+    region: Region,
+}
+
+/// One row of the release.
+#[derive(Debug)]
+pub struct Sample {
+    /// The source.
+    pub facts: Facts,
+    /// The grey scale.
+    pub window: WindowUsed,
+    /// The breast.
+    pub found: Found,
+    /// From the source's pixels to the output's.
+    pub geometry: Geometry,
+    /// The output, `[resize.height, resize.width]`.
+    pub pixels: Pixels,
+}
+
+/// File to [`RawFrame`].
+#[derive(Debug, Clone)]
+pub struct Read {
+    config: Arc<Config>,
+}
+
+impl Read {
+    /// With these settings.
+    pub fn new(config: &Arc<Config>) -> Self {
+        Self { config: Arc::clone(config) }
+    }
+}
+
+impl Stage for Read {
+    type In = Job;
+    type Out = RawFrame;
+    const NAME: &'static str = "read";
+
+    fn apply(&mut self, job: Job) -> Result<RawFrame, Reject> {
+        Ok(read::read(job, &self.config.decode, &self.config.spacing)?)
+    }
+}
+
+/// Decodes as much as a look takes. Waits until the memory for the whole image is free.
+#[derive(Debug, Clone)]
+pub struct Look {
+    config: Arc<Config>,
+    memory: Budget,
+    decoder: Decoder,
+}
+
+impl Look {
+    /// With these settings, and this memory for all workers together.
+    pub fn new(config: &Arc<Config>, memory: &Memory) -> Self {
+        let decoder = Decoder::default();
+        Self { config: Arc::clone(config), memory: memory.decoding.clone(), decoder }
+    }
+}
+
+impl Stage for Look {
+    type In = RawFrame;
+    type Out = Looked;
+    const NAME: &'static str = "look";
+
+    fn apply(&mut self, frame: RawFrame) -> Result<Looked, Reject> {
+        let RawFrame { job, source, header, spacing, pixel_data } = frame;
+        let facts = Facts { job, file: source, header, spacing };
+        let levels = decode::levels(&facts.header, &pixel_data)?;
+        let reduce = self.config.decode.reduce.min(levels);
+        let need = look::cost(&facts.header, &pixel_data, reduce);
+        if need > self.memory.total() {
+            return Err(Reject::Memory { need, have: self.memory.total() });
+        }
+        let memory = self.memory.take(need);
+        let look::Taken { look, reduction, full } =
+            look::take(&mut self.decoder, &facts.header, &pixel_data, levels, reduce)?;
+        Ok(Looked { facts, pixel_data, look, reduction, full, reduce, _memory: memory })
+    }
+}
+
+/// Finds the breast and settles the geometry.
+#[derive(Debug, Clone)]
+pub struct FindRoi {
+    config: Arc<Config>,
+    finder: Finder,
+}
+
+impl FindRoi {
+    /// With these settings.
+    pub fn new(config: &Arc<Config>) -> Self {
+        Self { config: Arc::clone(config), finder: Finder::default() }
+    }
+}
+
+impl Stage for FindRoi {
+    type In = Looked;
+    type Out = Located;
+    const NAME: &'static str = "roi";
+
+    fn apply(&mut self, looked: Looked) -> Result<Located, Reject> {
+        let Facts { header, spacing, job, .. } = &looked.facts;
+        let frame = looked.facts.frame();
+        let linear = look::linear(&looked.look, header);
+        let padding = look::padding(&looked.look, header);
+        let found = self.finder.find(&roi::Look {
+            pixels: &linear,
+            padding: padding.as_ref(),
+            reduction: looked.reduction,
+            source: frame,
+        });
+        let (roi, resize) = (&self.config.roi, &self.config.resize);
+        let output = (resize.width, resize.height);
+        let crop = roi::crop(found.breast, roi, spacing.as_ref(), frame, output)?;
+        let laterality = job.record.laterality.or(header.laterality);
+        let orientation = Orientation::towards(roi.flip_to, found.chest_wall, laterality);
+        let geometry = Geometry::new(crop, output, resize.fit, found.chest_wall, orientation);
+        Ok(Located { looked, linear, padding, found, geometry })
+    }
+}
+
+/// Settles the grey scale, and says what looks broken.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    config: Arc<Config>,
+}
+
+impl Judge {
+    /// With these settings.
+    pub fn new(config: &Arc<Config>) -> Self {
+        Self { config: Arc::clone(config) }
+    }
+}
+
+impl Stage for Judge {
+    type In = Located;
+    type Out = Judged;
+    const NAME: &'static str = "judge";
+
+    fn apply(&mut self, located: Located) -> Result<Judged, Reject> {
+        let Located { looked, linear, padding, found, .. } = &located;
+        let header = &looked.facts.header;
+        let window = &self.config.window;
+        let range = look::range(&looked.look, linear, padding.as_ref(), found.air, window);
+        let lut = window::lut(&header.display, &header.layout, window, range)?;
+        Ok(Judged { located, lut })
+    }
+}
+
+/// Decodes what the output needs.
+#[derive(Debug, Clone, Default)]
+pub struct Decode {
+    decoder: Decoder,
+}
+
+impl Stage for Decode {
+    type In = Judged;
+    type Out = Decoded;
+    const NAME: &'static str = "decode";
+
+    fn apply(&mut self, mut judged: Judged) -> Result<Decoded, Reject> {
+        let looked = &mut judged.located.looked;
+        let stored = match looked.full.take() {
+            Some(stored) => stored,
+            None => {
+                let header = &looked.facts.header;
+                self.decoder.decode(header, &looked.pixel_data, looked.reduce)?
+            }
+        };
+        Ok(Decoded { judged, stored })
+    }
+}
+
+/// Stored values to grey levels, in the crop alone.
+#[derive(Debug, Clone)]
+pub struct Window;
+
+impl Stage for Window {
+    type In = Decoded;
+    type Out = Windowed;
+    const NAME: &'static str = "window";
+
+    fn apply(&mut self, decoded: Decoded) -> Result<Windowed, Reject> {
+        let Decoded { judged, stored } = &decoded;
+        let reduction = look::wavelet(judged.located.looked.reduce);
+        let geometry = &judged.located.geometry;
+        let part = reduction.rect_to_reduced(geometry.crop, &stored.pixels);
+        let mut pixels = Plane::default();
+        judged.lut.apply(&stored.pixels, part, &mut pixels);
+        let region = geometry.region(reduction, (part.left, part.top));
+        Ok(Windowed { decoded, pixels, region })
+    }
+}
+
+/// To the size of the output.
+#[derive(Debug, Clone)]
+pub struct Resize {
+    config: Arc<Config>,
+    resizer: Resizer,
+}
+
+impl Resize {
+    /// With these settings.
+    pub fn new(config: &Arc<Config>) -> Self {
+        Self { config: Arc::clone(config), resizer: Resizer::default() }
+    }
+}
+
+impl Stage for Resize {
+    type In = Windowed;
+    type Out = Sample;
+    const NAME: &'static str = "resize";
+
+    fn apply(&mut self, windowed: Windowed) -> Result<Sample, Reject> {
+        let Windowed { decoded, pixels, region } = windowed;
+        let Judged { located, lut } = decoded.judged;
+        let Located { looked, found, geometry, .. } = located;
+        let pixels = self.resizer.resize(&pixels, region, &geometry, self.config.window.bits);
+        Ok(Sample { facts: looked.facts, window: lut.used, found, geometry, pixels })
+    }
+}

@@ -1,0 +1,381 @@
+//! The columns of a shard: one list, from which both the schema and the rows are made.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray, Float32Array, Float64Array,
+    Int64Array, StringArray, UInt8Array, UInt16Array, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+
+use super::image::checksum;
+use crate::config::{Config, ShardFormat};
+use crate::dataset::Role;
+use crate::preprocess::resize::{Orientation, Pixels};
+use crate::preprocess::stages::Sample;
+use crate::record::{Density, Laterality, View};
+use crate::store::hex;
+
+/// What the columns depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// 8 or 16 bits a pixel.
+    pub bits: u8,
+    /// How images are stored.
+    pub format: ShardFormat,
+    /// Names of the table's further columns.
+    pub extra: Vec<String>,
+}
+
+impl Shape {
+    /// As `config` has it.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            height: config.resize.height,
+            width: config.resize.width,
+            bits: config.window.bits,
+            format: config.shard.format,
+            extra: config.dataset.extra_columns.clone(),
+        }
+    }
+
+    fn dtype(&self) -> &'static str {
+        if self.bits == 8 { "uint8" } else { "uint16" }
+    }
+}
+
+/// The schema of a shard.
+pub fn schema(shape: &Shape) -> SchemaRef {
+    batch(&[], shape).schema()
+}
+
+/// Samples as rows.
+pub fn batch(samples: &[Sample], shape: &Shape) -> RecordBatch {
+    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    for Column { name, about, array } in table(samples)
+        .into_iter()
+        .chain(extra(samples, shape))
+        .chain(source(samples))
+        .chain(made(samples))
+    {
+        let about = HashMap::from([("description".to_owned(), about.to_owned())]);
+        fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(about));
+        arrays.push(array);
+    }
+    let checksums = samples.iter().map(|s| checksum(&s.pixels.to_bytes()));
+    let about = "XXH3 (64 bits) of the image's bytes".to_owned();
+    fields.push(
+        Field::new("checksum", DataType::UInt64, true)
+            .with_metadata(HashMap::from([("description".to_owned(), about)])),
+    );
+    arrays.push(Arc::new(UInt64Array::from_iter_values(checksums)));
+    let (field, array) = image(samples, shape);
+    fields.push(field);
+    arrays.push(array);
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .expect("every column is made from the same samples, with its own type")
+}
+
+struct Column {
+    name: String,
+    about: &'static str,
+    array: ArrayRef,
+}
+
+/// What the table says of an image.
+fn table(s: &[Sample]) -> Vec<Column> {
+    vec![
+        text("split", "table the row is from: train or test", s, |s| {
+            Some(s.facts.job.record.split.as_str())
+        }),
+        text("patient_id", "the patient", s, |s| Some(s.facts.job.record.patient_id.as_str())),
+        text("image_id", "the image", s, |s| Some(s.facts.job.record.image_id.as_str())),
+        integer("site_id", "where it was taken", s, |s| s.facts.job.record.site_id),
+        text("laterality", "side of the breast, L or R", s, |s| {
+            s.facts.job.record.laterality.map(Laterality::as_str)
+        }),
+        text("view", "projection: CC, MLO, ...", s, |s| {
+            s.facts.job.record.view.as_ref().map(View::as_str)
+        }),
+        float("age", "years", s, |s| s.facts.job.record.age),
+        boolean("cancer", "the target", s, |s| s.facts.job.record.cancer),
+        boolean("biopsy", "a biopsy followed (leaks the target)", s, |s| s.facts.job.record.biopsy),
+        boolean("invasive", "the cancer is invasive (leaks the target)", s, |s| {
+            s.facts.job.record.invasive
+        }),
+        integer(
+            "BIRADS",
+            "0 follow-up, 1 negative, 2 normal: categories (leaks the target)",
+            s,
+            |s| s.facts.job.record.birads,
+        ),
+        boolean("implant", "there is an implant", s, |s| s.facts.job.record.implant),
+        text("density", "A fatty to D dense", s, |s| {
+            s.facts.job.record.density.map(Density::as_str)
+        }),
+        integer("machine_id", "the machine", s, |s| s.facts.job.record.machine_id),
+        boolean("difficult_negative_case", "hard to call negative (leaks the target)", s, |s| {
+            s.facts.job.record.difficult_negative_case
+        }),
+        text("prediction_id", "row of the submission", s, |s| {
+            s.facts.job.record.prediction_id.as_deref()
+        }),
+        text("role", "fold, locked, left_out or test", s, |s| Some(role(s.facts.job.role))),
+        integer("fold", "the fold that holds it out; null unless role is fold", s, |s| {
+            match s.facts.job.role {
+                Role::Fold(fold) => Some(i64::from(fold)),
+                _ => None,
+            }
+        }),
+    ]
+}
+
+/// The table's further columns.
+fn extra(s: &[Sample], shape: &Shape) -> Vec<Column> {
+    let column = |(index, name): (usize, &String)| {
+        text(name, "further column of the table", s, |s| s.facts.job.record.extra[index].as_deref())
+    };
+    shape.extra.iter().enumerate().map(column).collect()
+}
+
+/// What the file says of an image.
+fn source(s: &[Sample]) -> Vec<Column> {
+    vec![
+        text("source_path", "the file, below the input folder", s, |s| Some(&s.facts.job.relative)),
+        integer("source_bytes", "its size", s, |s| Some(s.facts.file.bytes as i64)),
+        owned("source_sha256", "its SHA-256", s, |s| Some(hex(&s.facts.file.sha256))),
+        text("transfer_syntax", "UID of the transfer syntax", s, |s| {
+            Some(s.facts.header.syntax.uid())
+        }),
+        text("photometric", "MONOCHROME1 or MONOCHROME2", s, |s| {
+            Some(s.facts.header.layout.photometric.as_str())
+        }),
+        integer("bits_stored", "bits of a stored value", s, |s| {
+            Some(s.facts.header.layout.bits_stored.into())
+        }),
+        integer("rows", "height of the source in pixels", s, |s| {
+            Some(s.facts.header.layout.rows.into())
+        }),
+        integer("columns", "width of the source in pixels", s, |s| {
+            Some(s.facts.header.layout.columns.into())
+        }),
+        text("manufacturer", "maker of the machine, from the header", s, |s| {
+            s.facts.header.manufacturer.as_deref()
+        }),
+        text("model", "model of the machine, from the header", s, |s| {
+            s.facts.header.model.as_deref()
+        }),
+        double(
+            "spacing_row_mm",
+            "mm between source rows at the breast; null if not known",
+            s,
+            |s| s.facts.spacing.map(|p| p.row.0),
+        ),
+        double(
+            "spacing_column_mm",
+            "mm between source columns at the breast; null if not known",
+            s,
+            |s| s.facts.spacing.map(|p| p.column.0),
+        ),
+    ]
+}
+
+/// What was made of it.
+fn made(s: &[Sample]) -> Vec<Column> {
+    let pixel = |value: usize| Some(value as i64);
+    vec![
+        text("window_source", "where the grey scale is from", s, |s| {
+            Some(s.window.source.as_str())
+        }),
+        text("window_function", "VOI LUT Function; null without a window", s, |s| {
+            s.window.function.map(|f| f.as_str())
+        }),
+        double(
+            "window_center",
+            "window centre in modality values; null without a window",
+            s,
+            |s| s.window.center,
+        ),
+        double("window_width", "window width in modality values; null without a window", s, |s| {
+            s.window.width
+        }),
+        integer("window_index", "which of the file's windows or tables", s, |s| {
+            s.window.index.map(|i| i as i64)
+        }),
+        integer("breast_left", "box of the breast in source pixels", s, |s| {
+            pixel(s.found.breast.left)
+        }),
+        integer("breast_top", "box of the breast in source pixels", s, |s| {
+            pixel(s.found.breast.top)
+        }),
+        integer("breast_width", "box of the breast in source pixels", s, |s| {
+            pixel(s.found.breast.width)
+        }),
+        integer("breast_height", "box of the breast in source pixels", s, |s| {
+            pixel(s.found.breast.height)
+        }),
+        text("roi_method", "how the box was found", s, |s| Some(s.found.method.as_str())),
+        float("roi_confidence", "0 (whole frame) to 1", s, |s| Some(s.found.confidence)),
+        integer("crop_left", "what was cut out, in source pixels", s, |s| {
+            pixel(s.geometry.crop.left)
+        }),
+        integer("crop_top", "what was cut out, in source pixels", s, |s| {
+            pixel(s.geometry.crop.top)
+        }),
+        integer("crop_width", "what was cut out, in source pixels", s, |s| {
+            pixel(s.geometry.crop.width)
+        }),
+        integer("crop_height", "what was cut out, in source pixels", s, |s| {
+            pixel(s.geometry.crop.height)
+        }),
+        integer(
+            "content_left",
+            "where the crop lies in the image, in its pixels; the rest is padding",
+            s,
+            |s| pixel(s.geometry.content.left),
+        ),
+        integer("content_top", "where the crop lies in the image, in its pixels", s, |s| {
+            pixel(s.geometry.content.top)
+        }),
+        integer("content_width", "where the crop lies in the image, in its pixels", s, |s| {
+            pixel(s.geometry.content.width)
+        }),
+        integer("content_height", "where the crop lies in the image, in its pixels", s, |s| {
+            pixel(s.geometry.content.height)
+        }),
+        boolean("mirrored", "left and right are exchanged inside the content", s, |s| {
+            Some(s.geometry.orientation == Orientation::Mirrored)
+        }),
+    ]
+}
+
+/// The image and its checksum.
+fn image(s: &[Sample], shape: &Shape) -> (Field, ArrayRef) {
+    let metadata = |pairs: &[(&str, String)]| -> HashMap<String, String> {
+        pairs.iter().map(|(k, v)| (k.to_string(), v.clone())).collect()
+    };
+    let mut about = metadata(&[
+        ("height", shape.height.to_string()),
+        ("width", shape.width.to_string()),
+        ("dtype", shape.dtype().to_owned()),
+        ("description", "grey levels, row by row, little-endian; breast bright, air 0".to_owned()),
+    ]);
+    match shape.format {
+        ShardFormat::Parquet => {
+            let bytes: Vec<Vec<u8>> = s.iter().map(|s| s.pixels.to_bytes()).collect();
+            let array = BinaryArray::from_iter_values(bytes);
+            (Field::new("image", DataType::Binary, true).with_metadata(about), Arc::new(array))
+        }
+        ShardFormat::Tensor => {
+            let values: ArrayRef = match shape.bits {
+                8 => {
+                    Arc::new(UInt8Array::from_iter_values(s.iter().flat_map(|s| match &s.pixels {
+                        Pixels::U8(plane) => plane.pixels().iter().copied(),
+                        Pixels::U16(_) => unreachable!("the plan has 8 bits"),
+                    })))
+                }
+                _ => Arc::new(UInt16Array::from_iter_values(s.iter().flat_map(
+                    |s| match &s.pixels {
+                        Pixels::U16(plane) => plane.pixels().iter().copied(),
+                        Pixels::U8(_) => unreachable!("the plan has 16 bits"),
+                    },
+                ))),
+            };
+            let size = (shape.height * shape.width) as i32;
+            // pyarrow sees the tensor only if the item may be null.
+            let item = Arc::new(Field::new("item", values.data_type().clone(), true));
+            let array = FixedSizeListArray::new(Arc::clone(&item), size, values, None);
+            about.extend(metadata(&[
+                ("ARROW:extension:name", "arrow.fixed_shape_tensor".to_owned()),
+                (
+                    "ARROW:extension:metadata",
+                    format!("{{\"shape\":[{},{}]}}", shape.height, shape.width),
+                ),
+            ]));
+            let kind = DataType::FixedSizeList(item, size);
+            (Field::new("image", kind, true).with_metadata(about), Arc::new(array))
+        }
+    }
+}
+
+/// A role as a person says it.
+pub fn label(role: Role) -> String {
+    match role {
+        Role::Fold(fold) => format!("fold {fold}"),
+        other => self::role(other).replace('_', " "),
+    }
+}
+
+/// The word in the `role` column.
+pub fn role(role: Role) -> &'static str {
+    match role {
+        Role::Fold(_) => "fold",
+        Role::Locked => "locked",
+        Role::LeftOut => "left_out",
+        Role::Test => "test",
+    }
+}
+
+fn column(name: &str, about: &'static str, array: ArrayRef) -> Column {
+    Column { name: name.to_owned(), about, array }
+}
+
+fn text<'a>(
+    name: &str,
+    about: &'static str,
+    samples: &'a [Sample],
+    get: impl Fn(&'a Sample) -> Option<&'a str>,
+) -> Column {
+    column(name, about, Arc::new(StringArray::from_iter(samples.iter().map(get))))
+}
+
+fn owned(
+    name: &str,
+    about: &'static str,
+    samples: &[Sample],
+    get: impl Fn(&Sample) -> Option<String>,
+) -> Column {
+    column(name, about, Arc::new(StringArray::from_iter(samples.iter().map(get))))
+}
+
+fn integer(
+    name: &str,
+    about: &'static str,
+    samples: &[Sample],
+    get: impl Fn(&Sample) -> Option<i64>,
+) -> Column {
+    column(name, about, Arc::new(Int64Array::from_iter(samples.iter().map(get))))
+}
+
+fn float(
+    name: &str,
+    about: &'static str,
+    samples: &[Sample],
+    get: impl Fn(&Sample) -> Option<f32>,
+) -> Column {
+    column(name, about, Arc::new(Float32Array::from_iter(samples.iter().map(get))))
+}
+
+fn double(
+    name: &str,
+    about: &'static str,
+    samples: &[Sample],
+    get: impl Fn(&Sample) -> Option<f64>,
+) -> Column {
+    column(name, about, Arc::new(Float64Array::from_iter(samples.iter().map(get))))
+}
+
+fn boolean(
+    name: &str,
+    about: &'static str,
+    samples: &[Sample],
+    get: impl Fn(&Sample) -> Option<bool>,
+) -> Column {
+    column(name, about, Arc::new(BooleanArray::from_iter(samples.iter().map(get))))
+}

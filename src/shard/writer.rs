@@ -1,0 +1,151 @@
+//! Rows to the file of one shard.
+//!
+//! Memory: the rows of one group ([`BATCH_ROWS`]), once as samples and once as they are
+//! encoded.
+
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression as Codec, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::columns::{self, Shape};
+use super::reader::BATCH_ROWS;
+use crate::config::{Compression, ShardConfig, ShardFormat};
+use crate::error::Fault;
+use crate::preprocess::stages::Sample;
+use crate::store::{Aside, Written};
+
+/// Bytes after which a data page ends: above the small columns of a row group, below an
+/// image, so that every image has a page of its own and can be read alone.
+const PAGE_BYTES: usize = 32 << 10;
+
+/// The open file of a shard.
+pub struct ShardWriter {
+    format: Format,
+    shape: Shape,
+    pending: Vec<Sample>,
+    rows: usize,
+}
+
+enum Format {
+    Parquet(Box<ArrowWriter<Aside>>),
+    Tensor(Box<FileWriter<Aside>>),
+}
+
+/// The ending of a shard's name.
+pub fn extension(format: ShardFormat) -> &'static str {
+    match format {
+        ShardFormat::Parquet => "parquet",
+        ShardFormat::Tensor => "arrow",
+    }
+}
+
+impl ShardWriter {
+    /// Starts a shard in `file`.
+    ///
+    /// # Errors
+    /// [`Fault::Shard`] if the format's library refuses.
+    pub fn new(file: Aside, config: &ShardConfig, shape: Shape) -> Result<Self, Fault> {
+        let path = file.path().to_owned();
+        let fault = |reason: String| Fault::Shard { path, reason };
+        let schema = columns::schema(&shape);
+        let format = match config.format {
+            ShardFormat::Parquet => {
+                let writer = ArrowWriter::try_new(file, schema, Some(properties(config)))
+                    .map_err(|e| fault(e.to_string()))?;
+                Format::Parquet(Box::new(writer))
+            }
+            ShardFormat::Tensor => {
+                let writer = IpcWriteOptions::default()
+                    .try_with_compression(ipc_compression(config))
+                    .and_then(|options| FileWriter::try_new_with_options(file, &schema, options))
+                    .map_err(|e| fault(e.to_string()))?;
+                Format::Tensor(Box::new(writer))
+            }
+        };
+        Ok(Self { format, shape, pending: Vec::with_capacity(BATCH_ROWS), rows: 0 })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// [`Fault::Shard`] if the disk is full, say.
+    pub fn push(&mut self, sample: Sample) -> Result<(), Fault> {
+        self.rows += 1;
+        self.pending.push(sample);
+        if self.pending.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let batch: RecordBatch = columns::batch(&self.pending, &self.shape);
+        self.pending.clear();
+        let path = self.path();
+        let written = match &mut self.format {
+            Format::Parquet(writer) => writer.write(&batch).and_then(|()| writer.flush()).err(),
+            Format::Tensor(writer) => writer.write(&batch).map_err(|e| e.into()).err(),
+        };
+        written.map_or(Ok(()), |e: parquet::errors::ParquetError| {
+            Err(Fault::Shard { path, reason: e.to_string() })
+        })
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        match &self.format {
+            Format::Parquet(writer) => writer.inner().path().to_owned(),
+            Format::Tensor(writer) => writer.get_ref().path().to_owned(),
+        }
+    }
+
+    /// Ends the file, flushed to the disk. Returns it and its number of rows.
+    ///
+    /// # Errors
+    /// [`Fault::Shard`], [`Fault::Io`].
+    pub fn close(mut self) -> Result<(Written, usize), Fault> {
+        self.flush()?;
+        let path = self.path();
+        let fault = |reason: String| Fault::Shard { path, reason };
+        let file = match self.format {
+            Format::Parquet(writer) => writer.into_inner().map_err(|e| fault(e.to_string()))?,
+            Format::Tensor(writer) => writer.into_inner().map_err(|e| fault(e.to_string()))?,
+        };
+        Ok((file.close()?, self.rows))
+    }
+}
+
+fn properties(config: &ShardConfig) -> WriterProperties {
+    let codec = match config.compression.unwrap_or(Compression::Zstd) {
+        Compression::None => Codec::UNCOMPRESSED,
+        Compression::Lz4 => Codec::LZ4_RAW,
+        Compression::Zstd => {
+            let level = ZstdLevel::try_new(config.level).expect("the configuration is checked");
+            Codec::ZSTD(level)
+        }
+    };
+    let image = ColumnPath::from("image");
+    WriterProperties::builder()
+        // The library's version would make shards differ between builds of one release.
+        .set_created_by("mammo-pipe".into())
+        .set_compression(codec)
+        // Rows are too few in a group for a dictionary, and the least image means nothing.
+        .set_dictionary_enabled(false)
+        .set_column_statistics_enabled(image, EnabledStatistics::None)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(BATCH_ROWS))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_write_batch_size(1)
+        .build()
+}
+
+fn ipc_compression(config: &ShardConfig) -> Option<CompressionType> {
+    match config.compression.unwrap_or(Compression::None) {
+        Compression::None => None,
+        Compression::Lz4 => Some(CompressionType::LZ4_FRAME),
+        Compression::Zstd => Some(CompressionType::ZSTD),
+    }
+}
