@@ -221,10 +221,31 @@ pub fn encode<S: Copy + Into<i32>>(
     }
     let (right, bottom) =
         (options.image_origin.0.checked_add(width), options.image_origin.1.checked_add(height));
-    if !right.zip(bottom).is_some_and(|(x, y)| x.max(y) <= i32::MAX as u32) {
+    if right.zip(bottom).is_none_or(|(x, y)| x.max(y) > i32::MAX as u32) {
         return Err(EncodeError::Option("the image ends beyond 2^31 on the reference grid"));
     }
+    if too_thin(width, height, options) {
+        return Err(EncodeError::Option("a tile is a single row or column at a level that the wavelet halves"));
+    }
     openjpeg::encode(samples, width, height, options)
+}
+
+/// Whether some tile is a single row (or, for 9/7, column) where a level is taken off it:
+/// OpenJPEG 2.5.2 reads and writes beyond its buffer there (5/3,
+/// `opj_dwt_encode_and_deinterleave_v`) or aborts the process (9/7, `opj_dwt_encode_1_real`).
+fn too_thin(width: u32, height: u32, options: &Options) -> bool {
+    let thin = |origin: u32, extent: u32, tile_origin: u32, tile: Option<u32>| {
+        let (start, end) = (u64::from(origin), u64::from(origin) + u64::from(extent));
+        let step = tile.map_or(end, u64::from).max(1);
+        let edges = (0..).map(|i| u64::from(tile_origin) + i * step).take_while(|&edge| edge < end);
+        let mut tiles = edges.map(|edge| (edge.max(start), (edge + step).min(end)));
+        tiles.any(|(from, to)| {
+            (0..options.levels.min(32)).any(|level| to.div_ceil(1 << level) - from.div_ceil(1 << level) == 1)
+        })
+    };
+    thin(options.image_origin.1, height, options.tile_origin.1, options.tile.map(|(_, height)| height))
+        || options.wavelet == Wavelet::Irreversible
+            && thin(options.image_origin.0, width, options.tile_origin.0, options.tile.map(|(width, _)| width))
 }
 
 #[cfg(test)]
