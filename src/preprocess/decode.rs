@@ -10,6 +10,7 @@ pub mod coded;
 pub mod codestream;
 pub mod headers;
 pub mod jpeg;
+pub mod jpeg2000;
 mod native;
 mod openjpeg;
 pub mod rle;

@@ -1,0 +1,367 @@
+//! A JPEG 2000 decoder (ISO/IEC 15444-1) for mammograms, in safe Rust.
+//!
+//! In: a JP2 file or a bare codestream. Out: [`Image`], samples of 1 to 16 bits, the whole or
+//! a [`Request`]ed region of it, at full size or with wavelet levels discarded.
+//!
+//! [`BitPlanes::Exact`] gives what OpenJPEG gives, bit for bit, on the
+//! reversible wavelet. With [`BitPlanes::Skip`] low bit-planes of the finer levels are left
+//! undecoded.
+//!
+//! What a stream declares is bounded by the request and by the bytes there are before it is
+//! allocated: memory is at most about 14 bytes a sample of the largest tile, plus the image.
+//! Nothing panics on any input. What this decoder leaves to others is [`Error::Unsupported`]:
+//! HTJ2K, Part 2, subsampled components, palettes, regions of interest.
+
+mod boxes;
+mod codestream;
+mod coding;
+mod context;
+mod error;
+mod geometry;
+mod mq;
+mod packet;
+mod reader;
+mod tag_tree;
+mod tier1;
+mod tile;
+mod wavelet;
+
+use codestream::{Area, Codestream, Tile};
+use geometry::TileComponent;
+use packet::Packets;
+use tier1::BlockDecoder;
+use tile::{Buffers, Source};
+use wavelet::{Irreversible, Reversible};
+
+pub use error::Error;
+
+/// What the main header declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Planes of samples, 1 to 4.
+    pub components: u8,
+    /// Bits that SIZ declares for a sample, 1 to 16; the samples may use fewer.
+    pub precision: u8,
+    /// Whether samples are two's complement.
+    pub signed: bool,
+    /// Wavelet levels of the first component; a tile may have fewer.
+    pub levels: u8,
+    /// Whether the wavelet is the reversible one (5/3).
+    pub reversible: bool,
+    /// Tiles.
+    pub tiles: u32,
+    /// Quality layers.
+    pub layers: u16,
+}
+
+/// Reads the main header. Allocates nothing that grows with what it declares.
+///
+/// # Errors
+/// [`Error::Unsupported`] for what this decoder leaves to others, and whatever is wrong with
+/// the boxes or the main header.
+pub fn header(bytes: &[u8]) -> Result<Header, Error> {
+    let (size, coding) = codestream::read_main(boxes::codestream(bytes)?)?;
+    let (component, first) = (size.components[0], &coding.components[0].decomposition);
+    Ok(Header {
+        width: size.image.width() as u32,
+        height: size.image.height() as u32,
+        components: size.components.len() as u8,
+        precision: component.precision,
+        signed: component.signed,
+        levels: first.levels,
+        reversible: first.reversible,
+        tiles: size.tiles(),
+        layers: coding.layers,
+    })
+}
+
+/// A rectangle of full-size pixels, from the image's upper left corner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rect {
+    /// First column.
+    pub left: u32,
+    /// First row.
+    pub top: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// How many bit-planes to decode.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum BitPlanes {
+    /// All that the stream has.
+    #[default]
+    Exact,
+    /// All but so many low ones of each wavelet level, finest level first; levels behind the
+    /// end of the list are decoded whole. What is left out is set to the middle of what it
+    /// can be.
+    Skip(Vec<u8>),
+}
+
+/// What to decode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Wavelet levels to discard: each halves the image.
+    pub reduce: u8,
+    /// The part to decode, in full-size pixels; `None` for all.
+    pub region: Option<Rect>,
+    /// How precisely.
+    pub planes: BitPlanes,
+    /// Samples that the header may declare, over all components.
+    pub max_samples: u64,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { reduce: 0, region: None, planes: BitPlanes::Exact, max_samples: 1 << 28 }
+    }
+}
+
+/// Decoded samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Column and row of the first sample in the whole image at this size.
+    pub origin: (u32, u32),
+    /// Planes of samples.
+    pub components: u8,
+    /// Bits of a sample.
+    pub precision: u8,
+    /// Whether samples are two's complement, extended to 16 bits.
+    pub signed: bool,
+    /// `[component, row, column]`.
+    pub samples: Vec<u16>,
+}
+
+/// Decodes images one after the other, keeping its buffers.
+#[derive(Default)]
+pub struct Decoder {
+    blocks: BlockDecoder,
+    packets: Packets,
+    joined: Vec<u8>,
+    reversible: Buffers<Reversible>,
+    irreversible: Buffers<Irreversible>,
+}
+
+impl Decoder {
+    /// A decoder with empty buffers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Decodes what `request` asks for from a JP2 file or a codestream.
+    ///
+    /// # Errors
+    /// [`Error`]: whoever falls back to another decoder does so on [`Error::Unsupported`] only.
+    pub fn decode(&mut self, bytes: &[u8], request: &Request) -> Result<Image, Error> {
+        let bytes = boxes::codestream(bytes)?;
+        let stream = codestream::read(bytes)?;
+        let size = &stream.size;
+        let samples =
+            size.image.width() as u64 * size.image.height() as u64 * size.components.len() as u64;
+        if samples > request.max_samples {
+            return Err(Error::TooLarge { samples, limit: request.max_samples });
+        }
+        let levels = stream.tiles.values().map(|tile| &tile.coding).chain([&stream.main]);
+        let levels = levels
+            .flat_map(|c| c.components.iter().map(|c| c.decomposition.levels))
+            .min()
+            .unwrap_or(0);
+        if request.reduce > levels {
+            return Err(Error::Reduce { asked: request.reduce, levels });
+        }
+        let region = match request.region {
+            None => size.image,
+            Some(rect) => {
+                let at = |origin: u32, offset: u32| origin.saturating_add(offset);
+                let (x0, y0) = (at(size.image.x0, rect.left), at(size.image.y0, rect.top));
+                Area { x0, y0, x1: at(x0, rect.width), y1: at(y0, rect.height) }
+                    .intersect(&size.image)
+            }
+        };
+        let wanted = region.reduced(request.reduce);
+        if region.is_empty() || wanted.is_empty() {
+            return Err(Error::EmptyRegion);
+        }
+        let whole = size.image.reduced(request.reduce);
+        let component = size.components[0];
+        let mut canvas = Canvas {
+            area: wanted,
+            low: if component.signed { -(1 << (component.precision - 1)) } else { 0 },
+            shift: if component.signed { 0 } else { 1 << (component.precision - 1) },
+            high: (1 << (component.precision - u8::from(component.signed))) - 1,
+            samples: vec![0; wanted.width() * wanted.height() * size.components.len()],
+        };
+        for index in 0..size.tiles() {
+            let area = size.tile(index);
+            let target = area.reduced(request.reduce).intersect(&wanted);
+            if target.is_empty() {
+                continue;
+            }
+            let tile =
+                stream.tiles.get(&index).ok_or(Error::Truncated("a tile without a tile-part"))?;
+            self.tile(bytes, &stream, tile, &area, &target, request, &mut canvas)?;
+        }
+        Ok(Image {
+            width: wanted.width() as u32,
+            height: wanted.height() as u32,
+            origin: (wanted.x0 - whole.x0, wanted.y0 - whole.y0),
+            components: size.components.len() as u8,
+            precision: component.precision,
+            signed: component.signed,
+            samples: canvas.samples,
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn tile(
+        &mut self,
+        bytes: &[u8],
+        stream: &Codestream,
+        tile: &Tile,
+        area: &Area,
+        target: &Area,
+        request: &Request,
+        canvas: &mut Canvas,
+    ) -> Result<(), Error> {
+        let body = match tile.parts.as_slice() {
+            [part] => &bytes[part.clone()],
+            parts => {
+                self.joined.clear();
+                parts.iter().for_each(|part| self.joined.extend_from_slice(&bytes[part.clone()]));
+                &self.joined
+            }
+        };
+        let headers = tile.packed_headers.as_deref();
+        let precision = stream.size.components[0].precision;
+        let backed = body.len() + headers.map_or(0, <[u8]>::len);
+        let mut components = Vec::with_capacity(tile.coding.components.len());
+        for parameters in &tile.coding.components {
+            components.push(TileComponent::new(*area, precision, parameters, backed)?);
+        }
+        self.packets.read(body, headers, &tile.coding, area, &mut components)?;
+        let skip = match &request.planes {
+            BitPlanes::Exact => &[][..],
+            BitPlanes::Skip(planes) => planes,
+        };
+        let transform = tile.coding.colour_transform && components.len() >= 3;
+        let mut integers: Vec<Vec<i32>> = Vec::new();
+        let mut floats: Vec<Vec<f32>> = Vec::new();
+        for (index, (component, parameters)) in
+            components.iter().zip(&tile.coding.components).enumerate()
+        {
+            let source = Source {
+                bytes: body,
+                pieces: &self.packets.pieces,
+                style: parameters.decomposition.style,
+                skip,
+            };
+            let keep = transform && index < 3;
+            let blocks = &mut self.blocks;
+            if parameters.decomposition.reversible {
+                let mut plane = Vec::new();
+                tile::decode(
+                    component,
+                    &source,
+                    request.reduce,
+                    target,
+                    blocks,
+                    &mut self.reversible,
+                    |y, row| {
+                        if keep {
+                            plane.extend_from_slice(row);
+                        } else {
+                            canvas.put(index, target.x0, y, row.iter().copied());
+                        }
+                    },
+                )?;
+                integers.push(plane);
+            } else {
+                let mut plane = Vec::new();
+                tile::decode(
+                    component,
+                    &source,
+                    request.reduce,
+                    target,
+                    blocks,
+                    &mut self.irreversible,
+                    |y, row| {
+                        if keep {
+                            plane.extend_from_slice(row);
+                        } else {
+                            canvas.put(index, target.x0, y, row.iter().map(|&v| round(v)));
+                        }
+                    },
+                )?;
+                floats.push(plane);
+            }
+        }
+        if transform {
+            let width = target.width();
+            for (row, y) in (target.y0..target.y1).enumerate() {
+                let span = row * width..(row + 1) * width;
+                if let [y_plane, cb, cr, ..] = integers.as_slice() {
+                    let pixels =
+                        y_plane[span.clone()].iter().zip(&cb[span.clone()]).zip(&cr[span.clone()]);
+                    // RCT, Equations G-6 to G-8.
+                    let rgb = pixels.map(|((&y, &u), &v)| {
+                        let g = y.wrapping_sub(u.wrapping_add(v) >> 2);
+                        [v.wrapping_add(g), g, u.wrapping_add(g)]
+                    });
+                    for c in 0..3 {
+                        canvas.put(c, target.x0, y, rgb.clone().map(|p| p[c]));
+                    }
+                } else if let [y_plane, cb, cr, ..] = floats.as_slice() {
+                    let pixels =
+                        y_plane[span.clone()].iter().zip(&cb[span.clone()]).zip(&cr[span.clone()]);
+                    // ICT, Equations G-12 to G-14.
+                    let rgb = pixels.map(|((&y, &u), &v)| {
+                        [y + v * 1.402, y - u * 0.34413 - v * 0.71414, y + u * 1.772]
+                    });
+                    for c in 0..3 {
+                        canvas.put(c, target.x0, y, rgb.clone().map(|p| round(p[c])));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// To the nearest integer, halves to the even one, for what fits 16 bits; anything else
+/// beyond them.
+#[inline(always)]
+fn round(value: f32) -> i32 {
+    // Adding 1.5 * 2^23 leaves no bits for a fraction: the sum's mantissa is the integer.
+    (value.clamp(-4e6, 4e6) + 12_582_912.0).to_bits() as i32 - 0x4B40_0000
+}
+
+/// The samples of all tiles, level-shifted and clamped.
+struct Canvas {
+    area: Area,
+    low: i32,
+    high: i32,
+    shift: i32,
+    samples: Vec<u16>,
+}
+
+impl Canvas {
+    fn put(&mut self, component: usize, x: u32, y: u32, row: impl Iterator<Item = i32>) {
+        let width = self.area.width();
+        let line = component * self.area.height() + (y - self.area.y0) as usize;
+        let to = &mut self.samples[line * width..(line + 1) * width][(x - self.area.x0) as usize..];
+        let (low, high, shift) = (self.low, self.high, self.shift);
+        for (to, value) in to.iter_mut().zip(row) {
+            *to = value.saturating_add(shift).clamp(low, high) as u16;
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Decodes one component of a tile, level by level, code-blocks as the wavelet needs them.
+//!
+//! In: laid-out blocks whose bytes are known, and the area wanted. Out: rows of samples.
+//! Only the code-blocks under the wanted area and the wavelet's reach around it are decoded,
+//! one row of blocks at a time, into strips that stay in the cache.
+
+use std::ops::Range;
+
+use super::codestream::Area;
+use super::coding::Style;
+use super::error::Error;
+use super::geometry::{Band, Block, Orientation, TileComponent};
+use super::packet::Piece;
+use super::tier1::{BlockDecoder, MAX_PLANES, Shape};
+use super::wavelet::{Kernel, Lifting, Work};
+
+/// What a tile's code-blocks are read from.
+pub struct Source<'a> {
+    pub bytes: &'a [u8],
+    pub pieces: &'a [Piece],
+    pub style: Style,
+    /// Low bit-planes to leave out, by level, finest first; none beyond its end.
+    pub skip: &'a [u8],
+}
+
+/// Buffers for one kind of sample, kept between tiles and images.
+pub struct Buffers<K: Kernel> {
+    low: Vec<K::Sample>,
+    next: Vec<K::Sample>,
+    strips: [Strip<K::Sample>; 3],
+    work: Work<K::Sample>,
+    lifting: Lifting<K>,
+}
+
+impl<K: Kernel> Default for Buffers<K> {
+    fn default() -> Self {
+        Self {
+            low: Vec::new(),
+            next: Vec::new(),
+            strips: std::array::from_fn(|_| Strip::default()),
+            work: Work::default(),
+            lifting: Lifting::default(),
+        }
+    }
+}
+
+/// One row of a band's code-blocks, decoded.
+struct Strip<S> {
+    samples: Vec<S>,
+    rows: Range<u32>,
+}
+
+impl<S> Default for Strip<S> {
+    fn default() -> Self {
+        Self { samples: Vec::new(), rows: 0..0 }
+    }
+}
+
+/// The samples of a level, of which `inner` are wanted and `outer` must be made for that.
+struct Window {
+    inner: Area,
+    outer: Area,
+}
+
+/// Decodes the samples of `wanted`, in the coordinates of the component with `reduce` levels
+/// discarded, and gives them to `emit` row by row, with the row's `y`.
+pub fn decode<K: Kernel>(
+    component: &TileComponent,
+    source: &Source,
+    reduce: u8,
+    wanted: &Area,
+    blocks: &mut BlockDecoder,
+    buffers: &mut Buffers<K>,
+    mut emit: impl FnMut(u32, &[K::Sample]),
+) -> Result<(), Error> {
+    let levels = component.resolutions.len() as u8 - 1;
+    let top = usize::from(levels - reduce);
+    // From the wanted samples down: what each level must make for the one above.
+    let mut windows = Vec::with_capacity(top + 1);
+    let mut inner = *wanted;
+    for r in (1..=top).rev() {
+        let whole = component.resolutions[r].area;
+        // Nothing of this level is wanted where all of the next is high-pass.
+        let grown = Area {
+            x0: inner.x0.saturating_sub(K::REACH),
+            y0: inner.y0.saturating_sub(K::REACH),
+            x1: inner.x1 + K::REACH,
+            y1: inner.y1 + K::REACH,
+        };
+        let outer = if inner.is_empty() { inner } else { grown.intersect(&whole) };
+        windows.push(Window { inner, outer });
+        inner = half(&outer, Orientation::Ll);
+    }
+    let Buffers { low, next, strips, work, lifting } = buffers;
+    let lowest = &component.bands[0];
+    let mut strip = Strip { samples: std::mem::take(low), rows: 0..0 };
+    fill::<K>(
+        &mut strip,
+        lowest,
+        &component.blocks,
+        lowest.rows.clone(),
+        &inner,
+        0,
+        source,
+        blocks,
+    )?;
+    *low = strip.samples;
+    let mut below = inner;
+    if top == 0 {
+        for (y, row) in (inner.y0..).zip(low.chunks_exact(inner.width().max(1))) {
+            emit(y, row);
+        }
+        return Ok(());
+    }
+    for r in 1..=top {
+        let Window { inner, outer } = windows[top - r];
+        let resolution = &component.resolutions[r];
+        let level = usize::from(levels) - r;
+        let skip = source.skip.get(level).copied().unwrap_or(0);
+        let bands = &component.bands[resolution.bands.clone()];
+        let parts: [Area; 3] =
+            [Orientation::Hl, Orientation::Lh, Orientation::Hh].map(|o| half(&outer, o));
+        for strip in strips.iter_mut() {
+            strip.rows = 0..0;
+        }
+        let (left, odd) = ((inner.x0 - outer.x0) as usize, outer.x0 & 1 == 1);
+        next.clear();
+        let keep = r < top;
+        let rows = if outer.is_empty() { 0..0 } else { outer.y0..outer.y1 };
+        if keep {
+            next.reserve(inner.width() * inner.height());
+        }
+        lifting.run(
+            rows,
+            outer.width(),
+            |y, row| {
+                let y_band = y / 2;
+                let mut strip_row = |i: usize| -> Result<Range<usize>, Error> {
+                    if !strips[i].rows.contains(&y_band) {
+                        let (_, rows) =
+                            bands[i].blocks_in(&Area { y0: y_band, y1: y_band + 1, ..parts[i] });
+                        fill::<K>(
+                            &mut strips[i],
+                            &bands[i],
+                            &component.blocks,
+                            rows,
+                            &parts[i],
+                            skip,
+                            source,
+                            blocks,
+                        )?;
+                    }
+                    let start = (y_band - strips[i].rows.start) as usize * parts[i].width();
+                    Ok(start..start + parts[i].width())
+                };
+                if y & 1 == 0 {
+                    let high = strip_row(0)?;
+                    let start = (y_band - below.y0) as usize * below.width();
+                    K::join(
+                        &low[start..start + below.width()],
+                        &strips[0].samples[high],
+                        odd,
+                        work,
+                        row,
+                    );
+                } else {
+                    let (lower, high) = (strip_row(1)?, strip_row(2)?);
+                    K::join(&strips[1].samples[lower], &strips[2].samples[high], odd, work, row);
+                }
+                Ok::<(), Error>(())
+            },
+            |y, row| {
+                if (inner.y0..inner.y1).contains(&y) {
+                    let row = &row[left..left + inner.width()];
+                    if keep {
+                        next.extend_from_slice(row);
+                    } else {
+                        emit(y, row);
+                    }
+                }
+            },
+        )?;
+        std::mem::swap(low, next);
+        below = inner;
+    }
+    Ok(())
+}
+
+/// The samples of a band that `area` of the level above is made of.
+fn half(area: &Area, orientation: Orientation) -> Area {
+    let edge = |v: u32, high: bool| if high { v / 2 } else { v.div_ceil(2) };
+    let high_x = matches!(orientation, Orientation::Hl | Orientation::Hh);
+    let high_y = matches!(orientation, Orientation::Lh | Orientation::Hh);
+    Area {
+        x0: edge(area.x0, high_x),
+        y0: edge(area.y0, high_y),
+        x1: edge(area.x1, high_x),
+        y1: edge(area.y1, high_y),
+    }
+}
+
+/// Decodes block rows `rows` of a band into `strip`, as far as they lie in `area`.
+#[allow(clippy::too_many_arguments)]
+fn fill<K: Kernel>(
+    strip: &mut Strip<K::Sample>,
+    band: &Band,
+    blocks: &[Block],
+    rows: Range<u32>,
+    area: &Area,
+    skip: u8,
+    source: &Source,
+    decoder: &mut BlockDecoder,
+) -> Result<(), Error> {
+    let width = area.width();
+    strip.rows = area.y0..area.y0;
+    strip.samples.clear();
+    if area.is_empty() || rows.is_empty() {
+        return Ok(());
+    }
+    let (columns, _) = band.blocks_in(area);
+    let top = band.block_area(columns.start, rows.start).y0.max(area.y0);
+    let bottom = band.block_area(columns.start, rows.end - 1).y1.min(area.y1);
+    strip.rows = top..bottom;
+    strip.samples.resize(width * (bottom - top) as usize, K::Sample::default());
+    for row in rows {
+        for column in columns.clone() {
+            let block = &blocks[band.block(column, row)];
+            if block.passes == 0 || block.planes <= skip {
+                continue;
+            }
+            if block.planes > MAX_PLANES {
+                return Err(Error::Unsupported("more than 30 bit-planes"));
+            }
+            let whole = band.block_area(column, row);
+            let shape = Shape {
+                width: whole.width(),
+                height: whole.height(),
+                orientation: band.orientation,
+                style: source.style,
+                planes: block.planes,
+                skip,
+            };
+            decoder.decode(&shape, source, block);
+            let seen = whole.intersect(area);
+            for y in seen.y0..seen.y1 {
+                let start = (y - top) as usize * width + (seen.x0 - area.x0) as usize;
+                let to = &mut strip.samples[start..start + seen.width()];
+                let coefficients = decoder.row((y - whole.y0) as usize);
+                let coefficients = &coefficients[(seen.x0 - whole.x0) as usize..];
+                for (to, from) in to.iter_mut().zip(coefficients) {
+                    *to = K::dequantise(from[(y - whole.y0) as usize & 3], band.step);
+                }
+            }
+        }
+    }
+    Ok(())
+}
