@@ -6,11 +6,13 @@
 //! A codestream and the header around it may disagree. Size and number of components must
 //! match; precision and sign may differ in the ways that real files do, see [`Values`].
 
+mod bits;
 pub mod coded;
 pub mod codestream;
 pub mod headers;
 pub mod jpeg;
 pub mod jpeg2000;
+pub mod jpeg_ls;
 mod native;
 mod openjpeg;
 pub mod rle;
@@ -25,9 +27,11 @@ use bytes::Bytes;
 use super::read::{Header, PixelData, TransferSyntax};
 use crate::plane::Plane;
 
+use coded::Coded;
 use codestream::{Codestream, CodestreamError};
 use headers::HeaderError;
 use jpeg::JpegError;
+use jpeg_ls::JpegLsError;
 use rle::RleError;
 use values::{Sample, Values};
 
@@ -71,6 +75,9 @@ pub enum DecodeError {
     /// JPEG.
     #[error("JPEG")]
     Jpeg(#[source] JpegError),
+    /// JPEG-LS.
+    #[error("JPEG-LS")]
+    JpegLs(#[source] JpegLsError),
     /// RLE.
     #[error("RLE")]
     Rle(#[from] RleError),
@@ -222,17 +229,24 @@ fn decode_into(
     let stream = join(fragments, joined);
     let (sample, surplus_bytes) = match syntax {
         JpegBaseline | JpegExtended | JpegLossless | JpegLosslessSv1 => {
-            let coded =
-                jpeg::decode(&stream, layout.pixels(), out).map_err(|error| match error {
-                    JpegError::Header(HeaderError::TooLarge { width, height, .. }) => {
-                        size_error(header, width, height)
-                    }
-                    error => DecodeError::Jpeg(error),
-                })?;
-            if (coded.width, coded.height) != size(header, 0) {
-                return Err(size_error(header, coded.width, coded.height));
-            }
-            (Sample { precision: coded.precision, signed: false }, coded.surplus_bytes)
+            let coded = jpeg::decode(&stream, layout.pixels(), out);
+            let coded = coded.map_err(|error| match error {
+                JpegError::Header(HeaderError::TooLarge { width, height, .. }) => {
+                    size_error(header, width, height)
+                }
+                error => DecodeError::Jpeg(error),
+            })?;
+            of_its_size(header, coded)?
+        }
+        JpegLsLossless | JpegLsNearLossless => {
+            let coded = jpeg_ls::decode(&stream, layout.pixels(), out);
+            let coded = coded.map_err(|error| match error {
+                JpegLsError::Header(HeaderError::TooLarge { width, height, .. }) => {
+                    size_error(header, width, height)
+                }
+                error => DecodeError::JpegLs(error),
+            })?;
+            of_its_size(header, coded)?
         }
         RleLossless => {
             let surplus = rle::decode(&stream, layout.pixels(), layout.bits_allocated, out)?;
@@ -257,6 +271,14 @@ fn decode_into(
     };
     Values::new(layout, syntax, sample)?.correct(out);
     Ok(surplus_bytes)
+}
+
+/// What the samples of a codestream are, its size being the header's, and the surplus bytes.
+fn of_its_size(header: &Header, coded: Coded) -> Result<(Sample, usize), DecodeError> {
+    if (coded.width, coded.height) != size(header, 0) {
+        return Err(size_error(header, coded.width, coded.height));
+    }
+    Ok((Sample { precision: coded.precision, signed: false }, coded.surplus_bytes))
 }
 
 fn size_error(header: &Header, width: usize, height: usize) -> DecodeError {

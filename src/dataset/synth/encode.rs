@@ -2,12 +2,14 @@
 //!
 //! In: a [`Frame`] of samples. Out: one frame's codestream, as it stands in a fragment of
 //! PixelData. The encoders share no code with the decoders of `preprocess`, so that each can
-//! catch the other's mistakes; all but JPEG 2000, which OpenJPEG writes, are our own.
+//! catch the other's mistakes, but for the model that both ends of JPEG-LS follow. All but JPEG
+//! 2000, which OpenJPEG writes, are our own.
 
 mod bits;
 mod huffman;
 pub mod jpeg2000;
 pub mod jpeg_lossless;
+pub mod jpeg_ls;
 pub mod jpeg_sequential;
 pub mod rle;
 

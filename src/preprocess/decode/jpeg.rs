@@ -7,7 +7,6 @@
 //! Assumes nothing of the input. Any sequence of bytes yields samples of the declared size or a
 //! [`JpegError`]; a stream that ends early is an error, never a grey rest.
 
-mod bits;
 mod error;
 mod huffman;
 mod idct;
@@ -21,9 +20,9 @@ mod sequential_tests;
 
 pub use error::JpegError;
 
+use super::bits::JpegBits;
 use super::coded::Coded;
 use super::headers::{Frame, HeaderError, Markers, Scan, marker};
-use bits::BitReader;
 use tables::Tables;
 
 const SOF0_BASELINE: u8 = 0xC0;
@@ -81,7 +80,7 @@ fn check_precision(process: u8, found: u8) -> Result<(), JpegError> {
 
 /// Passes the restart marker ahead of interval `interval`, which begins in line `line`; yields
 /// the surplus bytes before it.
-fn pass_restart(bits: &mut BitReader, interval: usize, line: usize) -> Result<usize, JpegError> {
+fn pass_restart(bits: &mut JpegBits, interval: usize, line: usize) -> Result<usize, JpegError> {
     if bits.overrun() {
         return Err(JpegError::IntervalTruncated { line });
     }
@@ -94,7 +93,7 @@ fn pass_restart(bits: &mut BitReader, interval: usize, line: usize) -> Result<us
 }
 
 /// Ends the scan; yields its surplus bytes.
-fn end_scan(bits: &mut BitReader) -> usize {
+fn end_scan(bits: &mut JpegBits) -> usize {
     let end = bits.end_segment();
     // A stream without EOI may carry DICOM's padding to an even length.
     let padding = usize::from(end.marker.is_none());

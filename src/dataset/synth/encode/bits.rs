@@ -1,6 +1,7 @@
-//! Writes the bits of a JPEG scan, a zero byte stuffed behind every 0xFF (T.81 F.1.2.3).
+//! Writes the bits of a scan: of JPEG with a zero byte stuffed behind every 0xFF (T.81 F.1.2.3),
+//! of JPEG-LS with a zero bit there (T.87 A.1).
 
-/// Appends entropy-coded bits to a stream.
+/// Appends the bits of a JPEG scan to a stream.
 pub(super) struct BitWriter<'a> {
     stream: &'a mut Vec<u8>,
     /// Bits not yet written, the oldest on top; at most 31 of them between calls.
@@ -58,6 +59,50 @@ impl<'a> BitWriter<'a> {
     }
 }
 
+/// Appends the bits of a JPEG-LS scan to a stream.
+pub(super) struct JpegLsBitWriter<'a> {
+    stream: &'a mut Vec<u8>,
+    /// Bits not yet written, the oldest on top; fewer than a byte of them between calls.
+    window: u64,
+    count: u32,
+    /// How many bits the next byte takes: 7 behind 0xFF, else 8.
+    room: u32,
+}
+
+impl<'a> JpegLsBitWriter<'a> {
+    pub fn new(stream: &'a mut Vec<u8>) -> Self {
+        Self { stream, window: 0, count: 0, room: 8 }
+    }
+
+    /// Writes the low `length` bits, 1 to 32, of `bits`, above which there are zeros.
+    #[inline(always)]
+    pub fn write(&mut self, bits: u32, length: u32) {
+        self.window |= u64::from(bits) << (64 - self.count - length);
+        self.count += length;
+        while self.count >= self.room {
+            self.write_byte();
+        }
+    }
+
+    #[inline(always)]
+    fn write_byte(&mut self) {
+        let byte = (self.window >> (64 - self.room)) as u8;
+        self.stream.push(byte);
+        self.window <<= self.room;
+        self.count = self.count.saturating_sub(self.room);
+        self.room = if byte == 0xFF { 7 } else { 8 };
+    }
+
+    /// Fills the last byte with zeros and appends a marker. A last byte of ones gets a byte of
+    /// zeros behind it, or it would be taken for the marker's.
+    pub fn end_segment(&mut self, marker: u8) {
+        if self.count > 0 || self.room == 7 {
+            self.write_byte();
+        }
+        self.stream.extend([0xFF, marker]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +117,20 @@ mod tests {
         bits.end_segment(0xD9);
         let expected = [0b1011_1111, 0xFF, 0, 0xFF, 0, 0xFF, 0, 0b1110_0111, 0xFF, 0xD9];
         assert_eq!(stream, expected);
+    }
+
+    #[test]
+    fn behind_ff_a_byte_has_seven_bits() {
+        let mut stream = vec![];
+        let mut bits = JpegLsBitWriter::new(&mut stream);
+        bits.write(0xFFFF_FFFF, 32);
+        bits.write(0b1_1111_1111, 9);
+        bits.end_segment(0xD9);
+        assert_eq!(stream, [0xFF, 0x7F, 0xFF, 0x7F, 0xFF, 0b0111_0000, 0xFF, 0xD9]);
+        stream.clear();
+        let mut bits = JpegLsBitWriter::new(&mut stream);
+        bits.write(0xFF, 8);
+        bits.end_segment(0xD9);
+        assert_eq!(stream, [0xFF, 0, 0xFF, 0xD9]);
     }
 }

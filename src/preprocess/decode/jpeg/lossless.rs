@@ -4,10 +4,10 @@
 //! up to two of them a look, then the predictor turns differences into samples in place. All
 //! arithmetic is modulo 2^16, as H.1.2.1 has it.
 
-use super::bits::BitReader;
 use super::huffman::{HuffmanCode, extend};
 use super::tables::Tables;
 use super::{JpegError, end_scan, pass_restart};
+use crate::preprocess::decode::bits::JpegBits;
 use crate::preprocess::decode::headers::{Frame, Scan};
 
 /// Decodes the scan whose coded data begin with `bytes`; yields the surplus bytes.
@@ -40,7 +40,7 @@ pub(super) fn decode(
 
     let differences = Differences::new(tables.dc(scan.tables >> 4)?)?;
     let bits_kept = precision - point_transform;
-    let mut bits = BitReader::new(bytes);
+    let mut bits = JpegBits::new(bytes);
     let mut surplus_bytes = 0;
     out.reserve_exact(width * height);
     for y in 0..height {
@@ -149,7 +149,7 @@ impl<'a> Differences<'a> {
 
     /// Fills a line that holds zeros with its differences.
     #[inline]
-    fn read(&self, bits: &mut BitReader, line: &mut [u16]) -> Result<(), NoCode> {
+    fn read(&self, bits: &mut JpegBits, line: &mut [u16]) -> Result<(), NoCode> {
         let entries: &[u32; 1 << LOOK] =
             self.entries.as_slice().try_into().expect("the table has an entry for every look");
         let mut x = 0;
@@ -181,7 +181,7 @@ impl<'a> Differences<'a> {
     fn read_rare(
         &self,
         entry: u32,
-        bits: &mut BitReader,
+        bits: &mut JpegBits,
         line: &mut [u16],
     ) -> Result<usize, NoCode> {
         if entry & ZEROS == 0 {
@@ -203,7 +203,7 @@ impl<'a> Differences<'a> {
     }
 
     /// One difference, however long.
-    fn read_one(&self, bits: &mut BitReader, difference: &mut u16) -> Result<(), NoCode> {
+    fn read_one(&self, bits: &mut JpegBits, difference: &mut u16) -> Result<(), NoCode> {
         bits.refill();
         let next16 = bits.peek(16);
         let found = self.code.find(next16).ok_or(NoCode(next16 as u16))?;
@@ -212,11 +212,7 @@ impl<'a> Differences<'a> {
         *difference = match size {
             0 => 0,
             16 => 1 << 15,
-            _ => {
-                let extra = bits.peek(size);
-                bits.skip(size);
-                extend(extra, size) as u16
-            }
+            _ => extend(bits.take(size), size) as u16,
         };
         Ok(())
     }

@@ -3,11 +3,11 @@
 //!
 //! The image is a grid of blocks of 8 x 8, those at the right and at the bottom cut to its size.
 
-use super::bits::BitReader;
 use super::huffman::{HuffmanCode, extend};
 use super::idct::inverse_dct;
 use super::tables::Tables;
 use super::{JpegError, end_scan, pass_restart};
+use crate::preprocess::decode::bits::JpegBits;
 use crate::preprocess::decode::headers::{Frame, Scan};
 
 /// Where in a block, row by row, the coefficients of a stream belong (T.81 figure A.6).
@@ -47,7 +47,7 @@ pub(super) fn decode(
         return Err(JpegError::Category { found, max: 15 });
     }
 
-    let mut bits = BitReader::new(bytes);
+    let mut bits = JpegBits::new(bytes);
     let mut mean = 0;
     let mut surplus_bytes = 0;
     let blocks_between_restarts = match tables.restart_interval {
@@ -94,7 +94,7 @@ impl Coding<'_> {
     /// One block's coefficients, dequantised; `mean` is the last block's, in steps.
     fn read_block(
         &self,
-        bits: &mut BitReader,
+        bits: &mut JpegBits,
         mean: &mut i64,
         line: usize,
     ) -> Result<[i64; 64], JpegError> {
@@ -131,7 +131,7 @@ impl Coding<'_> {
 
 /// The next symbol. Leaves at least 40 bits available.
 #[inline(always)]
-fn read_symbol(code: &HuffmanCode, bits: &mut BitReader, line: usize) -> Result<u8, JpegError> {
+fn read_symbol(code: &HuffmanCode, bits: &mut JpegBits, line: usize) -> Result<u8, JpegError> {
     bits.refill();
     let next16 = bits.peek(16);
     let found = code.find(next16).ok_or(JpegError::NoCode { line, bits: next16 as u16 })?;
@@ -140,11 +140,9 @@ fn read_symbol(code: &HuffmanCode, bits: &mut BitReader, line: usize) -> Result<
 }
 
 #[inline(always)]
-fn read_extra(bits: &mut BitReader, size: u32) -> i32 {
+fn read_extra(bits: &mut JpegBits, size: u32) -> i32 {
     if size == 0 {
         return 0;
     }
-    let extra = bits.peek(size);
-    bits.skip(size);
-    extend(extra, size)
+    extend(bits.take(size), size)
 }

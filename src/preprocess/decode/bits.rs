@@ -1,11 +1,14 @@
-//! Reads the bits of a JPEG scan: byte stuffing undone, stopping at markers.
+//! Reads the bits of a JPEG or JPEG-LS scan: stuffing undone, stopping at markers.
 //!
 //! Past the end of the data, or at a marker, zero bits are invented so that the decoding loops
 //! need no check a symbol. They ask [`BitReader::overrun`] once a line instead; whoever does not
 //! ask turns a truncated stream into a picture.
 
-/// The bits of entropy-coded data (T.81 F.1.2.3), the first bit of a byte being its highest.
-pub(super) struct BitReader<'a> {
+/// The bits of entropy-coded data, the first bit of a byte being its highest.
+///
+/// `AFTER_FF` says how many bits of a byte behind 0xFF are data, the ones above being stuffed
+/// zeros: none in JPEG (T.81 F.1.2.3), 7 in JPEG-LS (T.87 A.1). Any other byte there is a marker.
+pub(super) struct BitReader<'a, const AFTER_FF: u32> {
     bytes: &'a [u8],
     position: usize,
     /// The next bits, the first on top. Below the topmost `count` there are either zeros or a
@@ -16,6 +19,11 @@ pub(super) struct BitReader<'a> {
     invented: u32,
 }
 
+/// Bits of a JPEG scan.
+pub(super) type JpegBits<'a> = BitReader<'a, 0>;
+/// Bits of a JPEG-LS scan.
+pub(super) type JpegLsBits<'a> = BitReader<'a, 7>;
+
 /// What follows an entropy-coded segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentEnd {
@@ -25,13 +33,13 @@ pub(super) struct SegmentEnd {
     pub surplus_bytes: usize,
 }
 
-impl<'a> BitReader<'a> {
+impl<'a, const AFTER_FF: u32> BitReader<'a, AFTER_FF> {
     /// Starts at the first byte after a scan header.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, position: 0, window: 0, count: 0, invented: 0 }
     }
 
-    /// Makes at least 56 bits available.
+    /// Makes at least 56 bits available, in JPEG-LS 49.
     #[inline(always)]
     pub fn refill(&mut self) {
         if let Some(next) = self.bytes.get(self.position..self.position + 8) {
@@ -52,23 +60,23 @@ impl<'a> BitReader<'a> {
     #[inline(never)]
     fn refill_bytewise(&mut self) {
         self.window &= !(u64::MAX >> self.count);
-        while self.count <= 55 {
-            let byte = match self.bytes.get(self.position..) {
-                Some([0xFF, 0x00, ..]) => {
+        while self.count <= 55 - AFTER_FF {
+            let (data, bits) = match self.bytes.get(self.position..) {
+                Some([0xFF, next, ..]) if next >> AFTER_FF == 0 => {
                     self.position += 2;
-                    0xFF
+                    (0xFF << AFTER_FF | u64::from(*next), 8 + AFTER_FF)
                 }
                 Some([0xFF, ..] | []) | None => {
                     self.invented += 8;
-                    0
+                    (0, 8)
                 }
                 Some([byte, ..]) => {
                     self.position += 1;
-                    *byte
+                    (u64::from(*byte), 8)
                 }
             };
-            self.window |= u64::from(byte) << (56 - self.count);
-            self.count += 8;
+            self.window |= data << (64 - self.count - bits);
+            self.count += bits;
         }
     }
 
@@ -97,6 +105,14 @@ impl<'a> BitReader<'a> {
         self.count -= bits;
     }
 
+    /// Takes the next `bits`, 1 to 32.
+    #[inline(always)]
+    pub fn take(&mut self, bits: u32) -> u32 {
+        let value = self.peek(bits);
+        self.skip(bits);
+        value
+    }
+
     /// Whether bits were taken that the data did not hold.
     #[inline(always)]
     pub fn overrun(&self) -> bool {
@@ -110,7 +126,7 @@ impl<'a> BitReader<'a> {
         loop {
             match self.bytes.get(self.position..).unwrap_or_default() {
                 [] => return SegmentEnd { marker: None, surplus_bytes },
-                [0xFF, 0x00, ..] => {
+                [0xFF, next, ..] if next >> AFTER_FF == 0 => {
                     surplus_bytes += 1;
                     self.position += 2;
                 }
@@ -142,14 +158,24 @@ mod tests {
 
     #[test]
     fn a_stuffed_zero_is_not_data() {
-        let mut bits = BitReader::new(&[0x12, 0xFF, 0x00, 0x34, 0xFF, 0xD9]);
+        let mut bits = JpegBits::new(&[0x12, 0xFF, 0x00, 0x34, 0xFF, 0xD9]);
         bits.refill();
         assert_eq!(bits.peek(24), 0x12_FF34);
     }
 
     #[test]
+    fn a_stuffed_bit_is_not_data() {
+        let mut bits = JpegLsBits::new(&[0x12, 0xFF, 0x7F, 0x80, 0xFF, 0x80]);
+        bits.refill();
+        assert_eq!(bits.peek(31), 0x12 << 23 | 0x7FFF << 8 | 0x80);
+        bits.skip(31);
+        assert!(!bits.overrun());
+        assert_eq!(bits.end_segment(), SegmentEnd { marker: Some(0x80), surplus_bytes: 0 });
+    }
+
+    #[test]
     fn bits_past_a_marker_are_an_overrun() {
-        let mut bits = BitReader::new(&[0xA5, 0xFF, 0xD9, 0x77]);
+        let mut bits = JpegBits::new(&[0xA5, 0xFF, 0xD9, 0x77]);
         bits.refill();
         bits.skip(8);
         assert!(!bits.overrun());
@@ -168,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_segment_ends_behind_its_marker_and_counts_what_was_not_read() {
-        let mut bits = BitReader::new(&[0x12, 0x34, 0xFF, 0x00, 0xFF, 0xFF, 0xD3, 0xAB]);
+        let mut bits = JpegBits::new(&[0x12, 0x34, 0xFF, 0x00, 0xFF, 0xFF, 0xD3, 0xAB]);
         bits.refill();
         bits.skip(3);
         assert_eq!(bits.end_segment(), SegmentEnd { marker: Some(0xD3), surplus_bytes: 2 });
@@ -179,7 +205,7 @@ mod tests {
     #[test]
     fn eight_byte_refills_yield_what_single_bytes_yield() {
         let bytes: Vec<u8> = (0..200_u32).map(|i| (i * i % 251) as u8).collect();
-        let mut bits = BitReader::new(&bytes);
+        let mut bits = JpegBits::new(&bytes);
         let mut at = 0;
         let mut step = 1;
         while at + 32 <= bytes.len() * 8 {
