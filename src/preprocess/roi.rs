@@ -111,20 +111,35 @@ impl Finder {
         if look.pixels.width() < 16 || look.pixels.height() < 16 {
             return whole;
         }
-        self.image.clone_from(look.pixels);
-        if let Some(padding) = look.padding {
-            blacken(&mut self.image, padding);
-        }
+        let darkest = self.prepare(look);
         match self.attempt() {
             Some((attempt, method)) if attempt.confidence >= PLAUSIBLE => Found {
                 breast: look.reduction.rect_to_source(attempt.rect, look.source),
                 method,
                 confidence: attempt.confidence,
                 chest_wall: attempt.chest_wall,
-                air: (method != RoiMethod::Inverted).then_some(attempt.air),
+                air: (method != RoiMethod::Inverted).then_some(darkest + attempt.air),
             },
             _ => whole,
         }
+    }
+
+    /// Copies the look so that its darkest pixel and its padding are 0: padding is no tissue,
+    /// wherever in the range its value lies. Returns the darkest value.
+    fn prepare(&mut self, look: &Look) -> u16 {
+        let darkest = look.pixels.pixels().iter().copied().fold(u16::MAX, u16::min);
+        self.image.clone_from(look.pixels);
+        for v in self.image.pixels_mut() {
+            *v -= darkest;
+        }
+        if let Some(padding) = look.padding {
+            for (v, &is_padding) in self.image.pixels_mut().iter_mut().zip(padding.pixels()) {
+                if is_padding {
+                    *v = 0;
+                }
+            }
+        }
+        darkest
     }
 
     /// The first convincing way, or else the most plausible one.
@@ -161,16 +176,6 @@ impl Finder {
             weigh(buffers.attempt(image, levels), RoiMethod::Inverted, 0.8);
         }
         best
-    }
-}
-
-/// Gives padding, wherever in the range its value lies, the darkest value: it is no tissue.
-fn blacken(image: &mut Plane<u16>, padding: &Plane<bool>) {
-    let darkest = image.pixels().iter().copied().fold(u16::MAX, u16::min);
-    for (v, &is_padding) in image.pixels_mut().iter_mut().zip(padding.pixels()) {
-        if is_padding {
-            *v = darkest;
-        }
     }
 }
 

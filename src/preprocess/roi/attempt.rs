@@ -3,7 +3,7 @@
 use crate::plane::{Plane, Rect};
 use crate::preprocess::resize::Side;
 
-use super::components::{Component, Components, union};
+use super::components::{Component, Components};
 use super::levels::{Histogram, Levels};
 use super::mask::{Mask, without_rim};
 
@@ -23,6 +23,7 @@ pub struct Buffers {
     pub histogram: Histogram,
     sure: Mask,
     faint: Mask,
+    solid: Mask,
     near: Mask,
     components: Components,
 }
@@ -32,7 +33,7 @@ impl Buffers {
     /// follows it down to its faint skin. `None` if nothing stands out.
     pub fn attempt(&mut self, image: &Plane<u16>, levels: Levels) -> Option<Attempt> {
         let (width, height) = (image.width(), image.height());
-        let inner = without_rim(image, levels.bright);
+        let inner = without_rim(image, levels);
         // Strokes of burned-in text are about 0.5 % of the frame, paddle edges up to 2.5 %.
         let radius = (width.max(height) as f32 * 0.003).round().max(1.0) as usize;
         let thick = (width / 40).max(3);
@@ -44,11 +45,11 @@ impl Buffers {
         let (index, part) = self.choose(inner)?;
         let confidence = self.confidence(image, levels, inner, index);
         self.components.keep(index, &mut self.sure.plane);
-        let breast = self.follow(image, levels, inner, width / 40 + radius);
+        let breast = self.follow(image, levels, inner, radius);
 
         let chest_wall = side(&part);
         Some(Attempt {
-            rect: grown(union(part.rect, breast), Rect::whole(width, height)),
+            rect: grown(breast, Rect::whole(width, height)),
             confidence,
             chest_wall,
             air: levels.sure,
@@ -62,18 +63,24 @@ impl Buffers {
         parts.max_by(|(_, a), (_, b)| score(a).total_cmp(&score(b)))
     }
 
-    /// The box of the chosen part with the faint pixels joined to it within `reach`: the skin's
-    /// edge, a nipple, the tips that opening took off.
-    fn follow(&mut self, image: &Plane<u16>, levels: Levels, inner: Rect, reach: usize) -> Rect {
-        self.near.plane.clone_from(&self.sure.plane);
-        self.near.dilate(reach);
+    /// The box of what is joined to the chosen part and is faint: the skin's edge and the tips
+    /// that opening took off, within 1/40 of the frame's width; a nipple or a fold, which is
+    /// solid, within 1/12.
+    fn follow(&mut self, image: &Plane<u16>, levels: Levels, inner: Rect, radius: usize) -> Rect {
+        let width = image.width();
         self.faint.above(image, levels.faint, inner);
-        self.faint.remove_lines((image.width() / 40).max(3));
+        self.faint.remove_lines((width / 40).max(3));
+        self.solid.clone_from(&self.faint);
+        self.solid.open(radius);
+        self.near.clone_from(&self.sure);
+        self.near.dilate(width / 40 + radius);
         self.faint.intersect(&self.near);
+        self.near.dilate(width / 12 - width / 40);
+        self.solid.intersect(&self.near);
+        self.faint.unite(&self.solid);
+        self.faint.unite(&self.sure);
         self.components.find(&self.faint.plane, inner);
-        self.components
-            .touching(&self.sure.plane)
-            .expect("the chosen part is brighter than faint, so it touches itself")
+        self.components.touching(&self.sure.plane).expect("the chosen part is not empty")
     }
 
     /// How much part `index` looks like the breast, 0 to 1: a product of ramps, each 1 for every

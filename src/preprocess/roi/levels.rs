@@ -66,20 +66,22 @@ impl Histogram {
     pub fn air(&self) -> Vec<Levels> {
         let span = (self.bin(self.quantile(0, 0.999)) + 1).max(8);
         let reach = span / 100;
-        let mass = |bin: usize| -> u32 {
-            let end = (bin + reach + 1).min(self.counts.len());
-            self.counts[bin.saturating_sub(reach)..end].iter().sum()
-        };
-        let enough = self.total / 40;
+        let mass: Vec<u32> = (0..self.counts.len())
+            .map(|bin| {
+                let end = (bin + reach + 1).min(self.counts.len());
+                self.counts[bin.saturating_sub(reach)..end].iter().sum()
+            })
+            .collect();
+        let enough = (self.total / 40).max(1);
         let mut peaks: Vec<usize> = Vec::new();
-        for bin in 0..(span * 2 / 3).min(self.counts.len()) {
-            if mass(bin) < enough.max(1) {
-                continue;
-            }
+        for bin in (0..(span * 2 / 3).min(mass.len())).filter(|&bin| mass[bin] >= enough) {
+            let same_hill = |last: usize| {
+                let lower = mass[last].min(mass[bin]);
+                mass[last..bin].iter().all(|&m| m * 2 > lower)
+            };
             match peaks.last_mut() {
-                // Still the same hill, unless a valley lies between.
-                Some(last) if (*last..bin).all(|b| mass(b) * 2 > mass(*last).min(mass(bin))) => {
-                    if mass(bin) > mass(*last) {
+                Some(last) if same_hill(*last) => {
+                    if mass[bin] > mass[*last] {
                         *last = bin;
                     }
                 }
@@ -87,7 +89,20 @@ impl Histogram {
             }
         }
         peaks.truncate(3);
-        peaks.into_iter().map(|peak| self.levels(self.mode(peak, reach), span)).collect()
+        let levels = |peak| self.levels(self.mode(peak, reach), self.deviation(&mass, peak), span);
+        peaks.into_iter().map(levels).collect()
+    }
+
+    /// The standard deviation of the air, in bins, as its flanks say. Scatter and skin lengthen
+    /// the bright flank, clouds on a film the dark one: the shorter counts.
+    fn deviation(&self, mass: &[u32], peak: usize) -> f32 {
+        // 95 % down from its peak, a normal distribution is 2.45 deviations away.
+        let fallen = |m: &u32| *m * 20 < mass[peak];
+        let bright = mass[peak..].iter().position(fallen).map_or(f32::MAX, |b| b as f32 / 2.45);
+        let dark = mass[..=peak].iter().rev().position(fallen).map(|b| b as f32 / 2.45);
+        // An air that is the darkest of all has no dark flank, or one without width.
+        let width = self.counts[..=peak].iter().rev().take_while(|n| **n > 0).count();
+        dark.unwrap_or(f32::MAX).min(bright).min(width as f32)
     }
 
     /// Otsu's threshold (1979): the split that leaves the least variance on both sides.
@@ -124,16 +139,7 @@ impl Histogram {
         first + fullest.map_or(0, |(at, _)| at)
     }
 
-    fn levels(&self, peak: usize, span: usize) -> Levels {
-        // The air's spread, from its dark flank: the bright one holds scatter and skin.
-        let flank = &self.counts[peak.saturating_sub(span / 6)..=peak];
-        let mass: u32 = flank.iter().sum();
-        let mut seen = 0;
-        let deviation = flank.iter().rev().position(|&n| {
-            seen += n;
-            seen as f32 > 0.68 * mass as f32
-        });
-        let deviation = deviation.unwrap_or(0) as f32;
+    fn levels(&self, peak: usize, deviation: f32, span: usize) -> Levels {
         let bright = self.bin(self.quantile(peak + span / 50 + 1, 0.95)).max(peak + 1);
         let range = (bright - peak) as f32;
         let above = |share: f32, deviations: f32| {

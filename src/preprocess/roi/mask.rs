@@ -2,6 +2,8 @@
 
 use crate::plane::{Plane, Rect};
 
+use super::levels::Levels;
+
 /// A set of pixels, a byte each: 1 in the set, 0 not.
 #[derive(Debug, Clone, Default)]
 pub struct Mask {
@@ -48,6 +50,13 @@ impl Mask {
     pub fn intersect(&mut self, other: &Self) {
         for (a, b) in self.plane.pixels_mut().iter_mut().zip(other.plane.pixels()) {
             *a &= b;
+        }
+    }
+
+    /// Adds what `other` holds.
+    pub fn unite(&mut self, other: &Self) {
+        for (a, b) in self.plane.pixels_mut().iter_mut().zip(other.plane.pixels()) {
+            *a |= b;
         }
     }
 
@@ -171,43 +180,40 @@ fn on_lines(
 }
 
 /// The frame without its white rim, as scanned films have one: whole rows or columns from the
-/// edge inwards that are bright and flat. At most 8 % of the frame a side; what is wider is
-/// not taken for a rim.
-pub fn without_rim(image: &Plane<u16>, bright: u16) -> Rect {
+/// edge inwards that are white and flat, and then an end of it. At most 8 % of the frame a
+/// side; what is wider is not taken for a rim.
+pub fn without_rim(image: &Plane<u16>, levels: Levels) -> Rect {
     let (width, height) = (image.width(), image.height());
-    let level = f32::from(bright) * 0.85;
-    // No tissue is this flat over a whole frame: 19 of 20 pixels within 3 % of the first ones.
-    let flat = |line: &mut dyn Iterator<Item = u16>, length: usize| {
-        let (mut white, mut sum) = (0usize, 0.0f64);
-        let mut squares = 0.0f64;
-        for v in line {
-            if f32::from(v) >= level {
-                white += 1;
-                sum += f64::from(v);
-                squares += f64::from(v) * f64::from(v);
-            }
+    let range = f64::from(levels.bright) - f64::from(levels.air);
+    let level = f64::from(levels.air) + 0.85 * range;
+    // Share of white pixels in a line, and their deviation.
+    let white = |line: &mut dyn Iterator<Item = u16>, length: usize| {
+        let (mut count, mut sum, mut squares) = (0usize, 0.0, 0.0);
+        for v in line.map(f64::from).filter(|&v| v >= level) {
+            count += 1;
+            sum += v;
+            squares += v * v;
         }
-        if white * 20 < length * 19 {
-            return false;
-        }
-        let mean = sum / white as f64;
-        let deviation = (squares / white as f64 - mean * mean).max(0.0).sqrt();
-        deviation < 0.03 * mean
+        let mean = sum / count.max(1) as f64;
+        let deviation = (squares / count.max(1) as f64 - mean * mean).max(0.0).sqrt();
+        (count as f64 / length as f64, deviation)
     };
-    let column = |x: usize| {
-        let mut line = image.pixels()[x..].iter().step_by(width).copied();
-        flat(&mut line, height)
+    let column = |x: usize| white(&mut image.pixels()[x..].iter().step_by(width).copied(), height);
+    let row = |y: usize| white(&mut image.row(y).iter().copied(), width);
+    let depth = |length: usize, line: &dyn Fn(usize) -> (f64, f64)| {
+        let limit = length * 8 / 100;
+        let is_rim = |&i: &usize| {
+            let (share, deviation) = line(i);
+            share > 0.95 && deviation < 0.05 * range
+        };
+        let rim = (0..=limit).take_while(is_rim).count();
+        // One pixel more is a mixture. A rim ends at once; bright tissue goes on behind it.
+        let ends = rim > 0 && rim <= limit && line(rim + 2).0 < 0.5;
+        if ends { rim + 1 } else { 0 }
     };
-    let row = |y: usize| flat(&mut image.row(y).iter().copied(), width);
-    // Beyond the rim one more pixel is a mixture.
-    let depth = |limit: usize, is_rim: &dyn Fn(usize) -> bool| {
-        let rim = (0..=limit).take_while(|&i| is_rim(i)).count();
-        if rim == 0 || rim > limit { 0 } else { rim + 1 }
-    };
-    let (limit_x, limit_y) = (width * 8 / 100, height * 8 / 100);
-    let left = depth(limit_x, &column);
-    let right = depth(limit_x, &|i| column(width - 1 - i));
-    let top = depth(limit_y, &row);
-    let bottom = depth(limit_y, &|i| row(height - 1 - i));
+    let left = depth(width, &column);
+    let right = depth(width, &|i| column(width - 1 - i));
+    let top = depth(height, &row);
+    let bottom = depth(height, &|i| row(height - 1 - i));
     Rect { left, top, width: width - left - right, height: height - top - bottom }
 }
