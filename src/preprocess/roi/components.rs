@@ -45,7 +45,7 @@ impl Components {
         let (mut above, mut above_end) = (0, 0);
         for y in 0..mask.height() {
             let start = self.runs.len();
-            each_run(mask.row(y).iter().copied(), |first, end| {
+            each_run(mask.row(y), |first, end| {
                 self.runs.push(Run { y, first, end, component: self.parent.len() });
                 self.parent.push(self.parent.len());
             });

@@ -66,16 +66,17 @@ impl Mask {
         let (width, height) = (self.plane.width(), self.plane.height());
         let window = 2 * radius + 1;
         let mut line = vec![0; width + 2 * radius];
+        let mut joined = line.clone();
         for y in 0..height {
             let row = self.plane.row_mut(y);
             line[radius..radius + width].copy_from_slice(row);
             line[..radius].fill(row[0]);
             line[radius + width..].fill(row[width - 1]);
             each_step(window, |step| {
-                let joined = line.len() - step;
-                for i in 0..joined {
-                    line[i] = join(line[i], line[i + step]);
+                for ((out, a), b) in joined.iter_mut().zip(&line).zip(&line[step..]) {
+                    *out = join(*a, *b);
                 }
+                std::mem::swap(&mut line, &mut joined);
             });
             row.copy_from_slice(&line[..width]);
         }
@@ -103,7 +104,7 @@ impl Mask {
         let (width, height) = (self.plane.width(), self.plane.height());
         let mut thin = Vec::new();
         for y in 0..height {
-            each_run(self.plane.row(y).iter().copied(), |first, end| {
+            each_run(self.plane.row(y), |first, end| {
                 if first > 0 && end < width && end - first <= thick {
                     thin.push((y, first, end));
                 }
@@ -113,13 +114,24 @@ impl Mask {
             self.plane.row_mut(y)[first..end].fill(0);
         }
         thin.clear();
-        for x in 0..width {
-            let column = self.plane.pixels()[x..].iter().step_by(width).copied();
-            each_run(column, |first, end| {
-                if first > 0 && end < height && end - first <= thick {
-                    thin.push((x, first, end));
+        // Down all columns at once, a row at a time: where the run began that is open there.
+        let mut began = vec![0; width];
+        for y in 1..height {
+            let (above, row) = (self.plane.row(y - 1), self.plane.row(y));
+            for (i, (above, row)) in above.chunks(16).zip(row.chunks(16)).enumerate() {
+                if above == row {
+                    continue;
                 }
-            });
+                for (x, (above, here)) in (i * 16..).zip(above.iter().zip(row)) {
+                    match (above, here) {
+                        (0, 1) => began[x] = y,
+                        (1, 0) if began[x] > 0 && y - began[x] <= thick => {
+                            thin.push((x, began[x], y));
+                        }
+                        _ => {}
+                    }
+                }
+            }
         }
         for &(x, first, end) in on_lines(&mut thin, height, width) {
             for y in first..end {
@@ -140,21 +152,27 @@ fn each_step(window: usize, mut join: impl FnMut(usize)) {
 }
 
 /// Calls `run` with the first and the end of every run of ones.
-pub fn each_run(line: impl Iterator<Item = u8>, mut run: impl FnMut(usize, usize)) {
-    let (mut first, mut before, mut at) = (0, 0, 0);
-    for value in line {
-        if value != before {
-            if value == 1 {
-                first = at;
-            } else {
-                run(first, at);
-            }
-            before = value;
+pub fn each_run(line: &[u8], mut run: impl FnMut(usize, usize)) {
+    const CHUNK: usize = 16;
+    let (mut first, mut before) = (0, 0);
+    for (i, chunk) in line.chunks(CHUNK).enumerate() {
+        // Most of an image is far from any edge.
+        if chunk == [before; CHUNK] {
+            continue;
         }
-        at += 1;
+        for (x, &value) in (i * CHUNK..).zip(chunk) {
+            if value != before {
+                if value == 1 {
+                    first = x;
+                } else {
+                    run(first, x);
+                }
+                before = value;
+            }
+        }
     }
     if before == 1 {
-        run(first, at);
+        run(first, line.len());
     }
 }
 
