@@ -2,6 +2,7 @@
 
 mod detach;
 mod dry_run;
+mod inspect;
 mod preprocess;
 pub mod progress;
 mod signals;
@@ -29,6 +30,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Synth(synth::SynthArgs),
     #[allow(missing_docs)]
+    Inspect(inspect::InspectArgs),
+    #[allow(missing_docs)]
     Preprocess(preprocess::PreprocessArgs),
     #[allow(missing_docs)]
     Verify(verify::VerifyArgs),
@@ -43,6 +46,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode, Fault> {
         match self.command {
             Command::Synth(args) => args.run(),
+            Command::Inspect(args) => args.run(),
             Command::Preprocess(args) => args.run(),
             Command::Verify(args) => args.run(),
         }

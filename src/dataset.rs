@@ -15,6 +15,7 @@ pub mod template;
 pub mod listing;
 pub mod join;
 pub mod folds;
+pub mod inspect;
 pub mod synth;
 
 use std::fmt;

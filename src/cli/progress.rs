@@ -80,12 +80,11 @@ impl Progress {
 
 fn describe(state: &State, elapsed: Duration, meters: Option<&Meters>) -> String {
     let seconds = elapsed.as_secs_f64().max(1e-3);
-    let mut text = format!(
-        "{:.1} images/s, {:.0} MB/s, {} rejected",
-        state.images as f64 / seconds,
-        state.bytes as f64 / 1e6 / seconds,
-        state.rejected
-    );
+    let mut text = format!("{:.1} images/s, ", state.images as f64 / seconds);
+    if state.bytes > 0 {
+        text += &format!("{:.0} MB/s, ", state.bytes as f64 / 1e6 / seconds);
+    }
+    text += &format!("{} rejected", state.rejected);
     for pool in meters.map(Meters::pools).unwrap_or_default() {
         let all = seconds * pool.workers as f64;
         let idle = (pool.starved_s + pool.blocked_s) / all;

@@ -1,0 +1,86 @@
+//! `mammo-pipe inspect`
+
+mod grid;
+mod text;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use self::text::Text;
+use super::progress::{Progress, print};
+use crate::config::{self, SplitChoice};
+use crate::dataset::inspect;
+use crate::error::Fault;
+
+/// Exit code when there is something to look into.
+const FINDINGS: u8 = 3;
+
+/// Count what is in a dataset, from headers alone, and what its table and files disagree on.
+///
+/// Works with the table (train.csv, test.csv) or on any folder of DICOM files. Exit code 0 if
+/// there is nothing to look into, 3 if there is.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The folder of the dataset.
+    dataset: PathBuf,
+    /// Which tables to take [default: those that are there].
+    #[arg(long, value_enum)]
+    split: Option<Splits>,
+    /// Look at this many files only, the same ones each time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample: Option<u64>,
+    /// Settings, for a table with other columns or another place.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Change one setting, for example dataset.columns.patient_id=PatientID.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Splits {
+    Train,
+    Test,
+    Both,
+}
+
+impl InspectArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A [`Fault`] for wrong settings and tables, and folders that cannot be read.
+    pub fn run(self) -> Result<ExitCode, Fault> {
+        let mut config = config::load(self.config.as_deref(), &self.set)?;
+        config.dataset.input = self.dataset;
+        let asked = self.split.map(|split| match split {
+            Splits::Train => SplitChoice::Train,
+            Splits::Test => SplitChoice::Test,
+            Splits::Both => SplitChoice::Both,
+        });
+        let split = asked.or_else(|| inspect::tables_present(&config));
+        config.dataset.split = split.unwrap_or(config.dataset.split);
+
+        let quiet = self.quiet || self.json;
+        let sample = self.sample.map(|n| n as usize);
+        let mut progress = None;
+        let survey = inspect::inspect(&config, split.is_some(), sample, |all, readable| {
+            progress.get_or_insert_with(|| Progress::new(all, quiet)).image(0, !readable, None);
+        })?;
+        progress.iter().for_each(Progress::finish);
+        if self.json {
+            print(&serde_json::to_string_pretty(&survey).expect("its keys are texts"));
+        } else {
+            print(Text(&survey).to_string().trim_end());
+        }
+        let is_clean = survey.is_clean(config.dataset.allow_missing);
+        Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
+    }
+}
