@@ -2,8 +2,10 @@
 //!
 //! The tests on the real table look for it in `../shared/rsna` and say so when it is absent.
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mammo_pipe::config::{Config, DatasetConfig, FoldScheme, FoldsConfig, SplitChoice};
 use mammo_pipe::dataset::folds::{Audit, Member, assign, audit};
@@ -242,12 +244,7 @@ fn two_rows_that_lead_to_one_file_are_both_named() {
 // The real table.
 
 fn real() -> Option<PathBuf> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/rsna");
-    if !shared.join("train.csv").is_file() {
-        eprintln!("skipped: no real table in {}", shared.display());
-        return None;
-    }
-    Some(shared)
+    common::shared().map(|shared| shared.join("rsna"))
 }
 
 fn real_records() -> Option<Vec<ImageRecord>> {
