@@ -1,5 +1,6 @@
 //! The command line: one short file a command.
 
+mod demo;
 mod detach;
 mod dry_run;
 mod inspect;
@@ -28,6 +29,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     #[allow(missing_docs)]
+    Demo(demo::DemoArgs),
+    #[allow(missing_docs)]
     Synth(synth::SynthArgs),
     #[allow(missing_docs)]
     Inspect(inspect::InspectArgs),
@@ -45,6 +48,7 @@ impl Cli {
     /// A [`Fault`], which ends in exit code 1.
     pub fn run(self) -> Result<ExitCode, Fault> {
         match self.command {
+            Command::Demo(args) => args.run(),
             Command::Synth(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Preprocess(args) => args.run(),

@@ -1,0 +1,57 @@
+//! The release is read by engines that know nothing of us, and our grey levels are pydicom's.
+//!
+//! `MAMMO_PIPE_PYTHON` names a Python with what `tests/interop/requirements.txt` lists; CI
+//! makes one. Without it these tests say that they skip, unless
+//! `MAMMO_PIPE_REQUIRE_ENGINES` is set.
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::release::{config, dataset, run};
+use mammo_pipe::config::{Compression, ShardFormat};
+use mammo_pipe::dataset::synth::SynthSpec;
+
+/// Runs a script of `tests/interop`; `None` if there is no Python to run it with.
+fn python(script: &str, arguments: &[&str]) -> Option<String> {
+    let Some(python) = std::env::var_os("MAMMO_PIPE_PYTHON") else {
+        assert!(
+            std::env::var_os("MAMMO_PIPE_REQUIRE_ENGINES").is_none(),
+            "MAMMO_PIPE_PYTHON is not set"
+        );
+        eprintln!("skipped: MAMMO_PIPE_PYTHON is not set");
+        return None;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script);
+    let output = Command::new(python).arg(script).args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    Some(text)
+}
+
+#[test]
+fn every_engine_reads_every_kind_of_release() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    dataset(&data, &SynthSpec { patients: 8, test_patients: 1, ..SynthSpec::default() });
+    for (format, compression, bits, engines) in [
+        (ShardFormat::Parquet, None, 8, 5),
+        (ShardFormat::Parquet, Some(Compression::Lz4), 16, 5),
+        (ShardFormat::Parquet, Some(Compression::None), 8, 5),
+        (ShardFormat::Tensor, None, 8, 1),
+        (ShardFormat::Tensor, None, 16, 1),
+        (ShardFormat::Tensor, Some(Compression::Lz4), 8, 1),
+        (ShardFormat::Tensor, Some(Compression::Zstd), 16, 1),
+    ] {
+        let release = folder.path().join(format!("{format:?}-{compression:?}-{bits}"));
+        let mut config = config(&data, &release);
+        config.shard.format = format;
+        config.shard.compression = compression;
+        config.window.bits = bits;
+        let rows = run(&config, 2).unwrap().counts.written;
+        let release = release.to_str().unwrap();
+        let Some(text) = python("read_release.py", &[release, &rows.to_string()]) else { return };
+        assert_eq!(text.lines().count(), engines, "{text}");
+    }
+}
