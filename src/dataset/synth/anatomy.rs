@@ -111,32 +111,46 @@ impl Anatomy {
         let level = (height * image.between(0.54, 0.62)).min(height * 0.94 - below);
         let level = level.max(height * 0.42);
         let axilla = depth * patient.between(0.38, 0.60);
-        let dip = axilla * image.between(0.80, 0.98);
+        let dip = axilla * image.between(0.86, 1.0);
         let wall = image.between(2.0, 9.0);
         let fold = level + below * 1.07;
+        // Below the axilla the skin runs straight to the nipple, or full and round.
+        let fullness = (patient.between(0.35, 1.0) + image.between(-0.1, 0.1)).min(1.0);
+        let start = level * image.between(0.16, 0.26);
+        let upper = |share: f32| {
+            let straight = share.powf(1.15);
+            let round = (share * std::f32::consts::FRAC_PI_2).sin();
+            let x = dip + (depth - dip) * (straight + (round - straight) * fullness);
+            [x, start + (level - start) * share]
+        };
         let outline = smooth(&[
             [-60.0, -60.0],
-            [axilla * 1.25, -60.0],
-            [axilla * 1.06, -12.0],
-            [axilla, level * 0.16],
-            [dip.max(axilla * 0.92), level * 0.34],
-            [axilla + 0.34 * (depth - axilla), level * 0.60],
-            [axilla + 0.74 * (depth - axilla), level * 0.82],
+            [axilla * 1.30, -60.0],
+            [axilla * 1.08, -14.0],
+            [axilla, start * 0.35],
+            [dip, start],
+            upper(0.2),
+            upper(0.4),
+            upper(0.6),
+            upper(0.8),
+            upper(0.92),
             [depth, level],
-            [depth * 0.965, level + 0.28 * below],
-            [depth * 0.84, level + 0.55 * below],
-            [depth * 0.58, level + 0.80 * below],
-            [depth * 0.27, level + 0.96 * below],
-            [wall + 2.0, fold],
+            [depth * 0.975, level + 0.25 * below],
+            [depth * 0.88, level + 0.52 * below],
+            [depth * 0.66, level + 0.79 * below],
+            [depth * 0.36, level + 0.95 * below],
+            [depth * 0.12 + wall, level + 1.03 * below],
+            [wall + 1.0, fold],
             [wall + 1.0, fold + 7.0],
             [wall + 6.0, fold + 26.0],
-            [wall + 12.0, fold + 70.0],
-            [-60.0, fold + 90.0],
+            [wall + 12.0, fold + 80.0],
+            [wall + 14.0, fold + 300.0],
+            [-60.0, fold + 320.0],
         ]);
         let muscle = Muscle {
-            width: axilla * image.between(0.70, 0.92),
+            width: axilla * image.between(0.72, 1.0),
             length: level * image.between(0.75, 1.12),
-            bulge: image.between(-0.05, 0.10),
+            bulge: image.between(-0.10, 0.12),
             middle: None,
         };
         Self {
@@ -160,13 +174,19 @@ impl Anatomy {
         self.skin.at(x, y)
     }
 
-    /// Signed distance to the edge of the nipple, positive inside.
+    /// The distance to the skin, of which the nipple is a part: a rounded union of the breast
+    /// and a ball.
     #[inline]
-    pub fn nipple_at(&self, x: f32, y: f32) -> f32 {
+    pub fn with_nipple(&self, x: f32, y: f32, skin: f32) -> f32 {
+        if self.nipple_radius <= 0.0 {
+            return skin;
+        }
         let [nx, ny] = self.nipple;
-        // Longer than wide, sticking out of the skin.
-        let (dx, dy) = ((x - nx - 0.15 * self.nipple_radius) * 0.8, y - ny);
-        self.nipple_radius - (dx * dx + dy * dy).sqrt()
+        let (dx, dy) = (x - nx + 1.5, y - ny);
+        let ball = self.nipple_radius - (0.8 * dx * dx + dy * dy).sqrt();
+        let rounding = 2.0;
+        let h = (0.5 + 0.5 * (ball - skin) / rounding).clamp(0.0, 1.0);
+        skin + (ball - skin) * h + rounding * h * (1.0 - h) * 0.5
     }
 }
 
@@ -184,7 +204,7 @@ impl Muscle {
                 self.width * (t + self.bulge * t * (1.0 - t) * 4.0)
             }
         };
-        smoothstep(-1.6, 2.2, edge - x)
+        smoothstep(-2.0, 3.5, edge - x)
     }
 }
 

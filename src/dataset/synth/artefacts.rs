@@ -100,6 +100,9 @@ pub(super) fn on_the_frame(
     if spec.layouts.iter().any(|layout| layout.is_film()) {
         film(spec, grey, tissue, random);
     }
+    if has(Layout::OtherSkin) {
+        other_skin(spec, pitch, grey, random);
+    }
     if has(Layout::PaddleLine) {
         paddle(spec, pitch, grey, random);
     }
@@ -147,6 +150,21 @@ fn text(spec: &PhantomSpec, grey: &mut Plane<f32>, random: &mut Random) {
     }
     *grey = page.plane;
     grey.pixels_mut().iter_mut().for_each(|bright| *bright = bright.min(1.0));
+}
+
+/// A fold of skin in a corner at the chest wall, bright because it is thick.
+fn other_skin(spec: &PhantomSpec, pitch: f32, grey: &mut Plane<f32>, random: &mut Random) {
+    let height = grey.height() as f32;
+    let corner = if random.chance(0.5) { 0.0 } else { height };
+    let size = [random.between(6.0, 18.0) / pitch, random.between(10.0, 28.0) / pitch];
+    let wall = column(spec, grey.width(), 0.0);
+    let strength = random.between(0.3, 0.9);
+    let (low, high) = ([wall - size[0], corner - size[1]], [wall + size[0], corner + size[1]]);
+    each(grey, low, high, |x, y, old| {
+        let (dx, dy) = ((x - wall) / size[0], (y - corner) / size[1]);
+        let inside = smoothstep(0.0, 0.7, 1.0 - (dx * dx + dy * dy).sqrt());
+        if inside > 0.0 { f32::max(old, strength * inside) } else { old }
+    });
 }
 
 /// The edge of a small paddle on a large detector: a faint line down the whole frame.

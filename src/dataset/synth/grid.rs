@@ -116,6 +116,23 @@ impl Noise {
         }
         sum
     }
+
+    /// Fine bright lines where noise changes its sign, each octave strongest where the one
+    /// before has lines too, as fibres gather in bundles. In [0, 1].
+    #[inline]
+    pub fn lines(&self, mut u: f32, mut v: f32, octaves: u32, gain: f32) -> f32 {
+        let (mut sum, mut strength, mut bundle, mut total) = (0.0, 1.0, 1.0, 0.0);
+        for _ in 0..octaves {
+            let line = 1.0 - (1.6 * self.at(u, v).abs()).min(1.0);
+            let line = line * line * bundle;
+            sum += strength * line;
+            total += strength;
+            bundle = (0.35 + 1.3 * line).min(1.0);
+            (u, v) = (1.72 * u - 0.86 * v + 31.7, 0.86 * u + 1.72 * v + 11.3);
+            strength *= gain;
+        }
+        sum / total
+    }
 }
 
 /// 0 below `low`, 1 above `high`, smooth in between.

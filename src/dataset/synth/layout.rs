@@ -32,6 +32,8 @@ pub enum Layout {
     NoisyAir,
     /// MONOCHROME1: air has the highest stored value.
     Inverted,
+    /// A piece of the other breast, the arm or the belly in a corner, apart from the breast.
+    OtherSkin,
     /// A breast in a tenth of the frame.
     SmallBreast,
     /// A breast that reaches all edges.
@@ -40,7 +42,7 @@ pub enum Layout {
 
 impl Layout {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Label,
         Self::PaddleLine,
         Self::SkinMarkers,
@@ -52,6 +54,7 @@ impl Layout {
         Self::FilmScratches,
         Self::NoisyAir,
         Self::Inverted,
+        Self::OtherSkin,
         Self::SmallBreast,
         Self::FillingBreast,
     ];
@@ -70,6 +73,7 @@ impl Layout {
             Self::FilmScratches => "film_scratches",
             Self::NoisyAir => "noisy_air",
             Self::Inverted => "inverted",
+            Self::OtherSkin => "other_skin",
             Self::SmallBreast => "small_breast",
             Self::FillingBreast => "filling_breast",
         }
@@ -95,6 +99,7 @@ impl Layout {
         add(Self::FilmTape, machine.film * 0.5);
         add(Self::FilmScratches, machine.film * 0.5);
         add(Self::SideMarker, if machine.label > 0.0 { 0.0 } else { 0.15 });
+        add(Self::OtherSkin, 0.06);
         add(Self::SmallBreast, 0.02);
         if !layouts.contains(&Self::SmallBreast) && random.chance(0.02) {
             layouts.push(Self::FillingBreast);

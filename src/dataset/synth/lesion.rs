@@ -150,15 +150,16 @@ fn scatter([x, y]: [f32; 2], deviation: f32, random: &mut Random) -> [f32; 2] {
 /// A mass with spicules; its radius with them.
 fn spiculated(canvas: &mut Canvas, middle: [f32; 2], radius: f32, random: &mut Random) -> f32 {
     let noise = Noise::new(random.next());
-    mass(canvas, middle, radius, 0.30, 0.36, &noise);
+    mass(canvas, middle, radius, 0.42, 0.38, &noise);
     let spicules = random.between(14.0, 24.0) as usize;
     for i in 0..spicules {
         let angle = (i as f32 + random.between(-0.35, 0.35)) / spicules as f32;
         let angle = angle * std::f32::consts::TAU;
         let from =
             [middle[0] + 0.55 * radius * angle.cos(), middle[1] + 0.55 * radius * angle.sin()];
-        let path = wander(from, angle, radius * random.between(0.9, 1.7), 0.06, random);
-        canvas.thread(&path, [0.9, 0.35], [0.30, 0.08]);
+        let path = wander(from, angle, radius * random.between(0.6, 1.9), 0.08, random);
+        let strength = random.between(0.14, 0.28);
+        canvas.thread(&path, [0.9, 0.3], [strength, 0.03]);
     }
     1.9 * radius
 }
@@ -194,7 +195,7 @@ pub(super) fn lymph_nodes(canvas: &mut Canvas, anatomy: &Anatomy, random: &mut R
             canvas.brighten([x, y], [x, y], long, |px, py| {
                 let (dx, dy) = ((px - x) / short, (py - y) / long);
                 let r = (dx * dx + dy * dy).sqrt();
-                0.22 * ((1.0 - r) / 0.2).clamp(0.0, 1.0) * (0.35 + 0.65 * r)
+                0.13 * ((1.0 - r) / 0.5).clamp(0.0, 1.0) * (0.6 + 0.4 * r)
             });
         }
     }

@@ -6,7 +6,6 @@
 use super::anatomy::{Anatomy, Build};
 use super::artefacts;
 use super::canvas::Canvas;
-use super::grid::smoothstep;
 use super::layout::Layout;
 use super::lesion::{Finding, FindingKind, Placed, lymph_nodes};
 use super::machines::Machine;
@@ -113,7 +112,7 @@ pub fn phantom(spec: &PhantomSpec) -> Phantom {
 /// Chooses the size of the breast for the frame.
 fn build(spec: &PhantomSpec, frame: [f32; 2], patient: &mut Random, image: &mut Random) -> Build {
     let [width, height] = frame;
-    let size = (0.28 * patient.normal()).exp() * 82.0;
+    let size = (0.28 * patient.normal()).exp() * 90.0;
     let slenderness = patient.between(1.65, 2.15);
     let again = image.between(0.96, 1.04);
     if spec.layouts.contains(&Layout::SmallBreast) {
@@ -144,8 +143,7 @@ fn compose(
     let width = grey.width();
     let implant = artefacts::Implant::new(spec, anatomy);
     let (mut line, mut skin) = (Vec::new(), vec![0.0; width]);
-    // Seen from the front and hazy: the nipple in profile is fainter than the breast.
-    let nipple_reach = 1.6 * anatomy.nipple_radius + 1.0;
+    let nipple_reach = 2.0 * anatomy.nipple_radius;
     for row in 0..grey.height() {
         let y = (row as f32 + 0.5) * pitch;
         anatomy.skin_row(y, pitch, &mut line, &mut skin);
@@ -154,7 +152,10 @@ fn compose(
         let in_mask = mask.row_mut(row);
         for column in 0..width {
             let x = (column as f32 + 0.5) * pitch;
-            let depth = skin[column];
+            let mut depth = skin[column];
+            if near_nipple {
+                depth = anatomy.with_nipple(x, y, depth);
+            }
             let mut bright = 0.0;
             if depth > 0.0 {
                 bright = tissue.at(x, y, depth) + out[column];
@@ -162,17 +163,8 @@ fn compose(
                     bright = implant.over(x, y, bright);
                 }
             }
-            let mut inside = depth > 0.0 && y < anatomy.fold;
-            if near_nipple && anatomy.nipple_radius > 0.0 {
-                let nipple = anatomy.nipple_at(x, y);
-                if nipple > 0.0 {
-                    let haze = 0.30 * smoothstep(0.0, 2.5, nipple);
-                    bright = f32::max(bright, haze + 0.3 * (bright - 0.2).max(0.0));
-                    inside = true;
-                }
-            }
             out[column] = bright.clamp(0.0, 1.0);
-            in_mask[column] = inside;
+            in_mask[column] = depth > 0.0 && y < anatomy.fold;
         }
     }
 }

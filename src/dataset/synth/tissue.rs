@@ -22,6 +22,10 @@ pub(super) struct Tissue<'a> {
     axes: [f32; 2],
     /// Octaves of noise that the pixels can show.
     octaves: u32,
+    /// Octaves of the finest texture.
+    fine: u32,
+    /// How bright the pectoral muscle is.
+    muscle: f32,
     /// Shifts the noise from image to image a little, as compression does.
     shift: f32,
 }
@@ -55,6 +59,8 @@ impl<'a> Tissue<'a> {
                 0.5 * (anatomy.heights[0] + anatomy.heights[1]) * reach * 0.88,
             ],
             octaves: ((3.0 / pitch).log2().ceil() as i32).clamp(1, 5) as u32,
+            fine: ((2.8 / (1.3 * pitch)).log2().ceil() as i32).clamp(1, 5) as u32,
+            muscle: breast.between(0.46, 0.66),
             shift: image.between(-0.6, 0.6),
         }
     }
@@ -64,79 +70,96 @@ impl<'a> Tissue<'a> {
     pub fn at(&self, x: f32, y: f32, skin: f32) -> f32 {
         let noise = &self.noise;
         // Swirls: everything finer is read at a displaced place.
-        let wx = 5.0 * noise.octaves(x / 26.0, y / 26.0 + self.shift, 2, 0.5);
-        let wy = 5.0 * noise.octaves(x / 26.0 + 40.0, y / 26.0 - self.shift, 2, 0.5);
-        let gland = self.gland(x + wx, y + wy, skin);
+        let wx = 4.0 * noise.octaves(x / 24.0, y / 24.0 + self.shift, 2, 0.5);
+        let wy = 4.0 * noise.octaves(x / 24.0 + 40.0, y / 24.0 - self.shift, 2, 0.5);
+        let (sx, sy) = (x + wx, y + wy);
+        let cloud = noise.octaves(sx / 9.0, sy / 9.0, self.octaves.min(4), 0.6);
+        let fibres = self.fibres(sx, sy);
+        let web = noise.lines(sx / 7.0 + 3.0, sy / 7.0, self.octaves, 0.8);
 
-        let cloud = noise.octaves((x + wx) / 13.0, (y + wy) / 13.0, 2, 0.55);
-        let fat = 0.13 + 0.15 * (1.0 - (-skin / 16.0).exp()) + 0.030 * cloud;
-        let strands = self.strands(x + wx, y + wy);
-        // Cooper's ligaments: the fat is threaded too, faintly.
-        let fat = fat + 0.075 * strands * smoothstep(4.0, 25.0, skin);
-        let gland_brightness = 0.47 + 0.20 * strands + 0.07 * cloud;
-        let mut bright = fat + (gland_brightness - fat).max(0.0) * gland;
+        // Cooper's ligaments: the fat is threaded too.
+        let threaded = 0.055 * fibres + 0.12 * web * smoothstep(3.0, 18.0, skin);
+        let stroma = noise.octaves(sx / 2.8, sy / 2.8, self.fine, 0.85);
+        let fat = 0.13 + 0.15 * (1.0 - (-skin / 15.0).exp()) + 0.030 * cloud + threaded;
+        let dense = 0.44 + 0.10 * cloud + 0.28 * fibres + 0.16 * web + self.solidity * 0.05;
+        let share = self.gland(sx, sy, skin, fibres, cloud);
+        let mut bright = fat + (dense - fat).max(0.0) * share;
+        bright += stroma * (0.032 + 0.042 * share) * smoothstep(0.0, 12.0, skin);
 
         if let Some(muscle) = &self.anatomy.muscle {
             let share = muscle.at(x + 0.3 * wx, y + 0.3 * wy);
             if share > 0.0 {
-                let fibres = noise.octaves((x * 1.3 + y * 0.35) / 2.6, (y - x) / 30.0, 3, 0.6);
-                let level = 0.56 + 0.035 * fibres + 0.05 * cloud + 0.05 * strands;
-                bright += (level - bright).max(0.0) * share * 0.92;
+                let grain = noise.octaves((x * 1.1 + y * 0.45) / 2.4, (y - x) / 18.0, 3, 0.6);
+                let far = (y / muscle.length.max(1.0)).min(1.0);
+                let level = self.muscle - 0.10 * far
+                    + 0.014 * grain
+                    + 0.02 * cloud
+                    + 0.06 * web
+                    + 0.02 * stroma;
+                bright += (level - bright).max(0.0) * share * 0.95;
             }
         }
+        // Skin, thicker around the nipple.
+        let [nx, ny] = self.anatomy.nipple;
+        let areola = (-((x - nx) * (x - nx) + (y - ny) * (y - ny)) / 120.0).exp();
         let line = (-(skin - 0.9) * (skin - 0.9) / 0.5).exp();
-        (bright + 0.07 * line) * (0.10 + 0.90 * smoothstep(0.0, 2.4, skin))
+        let skin_line = 0.06 * line + 0.10 * areola * (-skin / 4.0).exp();
+        (bright + skin_line) * (0.08 + 0.92 * smoothstep(0.0, 2.6, skin))
     }
 
     /// Share of gland, 0 to 1.
     #[inline]
-    fn gland(&self, x: f32, y: f32, skin: f32) -> f32 {
+    fn gland(&self, x: f32, y: f32, skin: f32, fibres: f32, cloud: f32) -> f32 {
         let (dx, dy) = ((x - self.middle[0]) / self.axes[0], (y - self.middle[1]) / self.axes[1]);
         let envelope = 1.0 - (dx * dx + dy * dy).sqrt();
         // The duct tree comes together at the nipple, so the gland narrows towards it.
         let [nx, ny] = self.anatomy.nipple;
-        let (ax, ay) = (nx - x, (y - ny).abs());
-        let cone = smoothstep(-4.0, 10.0, 0.9 * ax + 8.0 - ay);
+        let cone = smoothstep(-4.0, 12.0, 0.95 * (nx - x) + 8.0 - (y - ny).abs());
         // Fat below the skin and before the muscle.
-        let room = smoothstep(5.0, 16.0, skin) * smoothstep(4.0, 26.0, x) * cone;
-        let lobes = self.noise.octaves(x / 17.0 + 7.0, y / 17.0, self.octaves.min(4), 0.62);
-        let share = 1.1 * envelope + 0.85 * lobes * (1.25 - 0.6 * self.solidity) + self.amount;
-        let strands = self.strands(x, y) * (1.0 - self.solidity) * 0.5;
-        smoothstep(0.0, 0.85, share + strands) * room * (0.45 + 0.55 * self.solidity)
+        let room = smoothstep(3.5, 13.0, skin) * smoothstep(3.0, 24.0, x) * cone;
+        if room <= 0.0 {
+            return 0.0;
+        }
+        let lobes = self.noise.octaves(x / 16.0 + 7.0, y / 16.0, self.octaves.min(3), 0.6);
+        let uneven = 1.2 - 0.65 * self.solidity;
+        let share = 1.2 * envelope + uneven * (0.75 * lobes + 0.2 * cloud) + self.amount;
+        let strands = (fibres - 0.25) * 1.3 * (1.15 - self.solidity);
+        smoothstep(-0.05, 0.95, share + strands) * room * (0.55 + 0.45 * self.solidity)
     }
 
     /// Fibres that run towards the nipple, 0 to 1.
     #[inline]
-    fn strands(&self, x: f32, y: f32) -> f32 {
+    fn fibres(&self, x: f32, y: f32) -> f32 {
         let [nx, ny] = self.anatomy.nipple;
-        let (dx, dy) = (nx + 22.0 - x, y - ny);
+        let (dx, dy) = (nx + 25.0 - x, y - ny);
         let radius = (dx * dx + dy * dy).sqrt();
-        let angle = dy / (dx.abs() + 0.35 * radius + 1.0);
-        let ridges = self.noise.octaves(radius / 11.0, angle * 17.0, self.octaves, 0.62);
-        let ridge = 1.0 - (1.35 * ridges.abs()).min(1.0);
-        ridge * ridge
+        let angle = dy / (dx.abs() + 0.4 * radius + 1.0);
+        self.noise.lines(radius / 16.0, angle * 15.0, self.octaves, 0.85)
     }
 }
 
 /// Draws vessels and ligaments: threads that the noise cannot make.
 pub(super) fn threads(canvas: &mut Canvas, anatomy: &Anatomy, age: u32, breast: &mut Random) {
     let [nx, ny] = anatomy.nipple;
-    for _ in 0..46 {
+    for _ in 0..60 {
         // Ligaments: fine, from the gland outwards or along it.
         let x = breast.between(0.05, 0.95) * nx;
         let y = ny + breast.between(-1.0, 0.9) * anatomy.heights[0] * (1.0 - 0.6 * x / nx);
         let towards = (ny - y).atan2(nx + 20.0 - x) + breast.between(-0.5, 0.5);
         let length = breast.between(8.0, 30.0);
-        let path = wander([x, y], towards, length, 0.12, breast);
-        let strength = breast.between(0.05, 0.14);
-        draw(canvas, anatomy, &path, [0.45, 0.30], [strength, 0.4 * strength]);
+        let path = wander([x, y], towards, length, 0.05, breast);
+        let (first, second) = path.split_at(path.len() / 2);
+        let (radius, strength) = (breast.between(0.22, 0.45), breast.between(0.04, 0.13));
+        // Fading at both ends.
+        draw(canvas, anatomy, first, [0.7 * radius, radius], [0.0, strength]);
+        draw(canvas, anatomy, second, [radius, 0.7 * radius], [strength, 0.0]);
     }
     for _ in 0..5 {
         // Vessels: from the chest wall into the breast.
         let y = ny + breast.between(-0.8, 0.6) * anatomy.heights[0];
         let length = anatomy.depth * breast.between(0.5, 0.85);
-        let path = wander([-2.0, y], breast.between(-0.45, 0.45), length, 0.16, breast);
-        let (radius, strength) = (breast.between(0.7, 1.3), breast.between(0.08, 0.16));
+        let path = wander([-2.0, y], breast.between(-0.35, 0.35), length, 0.08, breast);
+        let (radius, strength) = (breast.between(0.6, 1.2), breast.between(0.07, 0.14));
         draw(canvas, anatomy, &path, [radius, 0.6 * radius], [strength, 0.6 * strength]);
         if age > 60 && breast.chance(0.15) {
             // Calcified artery: two rails of specks.
