@@ -4,7 +4,7 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use std::io::Write;
 
-use super::encode::{Frame, jpeg_lossless, jpeg2000, rle};
+use super::encode::{Frame, jpeg_lossless, jpeg_ls, jpeg_sequential, jpeg2000, rle};
 use crate::plane::Plane;
 
 /// A transfer syntax, with what it leaves open.
@@ -20,12 +20,20 @@ pub enum Coding {
     Deflated,
     /// RLE.
     Rle,
+    /// JPEG baseline .50, whose stored values have 8 bits.
+    JpegBaseline,
+    /// JPEG extended .51, whose stored values have at most 12 bits.
+    JpegExtended,
     /// JPEG lossless .57 with predictor 4.
     JpegLossless,
     /// JPEG lossless .70.
     JpegLosslessSv1,
     /// JPEG lossless .70 with a restart marker every row.
     JpegLosslessSv1Restart,
+    /// JPEG-LS .80.
+    JpegLs,
+    /// JPEG-LS .81, every value within 3.
+    JpegLsNear,
     /// JPEG 2000 .90 as the real files have it: a JP2 file as the only fragment, 16 bits in
     /// SIZ whatever Bits Stored is.
     Jpeg2000,
@@ -46,15 +54,19 @@ pub enum PixelData {
 
 impl Coding {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::ExplicitLittle,
         Self::ImplicitLittle,
         Self::ExplicitBig,
         Self::Deflated,
         Self::Rle,
+        Self::JpegBaseline,
+        Self::JpegExtended,
         Self::JpegLossless,
         Self::JpegLosslessSv1,
         Self::JpegLosslessSv1Restart,
+        Self::JpegLs,
+        Self::JpegLsNear,
         Self::Jpeg2000,
         Self::Jpeg2000Fragments,
         Self::Jpeg2000Lossy,
@@ -68,9 +80,13 @@ impl Coding {
             Self::ExplicitBig => "big-endian",
             Self::Deflated => "deflated",
             Self::Rle => "rle",
+            Self::JpegBaseline => "jpeg-baseline",
+            Self::JpegExtended => "jpeg-extended",
             Self::JpegLossless => "jpeg-lossless",
             Self::JpegLosslessSv1 => "jpeg-lossless-sv1",
             Self::JpegLosslessSv1Restart => "jpeg-lossless-sv1-restart",
+            Self::JpegLs => "jpeg-ls",
+            Self::JpegLsNear => "jpeg-ls-near",
             Self::Jpeg2000 => "jpeg2000",
             Self::Jpeg2000Fragments => "jpeg2000-fragments",
             Self::Jpeg2000Lossy => "jpeg2000-lossy",
@@ -85,8 +101,12 @@ impl Coding {
             Self::ExplicitBig => "1.2.840.10008.1.2.2",
             Self::Deflated => "1.2.840.10008.1.2.1.99",
             Self::Rle => "1.2.840.10008.1.2.5",
+            Self::JpegBaseline => "1.2.840.10008.1.2.4.50",
+            Self::JpegExtended => "1.2.840.10008.1.2.4.51",
             Self::JpegLossless => "1.2.840.10008.1.2.4.57",
             Self::JpegLosslessSv1 | Self::JpegLosslessSv1Restart => "1.2.840.10008.1.2.4.70",
+            Self::JpegLs => "1.2.840.10008.1.2.4.80",
+            Self::JpegLsNear => "1.2.840.10008.1.2.4.81",
             Self::Jpeg2000 | Self::Jpeg2000Fragments => "1.2.840.10008.1.2.4.90",
             Self::Jpeg2000Lossy => "1.2.840.10008.1.2.4.91",
         }
@@ -94,10 +114,23 @@ impl Coding {
 
     /// Whether every stored value comes back.
     pub fn lossless(self) -> bool {
-        !matches!(self, Self::Jpeg2000Lossy)
+        !matches!(
+            self,
+            Self::JpegBaseline | Self::JpegExtended | Self::JpegLsNear | Self::Jpeg2000Lossy
+        )
     }
 
-    /// Codes the stored values of an image of `bits` Bits Stored.
+    /// Bits Stored of a file of a machine with `bits`, and by how many places its values are
+    /// shifted down: all machines' values fit 12 bits, whatever they declare.
+    pub(super) fn depth(self, bits: u32) -> (u32, u32) {
+        match self {
+            Self::JpegBaseline => (8, 4),
+            Self::JpegExtended => (12, 0),
+            _ => (bits, 0),
+        }
+    }
+
+    /// Codes stored values of `bits` Bits Stored.
     pub(super) fn encode(self, pixels: &Plane<u16>, bits: u32) -> PixelData {
         let size = |n: usize| u16::try_from(n).expect("no machine has 65,536 rows or columns");
         let (width, height) = (size(pixels.width()), size(pixels.height()));
@@ -114,6 +147,17 @@ impl Coding {
                 PixelData::Native(pixels.pixels().to_vec())
             }
             Self::Rle => PixelData::Fragments(vec![rle::encode(&frame())]),
+            Self::JpegBaseline | Self::JpegExtended => {
+                let options = jpeg_sequential::Options::default();
+                let stream = jpeg_sequential::encode(&frame(), options)
+                    .expect("the depth is one that the process has");
+                PixelData::Fragments(vec![stream])
+            }
+            Self::JpegLs | Self::JpegLsNear => {
+                let near = if self == Self::JpegLs { 0 } else { 3 };
+                let options = jpeg_ls::Options { near, ..jpeg_ls::Options::default() };
+                PixelData::Fragments(vec![jpeg_ls::encode(&frame(), options)])
+            }
             Self::JpegLossless | Self::JpegLosslessSv1 | Self::JpegLosslessSv1Restart => {
                 let options = jpeg_lossless::Options {
                     predictor: match self {

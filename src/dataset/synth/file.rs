@@ -62,7 +62,8 @@ impl DicomFile {
         image: u64,
     ) -> Self {
         let tone = &phantom.tone;
-        let bits = spec.machine.bits;
+        let (bits, shift) = coding.depth(spec.machine.bits);
+        let scale = 1.0 / (1_u32 << shift) as f32;
         let presses = matches!(spec.machine.grey, Grey::Sigmoid { .. });
         let sop_instance = format!("2.25.{patient}{image:010}");
         let mut file = Self {
@@ -91,19 +92,20 @@ impl DicomFile {
         file.text(PHOTOMETRIC_INTERPRETATION, b"CS", photometric);
         file.number(ROWS, phantom.pixels.height() as u16);
         file.number(COLUMNS, phantom.pixels.width() as u16);
-        file.number((0x0028, 0x0100), 16);
+        file.number((0x0028, 0x0100), if bits > 8 { 16 } else { 8 });
         file.number((0x0028, 0x0101), bits as u16);
         file.number((0x0028, 0x0102), bits as u16 - 1);
         file.number((0x0028, 0x0103), 0);
         if let Some(padding) = tone.padding {
-            file.number((0x0028, 0x0120), padding);
+            file.number((0x0028, 0x0120), padding >> shift);
         }
         file.text((0x0028, 0x1040), b"CS", "LOG");
         let sign = if presses { -1_i16 } else { 1 };
         file.set((0x0028, 0x1041), b"SS", Value::Number(sign as u16));
         let decimals = |of: fn(&(f32, f32)) -> f32| {
             let text = |window| {
-                if tone.inverted { format!("{:.6}", of(window)) } else { of(window).to_string() }
+                let value = scale * of(window);
+                if tone.inverted { format!("{value:.6}") } else { value.to_string() }
             };
             tone.windows.iter().map(text).collect::<Vec<_>>().join("\\")
         };
@@ -117,7 +119,10 @@ impl DicomFile {
         }
         file.text((0x0028, 0x1350), b"CS", "NO");
         file.text((0x0028, 0x2110), b"CS", if coding.lossless() { "00" } else { "01" });
-        let pixels = coding.encode(&phantom.pixels, bits);
+        let pixels = match shift {
+            0 => coding.encode(&phantom.pixels, bits),
+            _ => coding.encode(&phantom.pixels.map(|value| value >> shift), bits),
+        };
         let vr = if matches!(pixels, PixelData::Native(_)) { b"OW" } else { b"OB" };
         file.set(PIXEL_DATA, vr, Value::Pixels(pixels));
         file

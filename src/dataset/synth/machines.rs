@@ -201,7 +201,7 @@ pub const ALL: [Machine; 10] = [
     },
     Machine {
         id: 170,
-        coding: Coding::Rle,
+        coding: Coding::JpegLs,
         patients: 191.0,
         cancer: 1.177,
         implants: 0.079,
@@ -212,7 +212,7 @@ pub const ALL: [Machine; 10] = [
         rows: 2500,
         columns: 1900,
         pitch: 0.1,
-        coding: Coding::ImplicitLittle,
+        coding: Coding::Rle,
         patients: 26.0,
         cancer: 1.629,
         implants: 0.0,

@@ -225,7 +225,9 @@ pub fn encode<S: Copy + Into<i32>>(
         return Err(EncodeError::Option("the image ends beyond 2^31 on the reference grid"));
     }
     if too_thin(width, height, options) {
-        return Err(EncodeError::Option("a tile is a single row or column at a level that the wavelet halves"));
+        return Err(EncodeError::Option(
+            "a tile is a single row or column at a level that the wavelet halves",
+        ));
     }
     openjpeg::encode(samples, width, height, options)
 }
@@ -240,12 +242,22 @@ fn too_thin(width: u32, height: u32, options: &Options) -> bool {
         let edges = (0..).map(|i| u64::from(tile_origin) + i * step).take_while(|&edge| edge < end);
         let mut tiles = edges.map(|edge| (edge.max(start), (edge + step).min(end)));
         tiles.any(|(from, to)| {
-            (0..options.levels.min(32)).any(|level| to.div_ceil(1 << level) - from.div_ceil(1 << level) == 1)
+            (0..options.levels.min(32))
+                .any(|level| to.div_ceil(1 << level) - from.div_ceil(1 << level) == 1)
         })
     };
-    thin(options.image_origin.1, height, options.tile_origin.1, options.tile.map(|(_, height)| height))
-        || options.wavelet == Wavelet::Irreversible
-            && thin(options.image_origin.0, width, options.tile_origin.0, options.tile.map(|(width, _)| width))
+    thin(
+        options.image_origin.1,
+        height,
+        options.tile_origin.1,
+        options.tile.map(|(_, height)| height),
+    ) || options.wavelet == Wavelet::Irreversible
+        && thin(
+            options.image_origin.0,
+            width,
+            options.tile_origin.0,
+            options.tile.map(|(width, _)| width),
+        )
 }
 
 #[cfg(test)]
