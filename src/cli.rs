@@ -6,6 +6,7 @@ mod dry_run;
 mod inspect;
 mod preprocess;
 pub mod progress;
+mod render;
 mod signals;
 mod synth;
 mod verify;
@@ -37,6 +38,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Preprocess(preprocess::PreprocessArgs),
     #[allow(missing_docs)]
+    Render(render::RenderArgs),
+    #[allow(missing_docs)]
     Verify(verify::VerifyArgs),
 }
 
@@ -52,6 +55,7 @@ impl Cli {
             Command::Synth(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Preprocess(args) => args.run(),
+            Command::Render(args) => args.run(),
             Command::Verify(args) => args.run(),
         }
     }

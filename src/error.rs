@@ -108,6 +108,14 @@ pub enum Fault {
         /// The version known here.
         known: u32,
     },
+    /// The one file that was asked for is one that the pipeline sets aside.
+    #[error("{path}")]
+    Rejected {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<Reject>,
+    },
     /// A file of the release is not the JSON it should be.
     #[error("{path}")]
     Json {

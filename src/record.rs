@@ -188,6 +188,32 @@ pub struct ImageRecord {
     pub extra: Vec<Option<String>>,
 }
 
+impl ImageRecord {
+    /// An image of the test table's kind of which nothing but its name is known.
+    pub fn unlabelled(patient_id: Id, image_id: Id) -> Self {
+        Self {
+            split: Split::Test,
+            line: 0,
+            patient_id,
+            image_id,
+            site_id: None,
+            laterality: None,
+            view: None,
+            age: None,
+            cancer: None,
+            biopsy: None,
+            invasive: None,
+            birads: None,
+            implant: None,
+            density: None,
+            machine_id: None,
+            difficult_negative_case: None,
+            prediction_id: None,
+            extra: Vec::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

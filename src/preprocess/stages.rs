@@ -75,21 +75,32 @@ pub struct Located {
 #[derive(Debug)]
 pub struct Judged {
     located: Located,
-    lut: Lut,
+    /// From stored values to grey levels.
+    pub lut: Lut,
 }
 
 /// An image in stored values.
 #[derive(Debug)]
 pub struct Decoded {
-    judged: Judged,
-    stored: Stored,
+    /// What is known of it.
+    pub judged: Judged,
+    /// All of it, reduced as [`Decoded::reduction`] says.
+    pub stored: Stored,
+}
+
+impl Decoded {
+    /// How the decoded samples lie in the source.
+    pub fn reduction(&self) -> Reduction {
+        look::wavelet(self.judged.located.looked.reduce)
+    }
 }
 
 /// The part of an image that the output shows, in grey levels.
 #[derive(Debug)]
 pub struct Windowed {
     decoded: Decoded,
-    pixels: Plane<u16>,
+    /// The part that the output shows, and what is needed around it.
+    pub pixels: Plane<u16>,
     region: Region,
 }
 
@@ -270,8 +281,8 @@ impl Stage for Window {
     const NAME: &'static str = "window";
 
     fn apply(&mut self, decoded: Decoded) -> Result<Windowed, Reject> {
+        let reduction = decoded.reduction();
         let Decoded { judged, stored } = &decoded;
-        let reduction = look::wavelet(judged.located.looked.reduce);
         let geometry = &judged.located.geometry;
         let part = reduction.rect_to_reduced(geometry.crop, &stored.pixels);
         let mut pixels = Plane::default();

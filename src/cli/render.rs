@@ -1,0 +1,196 @@
+//! `mammo-pipe render`
+
+mod font;
+mod picture;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::progress::print;
+use crate::config::{self, Config};
+use crate::dataset::{Job, Role};
+use crate::error::{Fault, Reject};
+use crate::flow::Stage;
+use crate::plane::{Plane, Rect};
+use crate::preprocess::decode::Stored;
+use crate::preprocess::memory::Memory;
+use crate::preprocess::resize::Pixels;
+use crate::preprocess::stages::{
+    Decode, FindRoi, Judge, Look, Read, Resize, Sample, Window as CutAndWindow,
+};
+use crate::preprocess::window::WindowUsed;
+use crate::record::{Id, ImageRecord};
+
+/// Show what the pipeline sees of one DICOM file at each step.
+///
+/// The picture has the stored values (black to white is smallest to largest), the windowed
+/// image, the breast's box (solid) and the crop (dashed), and the output, side by side.
+///
+///   mammo-pipe render image.dcm steps.png
+///   mammo-pipe render image.dcm steps.png --set window.index=1 --set roi.margin=0.05
+///   mammo-pipe render image.dcm --steps DIR --json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct RenderArgs {
+    /// The DICOM file.
+    file: PathBuf,
+    /// The picture, as PNG.
+    #[arg(required_unless_present_any = ["steps", "json"])]
+    picture: Option<PathBuf>,
+    /// Write each step as a 16-bit PNG into this folder: decoded.png (stored values as they
+    /// are, two's complement if signed), windowed.png, cropped.png, output.png.
+    #[arg(long, value_name = "DIR")]
+    steps: Option<PathBuf>,
+    /// Settings; the commented pipeline.yaml of the source tree has them all.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Any other setting, for example window.index=1; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What each step leaves.
+struct Steps {
+    stored: Stored,
+    /// The whole frame in grey levels.
+    windowed: Plane<u16>,
+    /// The part that is resized.
+    cropped: Plane<u16>,
+    /// Where breast and crop lie in the two planes of the whole frame.
+    boxes: [Rect; 2],
+    sample: Sample,
+}
+
+impl RenderArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A [`Fault`], also if the pipeline would reject the file.
+    pub fn run(self) -> Result<ExitCode, Fault> {
+        let config = config::load(self.config.as_deref(), &self.overrides)?;
+        let steps = run(&self.file, config)?;
+        if let Some(path) = &self.picture {
+            picture::write(path, &picture::compose(&steps))?;
+        }
+        if let Some(folder) = &self.steps {
+            std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+            picture::write(&folder.join("decoded.png"), &steps.stored.pixels)?;
+            picture::write(&folder.join("windowed.png"), &steps.windowed)?;
+            picture::write(&folder.join("cropped.png"), &steps.cropped)?;
+            let output = folder.join("output.png");
+            match &steps.sample.pixels {
+                Pixels::U8(plane) => picture::write(&output, plane)?,
+                Pixels::U16(plane) => picture::write(&output, plane)?,
+            }
+        }
+        if self.json {
+            print(&facts(&steps.sample).to_string());
+        } else {
+            print(&description(&steps.sample));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn run(file: &Path, config: Config) -> Result<Steps, Fault> {
+    let memory = Memory::divide(&config, 1, 1)?;
+    let job = job(file)?;
+    through_all_stages(job, &Arc::new(config), &memory)
+        .map_err(|source| Fault::Rejected { path: file.into(), source: Box::new(source) })
+}
+
+fn through_all_stages(job: Job, config: &Arc<Config>, memory: &Memory) -> Result<Steps, Reject> {
+    let frame = Read::new(config).apply(job)?;
+    let looked = Look::new(config, memory).apply(frame)?;
+    let located = FindRoi::new(config).apply(looked)?;
+    let judged = Judge::new(config).apply(located)?;
+    let decoded = Decode::default().apply(judged)?;
+    let stored = decoded.stored.clone();
+    let whole = Rect::whole(stored.pixels.width(), stored.pixels.height());
+    let mut windowed = Plane::default();
+    decoded.judged.lut.apply(&stored.pixels, whole, &mut windowed);
+    let reduction = decoded.reduction();
+    let cut = CutAndWindow.apply(decoded)?;
+    let cropped = cut.pixels.clone();
+    let sample = Resize::new(config).apply(cut)?;
+    let boxes = [sample.found.breast, sample.geometry.crop]
+        .map(|rect| reduction.rect_to_reduced(rect, &stored.pixels));
+    Ok(Steps { stored, windowed, cropped, boxes, sample })
+}
+
+/// A job that no table has a row for.
+fn job(file: &Path) -> Result<Job, Fault> {
+    let bytes = std::fs::metadata(file).map_err(Fault::io(file))?.len();
+    let id = || Id::new("render").expect("a plain word can be a file's name");
+    Ok(Job {
+        record: ImageRecord::unlabelled(id(), id()),
+        role: Role::Test,
+        relative: file.display().to_string(),
+        path: file.into(),
+        bytes,
+    })
+}
+
+fn facts(sample: &Sample) -> Value {
+    let header = &sample.facts.header;
+    let layout = &header.layout;
+    let WindowUsed { source, function, center, width, index } = sample.window;
+    json!({
+        "sha256": sample.facts.file.sha256.map(|byte| format!("{byte:02x}")).concat(),
+        "bytes": sample.facts.file.bytes,
+        "transfer_syntax": header.syntax.uid(),
+        "rows": layout.rows,
+        "columns": layout.columns,
+        "bits_stored": layout.bits_stored,
+        "signed": layout.signed,
+        "photometric": layout.photometric.as_str(),
+        "laterality": header.laterality,
+        "view": header.view.as_ref().map(|view| view.as_str()),
+        "manufacturer": header.manufacturer,
+        "model": header.model,
+        "spacing_mm": sample.facts.spacing,
+        "window": {
+            "source": source.as_str(),
+            "function": function.map(|function| function.as_str()),
+            "center": center,
+            "width": width,
+            "index": index,
+        },
+        "breast": {
+            "box": sample.found.breast,
+            "method": sample.found.method,
+            "confidence": sample.found.confidence,
+            "chest_wall": sample.found.chest_wall,
+        },
+        "geometry": sample.geometry,
+    })
+}
+
+fn description(sample: &Sample) -> String {
+    let header = &sample.facts.header;
+    let layout = &header.layout;
+    let rect =
+        |rect: Rect| format!("{} x {} at ({}, {})", rect.width, rect.height, rect.left, rect.top);
+    format!(
+        "{}: {}, {} x {} pixels of {} bits, {}\nwindow: {}\nbreast: {}, {}\ncrop:   {}, to {} x {}",
+        sample.facts.job.relative,
+        header.syntax.name(),
+        layout.columns,
+        layout.rows,
+        layout.bits_stored,
+        layout.photometric.as_str(),
+        picture::window_caption(&sample.window),
+        rect(sample.found.breast),
+        picture::breast_caption(&sample.found),
+        rect(sample.geometry.crop),
+        sample.geometry.width,
+        sample.geometry.height,
+    )
+}
