@@ -11,7 +11,11 @@ use std::process::Command;
 
 use common::release::{config, dataset, run};
 use mammo_pipe::config::{Compression, ShardFormat};
-use mammo_pipe::dataset::synth::SynthSpec;
+use mammo_pipe::dataset::synth::machines::Machine;
+use mammo_pipe::dataset::synth::{Coding, DicomFile, Layout, PhantomSpec, SynthSpec, phantom};
+use mammo_pipe::preprocess::decode::Decoder;
+use mammo_pipe::preprocess::read::open;
+use mammo_pipe::record::{Laterality, View};
 
 /// Runs a script of `tests/interop`; `None` if there is no Python to run it with.
 fn python(script: &str, arguments: &[&str]) -> Option<String> {
@@ -54,4 +58,29 @@ fn every_engine_reads_every_kind_of_release() {
         let Some(text) = python("read_release.py", &[release, &rows.to_string()]) else { return };
         assert_eq!(text.lines().count(), engines, "{text}");
     }
+}
+
+#[test]
+fn pydicom_decodes_what_we_write_as_we_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let machines = [29, 49, 216];
+    for id in machines {
+        let example = PhantomSpec::example(Layout::SideMarker, View::Mlo, Laterality::Left, 7);
+        let spec = PhantomSpec { machine: Machine::of(id).unwrap(), ..example };
+        let image = phantom(&spec);
+        for coding in Coding::ALL {
+            let file = DicomFile::new(&spec, &image, coding, 10, 20).to_bytes();
+            let (header, pixel_data) = open(file.clone().into(), 1 << 24).unwrap();
+            let stored = Decoder::default().decode(&header, &pixel_data, 0).unwrap();
+            let words: Vec<u8> =
+                stored.pixels.pixels().iter().flat_map(|value| value.to_le_bytes()).collect();
+            let path = folder.path().join(format!("{id}-{}", coding.as_str()));
+            std::fs::write(path.with_extension("dcm"), file).unwrap();
+            std::fs::write(path.with_extension("raw"), words).unwrap();
+        }
+    }
+    let files = (machines.len() * Coding::ALL.len()).to_string();
+    let arguments = [folder.path().to_str().unwrap(), &files];
+    let Some(text) = python("decode_phantoms.py", &arguments) else { return };
+    assert_eq!(text.lines().count().to_string(), files, "{text}");
 }
