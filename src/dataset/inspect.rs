@@ -9,6 +9,7 @@
 //! counted.
 
 mod describe;
+mod machine;
 mod survey;
 
 use std::path::PathBuf;
@@ -23,9 +24,8 @@ use crate::error::Fault;
 use crate::preprocess::read::{self, Header, ReadError};
 use crate::record::{ImageRecord, Split};
 
-pub use survey::{
-    Attribute, Finding, Findings, Format, Machine, NOT_GIVEN, Survey, TableFacts, Value,
-};
+pub use machine::{Format, Machine};
+pub use survey::{Attribute, Finding, Findings, NOT_GIVEN, Survey, TableFacts, Value};
 
 /// Files open at once: reading headers is waiting, on a network file system most of all.
 const THREADS: usize = 16;

@@ -87,7 +87,7 @@ fn walk(folder: &Folder, extension: Option<&str>) -> Result<Vec<File>, Fault> {
         entries.into_par_iter().with_min_len(32).filter_map(size).collect::<Result<_, Fault>>()?;
     let deeper =
         below.par_iter().map(|folder| walk(folder, extension)).try_reduce(Vec::new, concatenate)?;
-    Ok(concatenate(files, deeper)?)
+    concatenate(files, deeper)
 }
 
 /// The folder behind a link, unless the way there went through it already.
@@ -111,7 +111,7 @@ fn size(folder: &Folder, entry: &DirEntry, kind: FileType) -> Result<Option<File
         other => other.map_err(Fault::io(entry.path()))?,
     };
     let relative = folder.child(&entry.file_name().to_string_lossy());
-    Ok(metadata.is_file().then(|| File { relative, bytes: metadata.len() }))
+    Ok(metadata.is_file().then_some(File { relative, bytes: metadata.len() }))
 }
 
 pub(super) fn has_extension(name: &str, extension: Option<&str>) -> bool {

@@ -125,7 +125,7 @@ fn fmt_machines(machines: &[Machine], f: &mut fmt::Formatter<'_>) -> fmt::Result
         let mut about = [
             name(machine),
             join(machine.sites.iter()),
-            (machine.rows > 0).then(|| thousands(machine.rows)).unwrap_or_default(),
+            if machine.rows > 0 { thousands(machine.rows) } else { String::new() },
             match machine.labelled {
                 0 => String::new(),
                 labelled => format!("{:.2} %", 100.0 * machine.cancer as f64 / labelled as f64),
@@ -219,7 +219,7 @@ fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -1,12 +1,13 @@
 //! Counts and findings, gathered file by file.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::Item;
-use super::describe::{bits, describe, model, size, voi};
+use super::describe::{describe, model};
+use super::machine::{Machine, Machines};
 use crate::dataset::table::Absent;
 use crate::dataset::{Counts, Joined};
 use crate::preprocess::read::Header;
@@ -55,7 +56,7 @@ pub struct Survey {
     #[serde(skip)]
     tallies: Vec<Tally>,
     #[serde(skip)]
-    by_machine: BTreeMap<(Option<i64>, String), Machine>,
+    by_machine: Machines,
 }
 
 /// A table's own counts.
@@ -90,53 +91,6 @@ pub struct Value {
     pub value: String,
     pub files: usize,
     pub bytes: u64,
-}
-
-/// A machine by the table's `machine_id`, or else by the model that its headers name.
-#[derive(Debug, Default, Serialize)]
-#[allow(missing_docs)]
-pub struct Machine {
-    pub machine_id: Option<i64>,
-    pub model: String,
-    pub sites: BTreeSet<i64>,
-    /// Rows of the tables, with and without a file.
-    pub rows: usize,
-    /// Rows with cancer.
-    pub cancer: usize,
-    /// Rows whose label is given.
-    pub labelled: usize,
-    /// Headers read.
-    pub files: usize,
-    pub bytes: u64,
-    /// How it writes, with the number of files.
-    #[serde(serialize_with = "as_list")]
-    pub formats: BTreeMap<Format, usize>,
-    /// Rows x columns, with the number of files.
-    pub sizes: BTreeMap<String, usize>,
-}
-
-/// A way of writing images.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[allow(missing_docs)]
-pub struct Format {
-    pub syntax: &'static str,
-    pub photometric: String,
-    pub bits: String,
-    pub voi: String,
-}
-
-/// JSON has only texts for keys.
-fn as_list<S: Serializer>(
-    formats: &BTreeMap<Format, usize>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Counted<'a> {
-        #[serde(flatten)]
-        format: &'a Format,
-        files: usize,
-    }
-    serializer.collect_seq(formats.iter().map(|(format, &files)| Counted { format, files }))
 }
 
 /// Things to look into.
@@ -191,7 +145,7 @@ impl Survey {
             unsupported: Findings::default(),
             disagreements: Findings::default(),
             tallies: Vec::new(),
-            by_machine: BTreeMap::new(),
+            by_machine: Machines::default(),
         }
     }
 
@@ -205,11 +159,7 @@ impl Survey {
             survey.tables.push(table_facts(table.split, table.absent.clone(), records));
         }
         for record in records.filter(|record| record.machine_id.is_some()) {
-            let machine = survey.machine(record.machine_id, "");
-            machine.rows += 1;
-            machine.sites.extend(record.site_id);
-            machine.labelled += usize::from(record.cancer.is_some());
-            machine.cancer += usize::from(record.cancer == Some(true));
+            survey.by_machine.of(record.machine_id, "").add_row(record);
         }
         for missing in &joined.missing {
             let (line, split) = (missing.record.line, missing.record.split.as_str());
@@ -242,7 +192,9 @@ impl Survey {
             *files += 1;
             *bytes += item.bytes;
         }
-        self.add_to_machine(item, header);
+        let machine_id = item.record.as_ref().and_then(|record| record.machine_id);
+        let model = model(header).unwrap_or_default();
+        self.by_machine.of(machine_id, &model).add_file(item.bytes, header);
     }
 
     /// A side or a projection that the header and the table both give.
@@ -264,38 +216,10 @@ impl Survey {
         differ("view", views.0, views.1);
     }
 
-    /// One model may be several machines, but a machine is of one model.
-    fn machine(&mut self, machine_id: Option<i64>, model: &str) -> &mut Machine {
-        let key = (machine_id, if machine_id.is_some() { String::new() } else { model.to_owned() });
-        let machine = self.by_machine.entry(key).or_default();
-        machine.machine_id = machine_id;
-        if machine.model.is_empty() {
-            machine.model = model.to_owned();
-        }
-        machine
-    }
-
-    fn add_to_machine(&mut self, item: &Item, header: &Header) {
-        let machine_id = item.record.as_ref().and_then(|record| record.machine_id);
-        let machine = self.machine(machine_id, &model(header).unwrap_or_default());
-        machine.files += 1;
-        machine.bytes += item.bytes;
-        let format = Format {
-            syntax: header.syntax.name(),
-            photometric: header.layout.photometric.as_str().to_owned(),
-            bits: bits(&header.layout),
-            voi: voi(header),
-        };
-        *machine.formats.entry(format).or_default() += 1;
-        *machine.sizes.entry(size(&header.layout)).or_default() += 1;
-    }
-
     /// Sorts what was counted.
     pub(super) fn finish(&mut self) {
         self.attributes = std::mem::take(&mut self.tallies).into_iter().map(Tally::rank).collect();
-        self.machines = std::mem::take(&mut self.by_machine).into_values().collect();
-        // Machines without an id come last.
-        self.machines.sort_by_key(|machine| (machine.machine_id.is_none(), machine.machine_id));
+        self.machines = std::mem::take(&mut self.by_machine).sorted();
     }
 
     /// Whether there is nothing to look into. Missing files count unless they are expected.
