@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 
-use crate::dataset::StrayReason;
 use crate::dataset::folds::FoldsError;
 use crate::dataset::table::TableErrors;
 use crate::preprocess::decode::DecodeError;
@@ -16,9 +15,6 @@ use crate::preprocess::window::WindowError;
 /// Why one file is set aside.
 #[derive(Debug, thiserror::Error)]
 pub enum Reject {
-    /// It has no row in the table.
-    #[error(transparent)]
-    Stray(#[from] StrayReason),
     /// It is no readable DICOM image.
     #[error(transparent)]
     Read(#[from] ReadError),

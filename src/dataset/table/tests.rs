@@ -1,0 +1,166 @@
+//! Tables right and wrong, cell by cell.
+
+use super::*;
+use crate::config::Config;
+use crate::record::{Density, Laterality, View};
+
+fn parse_with(config: &DatasetConfig, text: &str) -> (Vec<Absent>, Vec<ImageRecord>, String) {
+    let mut problems = Problems::default();
+    let mut table = Table {
+        split: Split::Train,
+        path: "t.csv".into(),
+        sha256: String::new(),
+        absent: vec![],
+        unmet: vec![],
+        records: vec![],
+    };
+    parse(text.as_bytes(), config, &mut table, &mut problems);
+    let told = problems.check().map_or_else(|e| e.to_string(), |()| String::new());
+    (table.absent, table.records, told)
+}
+
+fn problems(text: &str) -> String {
+    parse_with(&Config::default().dataset, text).2
+}
+
+fn records(text: &str) -> Vec<ImageRecord> {
+    let (_, records, problems) = parse_with(&Config::default().dataset, text);
+    assert_eq!(problems, "");
+    records
+}
+
+#[test]
+fn every_column_is_read_in_any_order() {
+    let text = "density,image_id,patient_id,cancer,BIRADS,machine_id,difficult_negative_case,\
+                age,view,laterality,implant,invasive,biopsy,site_id,prediction_id\n\
+                C,462822612,10006,1,0,29,True,61.5,XCCL,R,0,1,1,2,10006_R\n";
+    let record = &records(text)[0];
+    assert_eq!(record.line, 2);
+    assert_eq!(record.patient_id.as_str(), "10006");
+    assert_eq!(record.image_id.as_str(), "462822612");
+    assert_eq!(record.density, Some(Density::C));
+    assert_eq!(record.laterality, Some(Laterality::Right));
+    assert_eq!(record.view, Some(View::Other("XCCL".into())));
+    assert_eq!((record.age, record.birads), (Some(61.5), Some(0)));
+    assert_eq!((record.cancer, record.implant), (Some(true), Some(false)));
+    assert_eq!((record.biopsy, record.invasive), (Some(true), Some(true)));
+    assert_eq!((record.site_id, record.machine_id), (Some(2), Some(29)));
+    assert_eq!(record.difficult_negative_case, Some(true));
+    assert_eq!(record.prediction_id.as_deref(), Some("10006_R"));
+}
+
+#[test]
+fn empty_is_missing_and_never_zero() {
+    let text = "patient_id,image_id,age,BIRADS,cancer\n1,10,,NaN,\n1,11,0,0,0\n";
+    let records = records(text);
+    assert_eq!((records[0].age, records[0].birads, records[0].cancer), (None, None, None));
+    assert_eq!(
+        (records[1].age, records[1].birads, records[1].cancer),
+        (Some(0.0), Some(0), Some(false))
+    );
+}
+
+#[test]
+fn whole_numbers_that_pandas_wrote_as_floats_are_whole() {
+    let record = &records("patient_id,image_id,BIRADS,cancer\n1,10,2.0,1.0\n")[0];
+    assert_eq!((record.birads, record.cancer), (Some(2), Some(true)));
+}
+
+#[test]
+fn marks_quotes_blank_lines_and_line_ends_of_every_system_are_read() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = ["\u{feff}\"patient_id\",\"image_id\" ", "", "1,\"10\"", "", "", "1,11", ""];
+        let records = records(&text.join(end));
+        let found: Vec<_> = records.iter().map(|r| (r.image_id.as_str(), r.line)).collect();
+        assert_eq!(found, [("10", 3), ("11", 6)], "line end {end:?}");
+    }
+}
+
+#[test]
+fn a_quoted_line_break_counts_as_a_line() {
+    let text = "patient_id,image_id,note\n1,10,\"two\nlines\"\n1,11,x\n";
+    assert_eq!(records(text)[1].line, 4);
+}
+
+#[test]
+fn columns_of_another_dataset_are_mapped_and_further_ones_carried() {
+    let mut config = Config::default().dataset;
+    config.columns.insert("patient_id".into(), "PatientID".into());
+    config.columns.insert("image_id".into(), "SOPInstanceUID".into());
+    config.extra_columns = vec!["vendor".into(), "note".into()];
+    let text = "SOPInstanceUID,note,PatientID,vendor,image_id\n1.2.3,,P7,Acme,ignored\n";
+    let (_, records, problems) = parse_with(&config, text);
+    assert_eq!(problems, "");
+    assert_eq!(records[0].image_id.as_str(), "1.2.3");
+    assert_eq!(records[0].patient_id.as_str(), "P7");
+    assert_eq!(records[0].extra, [Some("Acme".to_owned()), None]);
+}
+
+#[test]
+fn an_absent_column_is_told_with_the_nearest_name_of_the_header() {
+    let config = Config::default().dataset;
+    let (absent, ..) = parse_with(&config, "patient_id,image_id,birads,Cancer\n1,10,0,1\n");
+    let nearest = |name| absent.iter().find(|a| a.column == name).unwrap().nearest.as_deref();
+    assert_eq!(nearest("BIRADS"), Some("birads"));
+    assert_eq!(nearest("cancer"), Some("Cancer"));
+    assert_eq!(nearest("density"), None);
+    assert_eq!(absent.len(), 13);
+}
+
+#[test]
+fn every_bad_cell_is_named_with_its_line_and_column() {
+    let text = "patient_id,image_id,age,cancer,laterality,density,view,BIRADS,machine_id\n\
+                1,10,old,yes,B,E,\"a,b\",9,4.5\n\
+                1,../10,-1,,,,,,\n\
+                ,12,inf,2,,,,,\n";
+    assert_eq!(
+        problems(text),
+        "12 errors in the table:\n  ".to_owned()
+            + &[
+                "t.csv:2: laterality is \"B\", needs L or R",
+                "t.csv:2: view is \"a,b\", needs a code of at most 16 letters, digits, spaces, _ or -",
+                "t.csv:2: age is \"old\", needs years from 0 to 130",
+                "t.csv:2: cancer is \"yes\", needs 0, 1, True or False",
+                "t.csv:2: BIRADS is \"9\", needs a category from 0 to 6",
+                "t.csv:2: density is \"E\", needs A, B, C or D",
+                "t.csv:2: machine_id is \"4.5\", needs a whole number",
+                "t.csv:3: image_id is \"../10\", needs the name of one file or folder, without / \\ : \" or ..",
+                "t.csv:3: age is \"-1\", needs years from 0 to 130",
+                "t.csv:4: patient_id is empty",
+                "t.csv:4: age is \"inf\", needs years from 0 to 130",
+                "t.csv:4: cancer is \"2\", needs 0, 1, True or False",
+            ]
+            .join("\n  ")
+    );
+}
+
+#[test]
+fn a_ragged_row_is_named_with_both_counts() {
+    let ragged = problems("patient_id,image_id\n1,10\n1,11,x\n1\n");
+    assert!(ragged.contains("t.csv:3: 3 fields, the header has 2"), "{ragged}");
+    assert!(ragged.contains("t.csv:4: 1 field, the header has 2"), "{ragged}");
+    let open = problems("patient_id,image_id\n1,\"10\n1,11\n1,12\n");
+    assert!(!open.is_empty(), "an open quote swallows the rest of the file");
+    let open = problems("patient_id,image_id\n\"1,10\n1,11\n1,12\n");
+    assert!(open.contains("t.csv:2: 1 field, the header has 2; is a quote left open?"), "{open}");
+}
+
+#[test]
+fn a_file_that_is_no_table_says_what_it_is() {
+    assert!(problems("").contains("t.csv:1: no header"));
+    assert!(problems("patient_id,image_id\n").contains("t.csv:1: no rows"));
+    let semicolons = problems("patient_id;image_id\n1;10\n");
+    assert!(semicolons.contains("t.csv:1: separated by semicolons"), "{semicolons}");
+    let twice = problems("patient_id,image_id,age,age\n1,10,50,51\n");
+    assert!(twice.contains("t.csv:1: column age stands twice"), "{twice}");
+    let lacking = problems("patient_id,imageid,age\n1,10,50\n");
+    assert!(lacking.contains("t.csv:1: no column image_id; did you mean imageid?"), "{lacking}");
+}
+
+#[test]
+fn many_problems_are_counted_and_the_first_twenty_shown() {
+    let rows: String = (0..54).map(|i| format!("1,{i},old\n")).collect();
+    let told = problems(&format!("patient_id,image_id,age\n{rows}"));
+    assert!(told.starts_with("54 errors in the table, the first 20:\n  t.csv:2: age"), "{told}");
+    assert_eq!(told.lines().count(), 21);
+}
