@@ -285,7 +285,8 @@ fn the_real_table_has_the_counts_that_are_known_of_it() {
     assert_eq!(sum(|g| g.cancer.breasts), 492);
     assert_eq!(sum(|g| g.cancer.patients), 486);
     assert_eq!(audit.straddling.machines, 1);
-    assert_eq!((audit.straddling.sites, audit.straddling.tables), (0, 0));
+    let straddling = audit.straddling;
+    assert_eq!((straddling.sites, straddling.tables, straddling.labels), (0, 0, 0));
     let views = |view: View| records.iter().filter(|r| r.view.as_ref() == Some(&view)).count();
     let counted = [View::Mlo, View::Cc, View::At, View::Lm, View::Ml, View::Lmo].map(views);
     assert_eq!(counted, [27_903, 26_765, 19, 10, 8, 1]);

@@ -1,6 +1,7 @@
 //! What came of the division, and the proof that it leaks nothing.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ pub struct Count {
     pub cancer: usize,
 }
 
-/// Patients who stand on both sides of a line. Each is in one fold all the same.
+/// Patients and breasts on both sides of a line. Each patient is in one fold all the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Straddling {
     /// Patients of the training table seen at several sites.
@@ -80,6 +81,9 @@ pub struct Straddling {
     pub machines: usize,
     /// Patients in the training and in the test table.
     pub tables: usize,
+    /// Breasts of the training table with cancer in one image and not in another, where a label
+    /// that holds for the breast would be the same in all.
+    pub labels: usize,
 }
 
 /// Counts every group, after proving that no patient of the training table is in two.
@@ -182,19 +186,26 @@ fn counts(images: &[&Member], value: impl Fn(&Member) -> Option<i64>) -> Vec<Cou
 
 fn straddling(images: &[Member]) -> Straddling {
     let train = || images.iter().filter(|image| image.split == Split::Train);
-    let several = |value: fn(&Member) -> Option<i64>| {
-        let pairs: HashSet<_> =
-            train().filter_map(|image| Some((image.patient_id, value(image)?))).collect();
-        let mut often: HashMap<&str, usize> = HashMap::new();
-        pairs.iter().for_each(|(patient, _)| *often.entry(patient).or_default() += 1);
-        often.values().filter(|&&values| values > 1).count()
+    let by_patient = |value: fn(&Member) -> Option<i64>| {
+        several(train().filter_map(|image| Some((image.patient_id, value(image)?))))
     };
+    let labelled =
+        train().filter_map(|image| Some(((image.patient_id, image.laterality?), image.cancer?)));
     let trained: HashSet<_> = train().map(|image| image.patient_id).collect();
     let tested = images.iter().filter(|image| image.split == Split::Test);
     let tested: HashSet<_> = tested.map(|image| image.patient_id).collect();
     Straddling {
-        sites: several(|image| image.site_id),
-        machines: several(|image| image.machine_id),
+        sites: by_patient(|image| image.site_id),
+        machines: by_patient(|image| image.machine_id),
         tables: trained.intersection(&tested).count(),
+        labels: several(labelled),
     }
+}
+
+/// How many keys have more than one value.
+fn several<K: Eq + Hash + Copy, V: Eq + Hash>(pairs: impl Iterator<Item = (K, V)>) -> usize {
+    let pairs: HashSet<(K, V)> = pairs.collect();
+    let mut values: HashMap<K, usize> = HashMap::new();
+    pairs.iter().for_each(|(key, _)| *values.entry(*key).or_default() += 1);
+    values.values().filter(|&&values| values > 1).count()
 }
