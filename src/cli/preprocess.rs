@@ -175,8 +175,10 @@ fn tell(plan: &Plan, summary: &Summary) {
         "{output}: {} written, {} rejected, {} missing, {} unreached of {} listed",
         counts.written, counts.rejected, counts.missing, counts.unreached, counts.listed
     ));
+    let memory =
+        summary.peak_memory_bytes.map_or(String::new(), |m| format!(", {} of memory", size(m)));
     print(&format!(
-        "  {} images in {} ({:.1} images/s), {} read, {} in {} shards",
+        "  {} images in {} ({:.1} images/s), {} read, {} in {} shards{memory}",
         summary.processed,
         duration(summary.seconds),
         summary.processed as f64 / summary.seconds.max(1e-9),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Control;
 use super::plan::Plan;
 use super::stages::Sample;
+use super::{Control, memory};
 use crate::error::Fault;
 use crate::flow::{Ordered, Rejected, Snapshot};
 use crate::shard::columns::{self, Shape};
@@ -33,6 +33,8 @@ pub struct Summary {
     pub shards_planned: usize,
     /// Wall time of this run.
     pub seconds: f64,
+    /// The most memory that the program has taken so far; null where the system does not say.
+    pub peak_memory_bytes: Option<u64>,
     /// Time by stage.
     pub stages: Vec<Snapshot>,
     /// Waiting by pool.
@@ -217,6 +219,7 @@ impl<'a> Sink<'a> {
             shards: entries.len(),
             shards_planned: plan.shards(),
             seconds: time.as_secs_f64(),
+            peak_memory_bytes: memory::peak(),
             stages: control.meters.steps(),
             pools: control.meters.pools(),
             quarantine: by_reason(&set_aside),
