@@ -38,7 +38,8 @@ pub(super) fn decode(
     }
     let lines_between_restarts = if interval == 0 { height } else { interval / width };
 
-    let differences = Differences::new(tables.dc(scan.tables >> 4)?)?;
+    let code = tables.dc(scan.tables >> 4)?;
+    let differences = Differences::new(&code)?;
     let bits_kept = precision - point_transform;
     let mut bits = JpegBits::new(bytes);
     let mut surplus_bytes = 0;

@@ -181,6 +181,17 @@ fn a_zero_difference_with_two_codes_decodes() {
 }
 
 #[test]
+fn a_stream_of_tables_alone_is_refused_soon() {
+    let mut bytes = vec![0xFF, 0xD8];
+    let mut table = vec![0xFF, 0xC4, 0, 20, 0, 1];
+    table.resize(4 + 18, 0);
+    (0..1_000_000).for_each(|_| bytes.extend(&table));
+    let start = std::time::Instant::now();
+    assert_eq!(decoded(&bytes), Err(HeaderError::Truncated { at: bytes.len() }.into()));
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}
+
+#[test]
 fn no_damage_panics_or_yields_another_size() {
     let plain = lopsided(97, 41, 16, 11);
     let plain = stream(97, 41, 16, &plain, Options::default());

@@ -84,8 +84,8 @@ pub(super) fn decode(
 
 /// What turns bits into coefficients.
 struct Coding<'a> {
-    dc: &'a HuffmanCode,
-    ac: &'a HuffmanCode,
+    dc: HuffmanCode,
+    ac: HuffmanCode,
     /// In zigzag order.
     steps: &'a [u16; 64],
 }
@@ -99,12 +99,12 @@ impl Coding<'_> {
         line: usize,
     ) -> Result<[i64; 64], JpegError> {
         let mut coefficients = [0; 64];
-        let size = read_symbol(self.dc, bits, line)?;
+        let size = read_symbol(&self.dc, bits, line)?;
         *mean += i64::from(read_extra(bits, u32::from(size)));
         coefficients[0] = self.dequantise(*mean, 0);
         let mut place = 1;
         while place < 64 {
-            let symbol = read_symbol(self.ac, bits, line)?;
+            let symbol = read_symbol(&self.ac, bits, line)?;
             let (zeros, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
             if size == 0 && zeros < 15 {
                 break;

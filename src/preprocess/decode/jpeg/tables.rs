@@ -7,18 +7,26 @@ use crate::preprocess::decode::headers::Segment;
 
 /// The tables in force when a scan begins.
 #[derive(Default)]
-pub(super) struct Tables {
-    /// By class (0: DC and lossless, 1: AC) and number.
-    huffman: [[Option<HuffmanCode>; 4]; 2],
+pub(super) struct Tables<'a> {
+    /// By class (0: DC and lossless, 1: AC) and number. Codes are built when a scan uses them:
+    /// a stream can define far more than it uses.
+    huffman: [[Option<Definition<'a>>; 4]; 2],
     /// By number; each in zigzag order.
     quantisation: [Option<[u16; 64]>; 4],
     /// Samples (lossless) or blocks between restart markers; 0: none.
     pub restart_interval: usize,
 }
 
-impl Tables {
+/// A Huffman table as DHT defines it.
+#[derive(Clone, Copy)]
+struct Definition<'a> {
+    counts: [u8; 16],
+    symbols: &'a [u8],
+}
+
+impl<'a> Tables<'a> {
     /// Takes in a DHT segment, which may define several tables.
-    pub fn define_huffman(&mut self, segment: &Segment) -> Result<(), JpegError> {
+    pub fn define_huffman(&mut self, segment: &Segment<'a>) -> Result<(), JpegError> {
         let mut at = 0;
         while at < segment.body.len() {
             let [class_and_number] = segment.array(at)?;
@@ -35,7 +43,7 @@ impl Tables {
             let slot = self.huffman.get_mut(usize::from(class));
             let slot = slot.and_then(|tables| tables.get_mut(usize::from(number)));
             let slot = slot.ok_or(JpegError::TableNumber { found: class_and_number })?;
-            *slot = Some(HuffmanCode::new(&counts, symbols)?);
+            *slot = Some(Definition { counts, symbols });
         }
         Ok(())
     }
@@ -67,15 +75,20 @@ impl Tables {
     }
 
     /// The code of differences or DC coefficients with this number.
-    pub fn dc(&self, number: u8) -> Result<&HuffmanCode, JpegError> {
-        let table = self.huffman[0].get(usize::from(number)).and_then(Option::as_ref);
-        table.ok_or(JpegError::NoHuffmanTable { table: number })
+    pub fn dc(&self, number: u8) -> Result<HuffmanCode, JpegError> {
+        self.code(0, number)
     }
 
     /// The code of AC coefficients with this number.
-    pub fn ac(&self, number: u8) -> Result<&HuffmanCode, JpegError> {
-        let table = self.huffman[1].get(usize::from(number)).and_then(Option::as_ref);
-        table.ok_or(JpegError::NoHuffmanTable { table: number })
+    pub fn ac(&self, number: u8) -> Result<HuffmanCode, JpegError> {
+        self.code(1, number)
+    }
+
+    fn code(&self, class: usize, table: u8) -> Result<HuffmanCode, JpegError> {
+        let definition = self.huffman[class].get(usize::from(table)).copied().flatten();
+        let Definition { counts, symbols } =
+            definition.ok_or(JpegError::NoHuffmanTable { table })?;
+        HuffmanCode::new(&counts, symbols)
     }
 
     /// The quantisation steps with this number, in zigzag order.
