@@ -16,11 +16,14 @@ mod boxes;
 mod codestream;
 mod coding;
 mod context;
+pub mod display;
 mod error;
 mod geometry;
 mod mq;
 mod packet;
+mod passes;
 mod reader;
+mod refine;
 mod tag_tree;
 mod tier1;
 mod tile;
@@ -98,10 +101,10 @@ pub enum BitPlanes {
     /// All that the stream has.
     #[default]
     Exact,
-    /// All but so many low ones of each wavelet level, finest level first; levels behind the
-    /// end of the list are decoded whole. What is left out is set to the middle of what it
-    /// can be.
-    Skip(Vec<u8>),
+    /// All but so many low ones of each wavelet level, finest level first, in the bands HL, LH
+    /// and HH (high-pass along x, along y, along both); levels behind the end of the list are
+    /// decoded whole. What is left out is set to the middle of what it can be.
+    Skip(Vec<[u8; 3]>),
 }
 
 /// What to decode.

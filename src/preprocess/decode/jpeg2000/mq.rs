@@ -6,6 +6,8 @@
 //! stuffed after each 0xFF. Here a segment is unstuffed once into [`Word`]s, and the decoder
 //! holds up to 48 bits ahead, so most decisions shift a register and nothing else.
 
+use std::hint::select_unpredictable;
+
 /// 32 bits of a segment without stuffing (bits 0 to 31), the carry that a stuffed bit may
 /// hold (bit 32), and how many of the 32, from the top, are valid (bits 40 on).
 pub type Word = u64;
@@ -67,10 +69,13 @@ pub fn unstuff(segment: &[u8], words: &mut Vec<Word>) {
     }
 }
 
-/// A context: the least probable symbol's share of the interval (bits 0 to 15), the state
-/// with the most probable symbol as its lowest bit (16 to 22), and the shift that brings
-/// that share back to half the range (24 to 27).
-type Context = u32;
+/// A context's state: the less probable symbol's share of the interval (bits 48 to 63) and
+/// the number of the state (bits 2 to 8), whose lowest bit is the more probable symbol.
+pub type Context = u64;
+
+/// Where a state's number is.
+const NUMBER: Context = 0x1FC;
+const SHARE: Context = 0xFFFF << 48;
 
 /// Table C.2: share of the less probable symbol, next state after the more and the less
 /// probable one, and whether the latter swaps the two.
@@ -125,21 +130,23 @@ const STATES: [(u16, u8, u8, bool); 47] = [
 ];
 
 const fn context(state: usize, mps: usize) -> Context {
-    let share = STATES[state].0;
-    share as u32 | ((state * 2 + mps) as u32) << 16 | share.leading_zeros() << 24
+    ((STATES[state].0 as u64) << 48) | (state * 2 + mps) as u64 * 4
 }
 
-/// The context after a renormalisation, by state (with its symbol) and whether the less
-/// probable symbol came.
-const NEXT: [Context; 256] = {
-    let mut table = [0; 256];
+/// The context that follows a decision, by the state's number and two bits: whether the less
+/// probable symbol came, and whether the interval is still large enough to stay as it is.
+static AFTER: [Context; 512] = {
+    let mut table = [0; 512];
     let mut i = 0;
     while i < 47 {
         let (_, more, less, swap) = STATES[i];
         let mut mps = 0;
         while mps < 2 {
-            table[(i * 2 + mps) * 2] = context(more as usize, mps);
-            table[(i * 2 + mps) * 2 + 1] = context(less as usize, mps ^ swap as usize);
+            let at = (i * 2 + mps) * 4;
+            table[at] = context(more as usize, mps);
+            table[at + 1] = context(i, mps);
+            table[at + 2] = context(less as usize, mps ^ swap as usize);
+            table[at + 3] = context(i, mps);
             mps += 1;
         }
         i += 1;
@@ -162,24 +169,47 @@ pub const INITIAL: Contexts = {
     contexts
 };
 
-/// The decoder on one codeword segment.
-#[derive(Clone, Copy)]
-pub struct Mq<'a> {
+/// The decoder's registers in one codeword segment.
+#[derive(Clone, Copy, Default)]
+pub struct Registers {
     /// The interval, in the upper 16 bits.
     a: u64,
     /// The code register: 16 active bits, then those read ahead.
     c: u64,
     /// How many bits are read ahead; below zero, that many active ones are missing.
     ahead: i32,
+    /// The next word.
+    next: usize,
+}
+
+impl Registers {
+    /// INITDEC shifts the first two bytes in by 23: one zero, then 15 bits.
+    pub fn start(words: &[Word]) -> Self {
+        let mut mq = Mq { a: 0x8000 << 48, c: 0, ahead: -15, words };
+        mq.refill();
+        mq.stop(words)
+    }
+}
+
+/// The decoder at work on a segment.
+#[derive(Clone, Copy)]
+pub struct Mq<'a> {
+    a: u64,
+    c: u64,
+    ahead: i32,
     words: &'a [Word],
 }
 
 impl<'a> Mq<'a> {
-    pub fn new(words: &'a [Word]) -> Self {
-        // INITDEC shifts the first two bytes in by 23: one zero, then 15 bits.
-        let mut mq = Self { a: 0x8000 << 48, c: 0, ahead: -15, words };
-        mq.refill();
-        mq
+    /// Goes on in `words`, all those of the segment, where `registers` stopped.
+    pub fn resume(registers: &Registers, words: &'a [Word]) -> Self {
+        let Registers { a, c, ahead, next } = *registers;
+        Self { a, c, ahead, words: &words[next..] }
+    }
+
+    /// What [`resume`](Self::resume) wants back.
+    pub fn stop(self, words: &[Word]) -> Registers {
+        Registers { a: self.a, c: self.c, ahead: self.ahead, next: words.len() - self.words.len() }
     }
 
     #[inline(always)]
@@ -197,80 +227,103 @@ impl<'a> Mq<'a> {
         }
     }
 
-    /// Decides in context `cx`: for decisions that mostly fall as expected.
+    /// Decides in `context`: for decisions that mostly fall as expected.
     #[inline(always)]
-    pub fn decide(&mut self, contexts: &mut Contexts, cx: usize) -> u32 {
-        let state = contexts[cx & 31];
-        let share = u64::from(state) << 48;
+    pub fn decide(&mut self, context: &mut Context) -> u32 {
+        let state = *context;
+        let share = state & SHARE;
         let rest = self.a.wrapping_sub(share);
-        let (less, shift);
+        let less;
         if self.c >= share {
             self.c -= share;
+            self.a = rest;
             if rest >> 63 == 1 {
-                self.a = rest;
-                return state >> 16 & 1;
+                return (state >> 2) as u32 & 1;
             }
-            less = u32::from(rest < share);
-            shift = rest.leading_zeros();
-            self.a = rest << shift;
+            less = u64::from(rest < share);
         } else {
-            less = u32::from(rest >= share);
-            shift = state >> 24;
-            self.a = share << shift;
+            self.a = share;
+            less = u64::from(rest >= share);
         }
-        contexts[cx & 31] = NEXT[(state >> 15 & 0xFE | less) as usize];
+        *context = AFTER[(state & NUMBER | less << 1) as usize];
+        self.renormalise();
+        ((state >> 2) ^ less) as u32 & 1
+    }
+
+    /// The same decision without a branch on its outcome: for those that fall either way,
+    /// where a mispredicted branch costs more than the whole decision.
+    #[inline(always)]
+    pub fn decide_evenly(&mut self, context: &mut Context) -> u32 {
+        let state = *context;
+        let share = state & SHARE;
+        let rest = self.a.wrapping_sub(share);
+        let above = self.c.wrapping_sub(share);
+        let lower = self.c < share;
+        let less = u64::from(lower) ^ u64::from(rest < share);
+        self.a = select_unpredictable(lower, share, rest);
+        self.c = select_unpredictable(lower, self.c, above);
+        *context = AFTER[(state & NUMBER | less << 1 | self.a >> 63) as usize];
+        self.renormalise();
+        ((state >> 2) ^ less) as u32 & 1
+    }
+
+    /// Two decisions, the second of them only if the first is 1: `1` and what it decided, or
+    /// `0` and anything. Without a branch on either.
+    #[inline(always)]
+    pub fn decide_then(
+        &mut self,
+        contexts: &mut Contexts,
+        first: usize,
+        second: usize,
+    ) -> (u32, u32) {
+        let bit = self.decide_evenly(&mut contexts[first & 31]);
+        let state = contexts[second & 31];
+        let share = state & SHARE;
+        let rest = self.a.wrapping_sub(share);
+        let above = self.c.wrapping_sub(share);
+        let lower = self.c < share;
+        let less = u64::from(lower) ^ u64::from(rest < share);
+        let a = select_unpredictable(lower, share, rest);
+        let c = select_unpredictable(lower, self.c, above);
+        let after = AFTER[(state & NUMBER | less << 1 | a >> 63) as usize];
+        let taken = bit == 1;
+        contexts[second & 31] = select_unpredictable(taken, after, state);
+        self.a = select_unpredictable(taken, a, self.a);
+        self.c = select_unpredictable(taken, c, self.c);
+        self.renormalise();
+        (bit, ((state >> 2) ^ less) as u32 & 1)
+    }
+
+    /// Doubles the interval until it is at least half of the range.
+    #[inline(always)]
+    fn renormalise(&mut self) {
+        // The interval is never empty, and saying so spares a test.
+        let shift = (self.a | 1).leading_zeros();
+        self.a <<= shift;
         self.c <<= shift;
         self.ahead -= shift as i32;
         if self.ahead < 0 {
             self.refill();
         }
-        (state >> 16 & 1) ^ less
-    }
-
-    /// The same decision without a branch on its outcome: for those that fall either way.
-    #[inline(always)]
-    pub fn decide_evenly(&mut self, contexts: &mut Contexts, cx: usize) -> u32 {
-        let state = contexts[cx & 31];
-        let share = u64::from(state) << 48;
-        let rest = self.a.wrapping_sub(share);
-        let lower = self.c < share;
-        let less = u32::from(lower == (rest >= share));
-        let a = if lower { share } else { rest };
-        let c = if lower { self.c } else { self.c - share };
-        // An interval of at least a quarter is left by the upper path: 0, 1 or 2.
-        let upper_shift = u32::from(rest >> 63 == 0) + u32::from(rest >> 62 == 0);
-        let shift = if lower { state >> 24 } else { upper_shift };
-        let next = NEXT[(state >> 15 & 0xFE | less) as usize];
-        contexts[cx & 31] = if shift == 0 { state } else { next };
-        self.a = a << shift;
-        self.c = c << shift;
-        self.ahead -= shift as i32;
-        if self.ahead < 0 {
-            self.refill();
-        }
-        (state >> 16 & 1) ^ less
     }
 }
 
-/// Bits of a segment that bypasses the arithmetic coder.
-#[derive(Clone, Copy)]
-pub struct Raw<'a> {
-    bytes: &'a [u8],
+/// Where reading stands in a segment that bypasses the arithmetic coder.
+#[derive(Clone, Copy, Default)]
+pub struct Raw {
+    position: usize,
     last: u8,
     left: u8,
 }
 
-impl<'a> Raw<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, last: 0, left: 0 }
-    }
-
-    pub fn bit(&mut self) -> u32 {
+impl Raw {
+    /// The next bit of `segment`; ones behind its end.
+    pub fn bit(&mut self, segment: &[u8]) -> u32 {
         if self.left == 0 {
             let stuffed = self.last == 0xFF;
-            match self.bytes.split_first() {
-                Some((&byte, rest)) if !(stuffed && byte > 0x8F) => {
-                    self.bytes = rest;
+            match segment.get(self.position) {
+                Some(&byte) if !(stuffed && byte > 0x8F) => {
+                    self.position += 1;
                     self.last = byte;
                     self.left = if stuffed { 7 } else { 8 };
                 }

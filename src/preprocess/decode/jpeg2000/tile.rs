@@ -19,8 +19,8 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
     pub pieces: &'a [Piece],
     pub style: Style,
-    /// Low bit-planes to leave out, by level, finest first; none beyond its end.
-    pub skip: &'a [u8],
+    /// Low bit-planes to leave out of HL, LH and HH, by level, finest first; none beyond its end.
+    pub skip: &'a [[u8; 3]],
 }
 
 /// Buffers for one kind of sample, kept between tiles and images.
@@ -116,7 +116,7 @@ pub fn decode<K: Kernel>(
         let Window { inner, outer } = windows[top - r];
         let resolution = &component.resolutions[r];
         let level = usize::from(levels) - r;
-        let skip = source.skip.get(level).copied().unwrap_or(0);
+        let skip = source.skip.get(level).copied().unwrap_or_default();
         let bands = &component.bands[resolution.bands.clone()];
         let parts: [Area; 3] =
             [Orientation::Hl, Orientation::Lh, Orientation::Hh].map(|o| half(&outer, o));
@@ -145,7 +145,7 @@ pub fn decode<K: Kernel>(
                             &component.blocks,
                             rows,
                             &parts[i],
-                            skip,
+                            skip[i],
                             source,
                             blocks,
                         )?;
@@ -222,8 +222,12 @@ fn fill<K: Kernel>(
     let bottom = band.block_area(columns.start, rows.end - 1).y1.min(area.y1);
     strip.rows = top..bottom;
     strip.samples.resize(width * (bottom - top) as usize, K::Sample::default());
-    for row in rows {
-        for column in columns.clone() {
+    // Two blocks at a time, the last perhaps alone.
+    let mut waiting: [Option<(Shape, &Block, Area)>; 2] = [None; 2];
+    let mut cells = rows.flat_map(|row| columns.clone().map(move |column| (column, row)));
+    loop {
+        let cell = cells.next();
+        if let Some((column, row)) = cell {
             let block = &blocks[band.block(column, row)];
             if block.passes == 0 || block.planes <= skip {
                 continue;
@@ -231,27 +235,42 @@ fn fill<K: Kernel>(
             if block.planes > MAX_PLANES {
                 return Err(Error::Unsupported("more than 30 bit-planes"));
             }
-            let whole = band.block_area(column, row);
+            let area = band.block_area(column, row);
             let shape = Shape {
-                width: whole.width(),
-                height: whole.height(),
+                width: area.width(),
+                height: area.height(),
                 orientation: band.orientation,
                 style: source.style,
                 planes: block.planes,
                 skip,
             };
-            decoder.decode(&shape, source, block);
+            let place = usize::from(waiting[0].is_some());
+            waiting[place] = Some((shape, block, area));
+            if place == 0 {
+                continue;
+            }
+        }
+        let lanes = match waiting {
+            [Some((a, block_a, _)), Some((b, block_b, _))] => {
+                decoder.decode(&[(a, block_a), (b, block_b)], source)
+            }
+            [Some((a, block_a, _)), None] => decoder.decode(&[(a, block_a)], source),
+            _ => &[],
+        };
+        for (lane, (_, _, whole)) in lanes.iter().zip(waiting.iter().flatten()) {
             let seen = whole.intersect(area);
             for y in seen.y0..seen.y1 {
                 let start = (y - top) as usize * width + (seen.x0 - area.x0) as usize;
                 let to = &mut strip.samples[start..start + seen.width()];
-                let coefficients = decoder.row((y - whole.y0) as usize);
-                let coefficients = &coefficients[(seen.x0 - whole.x0) as usize..];
-                for (to, from) in to.iter_mut().zip(coefficients) {
+                let from = &lane.row((y - whole.y0) as usize)[(seen.x0 - whole.x0) as usize..];
+                for (to, from) in to.iter_mut().zip(from) {
                     *to = K::dequantise(from[(y - whole.y0) as usize & 3], band.step);
                 }
             }
         }
+        waiting = [None; 2];
+        if cell.is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }

@@ -1,0 +1,369 @@
+//! How many bit-planes an image on a screen can spare.
+//!
+//! In: a stream, and [`Output`], how its samples become 8-bit pixels. Out: [`Plan`], the
+//! planes that may stay undecoded, and a bound on what that changes in any pixel.
+//!
+//! The bound is a sum over everything that can go wrong, each at its worst. A coefficient
+//! whose `n` lowest planes are left out is off by at most `2^n - 1` of its steps. How far
+//! that moves an output pixel is the coefficient's synthesis filter, weighted with the part
+//! that the pixel's area has of each sample; of all coefficients of a band together, the sum
+//! of the magnitudes. Filters and areas are separable, so that is a product of two sums
+//! along one axis, which [`Axis`] takes from the wavelet itself, at the worst place of the
+//! pixel's edge. The reversible wavelet rounds in each step, which adds less than one per
+//! step, spread like a coefficient of its own.
+//!
+//! That all errors are at their worst and pull the same way is never seen. For those who can
+//! do without a proof, [`Assurance::Expected`] takes the errors as independent instead.
+
+use std::ops::RangeInclusive;
+
+use super::error::Error;
+use super::{BitPlanes, boxes, codestream};
+
+/// How an output pixel is made: the mean of an area of samples, each on a grey scale.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Source columns an output column is the mean of; may be fractional, at least 1.
+    pub scale_x: f64,
+    /// Source rows an output row is the mean of.
+    pub scale_y: f64,
+    /// Least and greatest slope of the grey scale: output levels (of 256) a stored value,
+    /// without regard to sign. A window that clips, a sigmoid and a table have slopes down
+    /// to 0 and up to their steepest; only where both are equal does the fine wavelet's
+    /// tendency to cancel within a pixel count in full.
+    pub slope: RangeInclusive<f64>,
+    /// Output levels by which whatever follows may round off.
+    pub slack: f64,
+}
+
+/// How sure the tolerance is to hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Assurance {
+    /// No pixel of any image is off by more.
+    Proven,
+    /// So many standard deviations of a pixel's error fit in it, errors of coefficients taken
+    /// as independent and spread evenly over what they can be.
+    Expected {
+        /// Standard deviations.
+        deviations: f64,
+    },
+}
+
+/// What may be left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// For a [`Request`](super::Request).
+    pub planes: BitPlanes,
+    /// Output levels by which a pixel can differ from the exact decoding's (or is expected
+    /// to), before both are rounded; at most the tolerance if anything is left out.
+    pub bound: f64,
+}
+
+/// Levels whose planes are worth leaving out: the rest hold 1/256 of the coefficients.
+const LEVELS: u8 = 4;
+
+/// Leaves out as many planes as fit `tolerance`, in output levels. With a tolerance of 1 no
+/// 8-bit pixel is off by more than one level: two numbers that differ by no more than 1
+/// round to integers that differ by no more than 1.
+///
+/// # Errors
+/// Those of [`header`](super::header).
+pub fn plan(
+    bytes: &[u8],
+    output: &Output,
+    tolerance: f64,
+    assurance: Assurance,
+) -> Result<Plan, Error> {
+    let stream = codestream::read(boxes::codestream(bytes)?)?;
+    let exact = Plan { planes: BitPlanes::Exact, bound: output.slack };
+    // What is derived from the main header must hold for every tile and component.
+    let (first, others) = (&stream.main.components[0], &stream.main.components[1..]);
+    let same = |tile: &codestream::Tile| tile.coding.components == stream.main.components;
+    if !others.is_empty() || !stream.tiles.values().all(same) {
+        return Ok(exact);
+    }
+    let precision = stream.size.components[0].precision;
+    let decomposition = &first.decomposition;
+    let scale = match assurance {
+        Assurance::Proven => Grey::worst(output),
+        Assurance::Expected { deviations } => Grey::expected(output, deviations),
+    };
+    let filter = if decomposition.reversible { &REVERSIBLE } else { &IRREVERSIBLE };
+    let mut bands = Vec::new();
+    let mut rounding = Vec::new();
+    for level in 1..=decomposition.levels.min(LEVELS) {
+        let (x, y) =
+            (Axis::new(filter, level, output.scale_x), Axis::new(filter, level, output.scale_y));
+        let ways = [(&x.high, &y.low), (&x.low, &y.high), (&x.high, &y.high)];
+        for (place, (along_x, along_y)) in ways.into_iter().enumerate() {
+            let index = 1 + 3 * usize::from(decomposition.levels - level) + place;
+            let step = if decomposition.reversible {
+                1.0
+            } else {
+                f64::from(first.step(index, precision)?)
+            };
+            let most = first.planes(index)?;
+            bands.push(Band { level, gain: step * scale.gain(along_x, along_y), skip: 0, most });
+        }
+        rounding.push(if decomposition.reversible { scale.rounding(&x, &y) } else { 0.0 });
+    }
+    let bound = |bands: &[Band]| {
+        let deepest =
+            bands.iter().filter(|band| band.skip > 0).map(|band| band.level).max().unwrap_or(0);
+        let rounding = rounding[..usize::from(deepest)].iter().copied();
+        // Exact and approximate samples are each rounded once more where the wavelet is of floats.
+        let last = (!decomposition.reversible).then_some(scale.steepest);
+        let errors = bands.iter().map(|band| band.gain * scale.coefficient(band.skip));
+        output.slack + scale.total(errors.chain(rounding).chain(last))
+    };
+    // Always the plane that saves the most for what it costs, while one fits.
+    loop {
+        let fits = |band: usize| {
+            let mut tried = bands.clone();
+            tried[band].skip += 1;
+            (tried[band].skip < tried[band].most && bound(&tried) <= tolerance).then_some(tried)
+        };
+        let best = (0..bands.len()).filter_map(|i| Some((bands[i].worth(), fits(i)?)));
+        match best.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((_, tried)) => bands = tried,
+            None => break,
+        }
+    }
+    if bands.iter().all(|band| band.skip == 0) {
+        return Ok(exact);
+    }
+    let planes =
+        bands.chunks_exact(3).map(|level| [level[0].skip, level[1].skip, level[2].skip]).collect();
+    Ok(Plan { bound: bound(&bands), planes: BitPlanes::Skip(planes) })
+}
+
+/// A band in the search for what to leave out.
+#[derive(Clone)]
+struct Band {
+    level: u8,
+    /// Output levels that its coefficients together can move a pixel by, each off by one.
+    gain: f64,
+    skip: u8,
+    most: u8,
+}
+
+impl Band {
+    /// What leaving out one plane more saves, over what it costs: a level has a quarter of
+    /// the next finer one's coefficients, and each plane costs twice as much as the last.
+    fn worth(&self) -> f64 {
+        0.25_f64.powi(self.level.into()) / (self.gain * f64::from(self.skip).exp2())
+    }
+}
+
+/// The grey scale, and how errors add up on it.
+struct Grey {
+    /// The slope as a mean and what it may be off from that.
+    middle: f64,
+    half: f64,
+    steepest: f64,
+    /// Standard deviations to allow for; `None` where the worst is.
+    deviations: Option<f64>,
+}
+
+impl Grey {
+    fn worst(output: &Output) -> Self {
+        let (low, high) = (output.slope.start().abs(), output.slope.end().abs());
+        Self {
+            middle: (low + high) / 2.0,
+            half: (high - low).abs() / 2.0,
+            steepest: low.max(high),
+            deviations: None,
+        }
+    }
+
+    fn expected(output: &Output, deviations: f64) -> Self {
+        Self { deviations: Some(deviations), ..Self::worst(output) }
+    }
+
+    /// Output levels that coefficients of one kind move a pixel by, each off by one.
+    fn gain(&self, x: &Sums, y: &Sums) -> f64 {
+        match self.deviations {
+            None => self.middle * x.signed * y.signed + self.half * x.absolute * y.absolute,
+            Some(_) => self.steepest * x.squared * y.squared,
+        }
+    }
+
+    /// By how many of its steps a coefficient is off without its `skip` lowest planes: one
+    /// that rounds down to zero by up to all that they can hold.
+    fn coefficient(&self, skip: u8) -> f64 {
+        let planes = f64::from(skip).exp2();
+        match self.deviations {
+            None => planes - 1.0,
+            Some(_) => {
+                if skip == 0 {
+                    0.0
+                } else {
+                    planes / 3_f64.sqrt()
+                }
+            }
+        }
+    }
+
+    /// Output levels that the roundings of one level of the reversible wavelet can differ by,
+    /// between two decodings: a sum in quarters by up to 3/4, one in halves by up to 1/2. The
+    /// first of a lifting's two steps acts like a low-pass coefficient, the second on its
+    /// sample alone.
+    fn rounding(&self, x: &Axis, y: &Axis) -> f64 {
+        let along_x = |y: &Sums| [0.75 * self.gain(&x.low, y), 0.5 * self.gain(&x.odd, y)];
+        let along_y = [0.75 * self.gain(&x.each, &y.low), 0.5 * self.gain(&x.each, &y.odd)];
+        let all = [along_x(&y.low), along_x(&y.high), along_y];
+        let (total, deviations) =
+            (self.total(all.into_iter().flatten()), self.deviations.unwrap_or(1.0));
+        total / deviations
+    }
+
+    fn total(&self, errors: impl Iterator<Item = f64>) -> f64 {
+        match self.deviations {
+            None => errors.sum(),
+            Some(deviations) => deviations * errors.map(|e| e * e).sum::<f64>().sqrt(),
+        }
+    }
+}
+
+/// A wavelet's lifting steps, as factors, and the gains of its two halves.
+struct Filter {
+    /// In the order of decoding: even samples first, then odd ones, and again.
+    steps: &'static [f64],
+    low: f64,
+    high: f64,
+}
+
+const REVERSIBLE: Filter = Filter { steps: &[-0.25, 0.5], low: 1.0, high: 1.0 };
+const IRREVERSIBLE: Filter = Filter {
+    steps: &[-0.443_506_852, -0.882_911_075, 0.052_980_118, 1.586_134_342],
+    low: 1.230_174_105,
+    high: 1.625_732_422,
+};
+
+/// By how much all coefficients of one kind, each off by one, move the mean of a stretch of
+/// samples, at the worst place of the stretch.
+struct Sums {
+    /// Each coefficient's share of the mean, all taken as positive.
+    signed: f64,
+    /// The same where each sample's part of that share is taken as positive.
+    absolute: f64,
+    /// The root of the shares' squares.
+    squared: f64,
+}
+
+/// The sums along one axis for the coefficients of one level.
+struct Axis {
+    low: Sums,
+    high: Sums,
+    /// For samples that the level makes: all, and those of odd number alone.
+    each: Sums,
+    odd: Sums,
+}
+
+impl Axis {
+    fn new(filter: &Filter, level: u8, scale: f64) -> Self {
+        // A mean over less than a sample is that sample, or one between two.
+        let scale = scale.max(1.0);
+        let count = 32 + 2 * (scale / f64::from(1 << level)).ceil() as usize;
+        let unit = |length: usize| -> Vec<f64> {
+            let mut signal = vec![0.0; length];
+            signal[length / 2] = 1.0;
+            signal
+        };
+        let zero = || vec![0.0; count];
+        let finer = |mut signal: Vec<f64>, levels: u8| {
+            for _ in 0..levels {
+                signal = filter.join(&signal, &vec![0.0; signal.len()]);
+            }
+            signal
+        };
+        let period = 1 << level;
+        let sample = finer(unit(2 * count), level - 1);
+        Self {
+            low: sums(&finer(filter.join(&unit(count), &zero()), level - 1), period, scale),
+            high: sums(&finer(filter.join(&zero(), &unit(count)), level - 1), period, scale),
+            each: sums(&sample, period / 2, scale),
+            odd: sums(&sample, period, scale),
+        }
+    }
+}
+
+impl Filter {
+    /// One level's synthesis without rounding, of a signal that is zero around its middle.
+    fn join(&self, low: &[f64], high: &[f64]) -> Vec<f64> {
+        let mut signal: Vec<f64> =
+            low.iter().zip(high).flat_map(|(l, h)| [l * self.low, h * self.high]).collect();
+        for (i, factor) in self.steps.iter().enumerate() {
+            for at in (2 - i % 2..signal.len() - 1).step_by(2) {
+                signal[at] += factor * (signal[at - 1] + signal[at + 1]);
+            }
+        }
+        signal
+    }
+}
+
+/// Sums over all coefficients `period` samples apart, each with the response `response`, of
+/// what they do to the mean over `length` samples.
+fn sums(response: &[f64], period: usize, length: f64) -> Sums {
+    // Integrals up to each sample's edge, and linear between: the mean over any stretch.
+    let integral = |f: fn(f64) -> f64| -> Vec<f64> {
+        let mut total = 0.0;
+        let steps = response.iter().map(|&v| {
+            total += f(v);
+            total
+        });
+        std::iter::once(0.0).chain(steps).collect()
+    };
+    let (signed, absolute) = (integral(|v| v), integral(f64::abs));
+    let up_to = |integral: &[f64], x: f64| -> f64 {
+        let x = x.clamp(0.0, response.len() as f64);
+        let (i, part) = (x.floor() as usize, x.fract());
+        let next = integral.get(i + 1).copied().unwrap_or(integral[i]);
+        integral[i] + part * (next - integral[i])
+    };
+    let shares = |integral: &[f64], start: f64, power: i32| -> f64 {
+        let starts =
+            (0..).map(|k| start + (k * period) as f64).take_while(|&s| s < response.len() as f64);
+        starts
+            .map(|s| {
+                ((up_to(integral, s + length) - up_to(integral, s)).abs() / length).powi(power)
+            })
+            .sum()
+    };
+    // Between two places where an end of the stretch meets a sample's edge, each term is the
+    // magnitude of a linear function (or its square), so the sum is greatest at such a place.
+    let before = length.ceil() + period as f64;
+    let places = (0..period)
+        .flat_map(|i| [i as f64, i as f64 + length.ceil() - length])
+        .map(|at| at - before);
+    let worst = |integral: &[f64], power| {
+        places.clone().map(|at| shares(integral, at, power)).fold(0.0, f64::max)
+    };
+    Sums {
+        signed: worst(&signed, 1),
+        absolute: worst(&absolute, 1),
+        squared: worst(&signed, 2).sqrt(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_untouched_pixel_sees_the_filters_own_norms() {
+        // At scale 1 a sample is the worst of the even and the odd ones, in the 5/3 filter
+        // 1/4 + 1/4 and 1/8 + 3/4 + 1/8 of the high half, 1 and 1/2 + 1/2 of the low one.
+        let axis = Axis::new(&REVERSIBLE, 1, 1.0);
+        assert_eq!((axis.high.signed, axis.low.signed, axis.each.signed), (1.0, 1.0, 1.0));
+    }
+
+    #[test]
+    fn a_pixel_of_whole_pairs_hardly_sees_the_finest_level() {
+        // Four samples from an even one: of the high half only 1/4 on the left, 1/8 + 3/4 +
+        // 1/8 - 1/4 - 1/4 within, and so on; worked out by hand as (1/4 + 1/2 + 1/4) / 4.
+        let axis = Axis::new(&REVERSIBLE, 1, 4.0);
+        assert_eq!(axis.high.signed, 0.25);
+        assert!(axis.high.absolute > 0.7, "without cancelling, most of it is left");
+    }
+}
