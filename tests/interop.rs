@@ -84,3 +84,16 @@ fn pydicom_decodes_what_we_write_as_we_do() {
     let Some(text) = python("decode_phantoms.py", &arguments) else { return };
     assert_eq!(text.lines().count().to_string(), files, "{text}");
 }
+
+#[test]
+fn grey_levels_are_those_of_pydicom() {
+    let mut files = vec![env!("CARGO_BIN_EXE_mammo-pipe").to_owned()];
+    if let Some(shared) = common::shared() {
+        let table = std::fs::read_to_string(shared.join("decoded_sha256.csv")).unwrap();
+        let names = table.lines().skip(1).filter_map(|line| line.split(',').next());
+        files.extend(names.map(|name| shared.join(name).display().to_string()));
+    }
+    let arguments: Vec<&str> = files.iter().map(String::as_str).collect();
+    let Some(text) = python("window_truth.py", &arguments) else { return };
+    eprintln!("{}", text.lines().last().unwrap_or_default());
+}
