@@ -76,9 +76,9 @@ impl Anatomy {
         let tilt = patient.between(-0.10, 0.10) + image.between(-0.04, 0.04);
         let (fullness, wobble) = (patient.between(1.9, 2.3), patient.between(-0.015, 0.015));
         // A superellipse that goes on behind the chest wall, sheared by the tilt.
-        let outline: Vec<[f32; 2]> = (0..160)
+        let outline: Vec<[f32; 2]> = (0..96)
             .map(|i| {
-                let angle = (i as f32 / 160.0 - 0.5) * std::f32::consts::TAU;
+                let angle = (i as f32 / 96.0 - 0.5) * std::f32::consts::TAU;
                 let (sin, cos) = angle.sin_cos();
                 let reach = 1.0 + wobble * (3.0 * angle).sin();
                 let x = depth * cos.signum() * cos.abs().powf(2.0 / fullness) * reach;
@@ -216,7 +216,7 @@ fn nipple(patient: &mut Random, image: &mut Random) -> f32 {
 
 /// The closed curve through the points (Catmull-Rom).
 fn smooth(points: &[[f32; 2]]) -> Vec<[f32; 2]> {
-    const STEPS: usize = 9;
+    const STEPS: usize = 6;
     let n = points.len();
     let mut curve = Vec::with_capacity(n * STEPS);
     for i in 0..n {
@@ -238,20 +238,61 @@ fn smooth(points: &[[f32; 2]]) -> Vec<[f32; 2]> {
 
 /// Signed distances to a closed polygon over the frame, positive inside.
 fn distances(outline: &[[f32; 2]], [width, height]: [f32; 2]) -> Grid {
-    let segments: Vec<_> =
-        outline.iter().zip(outline.iter().cycle().skip(1)).map(|(a, b)| (*a, *b)).collect();
-    Grid::sample(width, height, 4.0, |x, y| {
-        let mut nearest = f32::INFINITY;
-        let mut inside = false;
-        for &([ax, ay], [bx, by]) in &segments {
-            let (ux, uy, vx, vy) = (bx - ax, by - ay, x - ax, y - ay);
-            let t = ((ux * vx + uy * vy) / (ux * ux + uy * uy).max(1e-9)).clamp(0.0, 1.0);
-            let (dx, dy) = (vx - t * ux, vy - t * uy);
-            nearest = nearest.min(dx * dx + dy * dy);
-            if (ay > y) != (by > y) && x < ax + ux * (y - ay) / uy {
-                inside = !inside;
-            }
+    let sides: Vec<Side> = outline
+        .iter()
+        .zip(outline.iter().cycle().skip(1))
+        .map(|(a, b)| Side::new(*a, *b))
+        .collect();
+    let sides = &sides;
+    Grid::sample(width, height, 4.0, |y| {
+        let crossings: Vec<f32> = sides.iter().filter_map(|side| side.crosses(y)).collect();
+        move |x| {
+            let distance = nearest(sides, x, y).sqrt();
+            let crossed = crossings.iter().filter(|&&crossing| x < crossing).count();
+            if crossed % 2 == 1 { distance } else { -distance }
         }
-        if inside { nearest.sqrt() } else { -nearest.sqrt() }
     })
+}
+
+/// One side of a polygon: where it starts, where it goes, one over its length squared.
+struct Side {
+    from: [f32; 2],
+    to: [f32; 2],
+    inverse: f32,
+}
+
+impl Side {
+    fn new(a: [f32; 2], b: [f32; 2]) -> Self {
+        let to = [b[0] - a[0], b[1] - a[1]];
+        Self { from: a, to, inverse: 1.0 / (to[0] * to[0] + to[1] * to[1]).max(1e-9) }
+    }
+
+    /// Where it crosses the height `y`.
+    fn crosses(&self, y: f32) -> Option<f32> {
+        let ([x, start], [across, down]) = (self.from, self.to);
+        ((start > y) != (start + down > y)).then(|| x + across * (y - start) / down)
+    }
+
+    #[inline(always)]
+    fn distance_squared(&self, x: f32, y: f32) -> f32 {
+        let ([ux, uy], [vx, vy]) = (self.to, [x - self.from[0], y - self.from[1]]);
+        let t = ((ux * vx + uy * vy) * self.inverse).clamp(0.0, 1.0);
+        let (dx, dy) = (vx - t * ux, vy - t * uy);
+        dx * dx + dy * dy
+    }
+}
+
+/// The square of the distance to the nearest side. Four minima side by side, for one alone
+/// would wait for itself.
+fn nearest(sides: &[Side], x: f32, y: f32) -> f32 {
+    let mut least = [f32::INFINITY; 4];
+    let (fours, rest) = sides.as_chunks::<4>();
+    for four in fours {
+        for (least, side) in least.iter_mut().zip(four) {
+            let distance = side.distance_squared(x, y);
+            *least = if distance < *least { distance } else { *least };
+        }
+    }
+    let rest = rest.iter().map(|side| side.distance_squared(x, y));
+    least.into_iter().chain(rest).fold(f32::INFINITY, f32::min)
 }

@@ -117,13 +117,17 @@ impl DicomFile {
         if tone.sigmoid {
             file.text((0x0028, 0x1056), b"CS", "SIGMOID");
         }
-        file.text((0x0028, 0x1350), b"CS", "NO");
+        if !presses {
+            file.text((0x0028, 0x1350), b"CS", "NO");
+        }
         file.text((0x0028, 0x2110), b"CS", if coding.lossless() { "00" } else { "01" });
         let pixels = match shift {
             0 => coding.encode(&phantom.pixels, bits),
             _ => coding.encode(&phantom.pixels.map(|value| value >> shift), bits),
         };
-        let vr = if matches!(pixels, PixelData::Native(_)) { b"OW" } else { b"OB" };
+        // PS3.5 asks for OB around a codestream; the real JPEG 2000 files have OW.
+        let fragments = matches!(pixels, PixelData::Fragments(_));
+        let vr = if fragments && coding != Coding::Jpeg2000 { b"OB" } else { b"OW" };
         file.set(PIXEL_DATA, vr, Value::Pixels(pixels));
         file
     }

@@ -18,14 +18,21 @@ pub(super) struct Grid {
 const BORDER: f32 = 2.0;
 
 impl Grid {
-    /// Samples `f(x, y)` over `width` x `height` millimetres.
-    pub fn sample(width: f32, height: f32, step: f32, f: impl Fn(f32, f32) -> f32) -> Self {
+    /// Samples `f(y)(x)` over `width` x `height` millimetres.
+    pub fn sample<F: Fn(f32) -> f32>(
+        width: f32,
+        height: f32,
+        step: f32,
+        f: impl Fn(f32) -> F,
+    ) -> Self {
         let cells = |length: f32| (length / step).ceil() as usize + 2 * BORDER as usize + 1;
         let (columns, rows) = (cells(width), cells(height));
         let at = |i: usize| (i as f32 - BORDER) * step;
-        let values =
-            (0..rows).flat_map(|j| (0..columns).map(move |i| (i, j))).map(|(i, j)| f(at(i), at(j)));
-        Self { step, columns, rows, values: values.collect() }
+        let mut values = Vec::with_capacity(columns * rows);
+        for row in (0..rows).map(|j| f(at(j))) {
+            values.extend((0..columns).map(|i| row(at(i))));
+        }
+        Self { step, columns, rows, values }
     }
 
     /// The values at height `y`, for every pixel centre of a row whose pixels are `pitch` apart.
@@ -149,7 +156,7 @@ mod tests {
     #[test]
     fn a_grid_gives_a_quadratic_function_back() {
         let f = |x: f32, y: f32| 0.01 * x * x - 0.5 * x + 0.02 * x * y + y;
-        let grid = Grid::sample(100.0, 60.0, 4.0, f);
+        let grid = Grid::sample(100.0, 60.0, 4.0, |y| move |x| f(x, y));
         let mut row = vec![0.0; 200];
         grid.read_row(33.3, 0.5, &mut Vec::new(), &mut row);
         for (i, value) in row.iter().enumerate() {
