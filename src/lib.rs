@@ -13,4 +13,5 @@ pub mod store;
 pub mod dataset;
 pub mod preprocess;
 pub mod shard;
+pub mod report;
 pub mod cli;

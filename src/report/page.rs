@@ -1,0 +1,316 @@
+//! Builds one HTML page that needs nothing but itself: style, charts and pictures are inside.
+//!
+//! Text becomes markup in one place, [`Html::text`], which escapes it; markup is otherwise
+//! `'static`, so no id, path or message from a dataset can turn into a tag.
+
+use std::fmt::{self, Display};
+
+/// Markup that is safe to put into a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Html(String);
+
+impl Html {
+    /// Text, escaped.
+    pub fn text(text: impl Display) -> Self {
+        Self(escape(&text.to_string()))
+    }
+
+    /// Markup as it was typed in this program's source.
+    pub fn fixed(markup: &'static str) -> Self {
+        Self(markup.to_owned())
+    }
+
+    /// Markup that the charts of this module's siblings made, of which every text is escaped.
+    pub(super) fn made(markup: String) -> Self {
+        Self(markup)
+    }
+
+    /// An element with a class (none if empty) around `inner`.
+    pub fn element(tag: &'static str, class: &'static str, inner: Self) -> Self {
+        let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
+        Self(format!("<{tag}{class}>{}</{tag}>\n", inner.0))
+    }
+
+    /// A paragraph.
+    pub fn paragraph(inner: Self) -> Self {
+        Self::element("p", "", inner)
+    }
+
+    /// This and then `other`.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.push_str(&other.0);
+        self
+    }
+
+    /// This and then `text`, escaped.
+    #[must_use]
+    pub fn and_text(self, text: impl Display) -> Self {
+        self.and(Self::text(text))
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The markup.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromIterator<Html> for Html {
+    fn from_iter<I: IntoIterator<Item = Html>>(parts: I) -> Self {
+        parts.into_iter().fold(Self::default(), Self::and)
+    }
+}
+
+impl From<&str> for Html {
+    /// As [`Html::text`].
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Html {
+    /// As [`Html::text`].
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+/// `text` with every character replaced that HTML gives a meaning, in content and in quoted
+/// attributes. Control characters become visible boxes, so that none can break the page.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Where a column's cells stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Align {
+    Left,
+    Right,
+}
+
+/// A table, which scrolls by itself where the screen is narrow.
+#[derive(Debug, Clone)]
+pub struct Table {
+    columns: Vec<(&'static str, Align)>,
+    rows: Vec<Vec<Html>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(columns: &[(&'static str, Align)]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// Unless it has a cell for every column, which is a bug of the caller.
+    pub fn row(&mut self, cells: Vec<Html>) {
+        assert_eq!(cells.len(), self.columns.len(), "a cell for every column");
+        self.rows.push(cells);
+    }
+
+    /// Its markup.
+    pub fn html(&self) -> Html {
+        let cell = |tag: &str, align: Align, inner: &Html| {
+            let class = if align == Align::Right { " class=\"number\"" } else { "" };
+            format!("<{tag}{class}>{}</{tag}>", inner.0)
+        };
+        let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
+        for &(name, align) in &self.columns {
+            out += &cell("th", align, &Html::text(name));
+        }
+        out += "</tr></thead>\n<tbody>\n";
+        for row in &self.rows {
+            out += "<tr>";
+            for (inner, &(_, align)) in row.iter().zip(&self.columns) {
+                out += &cell("td", align, inner);
+            }
+            out += "</tr>\n";
+        }
+        Html(out + "</tbody></table></div>\n")
+    }
+}
+
+/// A number with what it counts.
+#[derive(Debug, Clone)]
+pub struct Card {
+    /// The number.
+    pub value: String,
+    /// What it counts.
+    pub label: &'static str,
+    /// What else to know of it.
+    pub note: String,
+}
+
+/// Cards side by side.
+pub fn cards(cards: &[Card]) -> Html {
+    let card = |card: &Card| {
+        let value = Html::element("div", "value", Html::text(&card.value));
+        let label = Html::element("div", "label", Html::text(card.label));
+        let note = Html::element("div", "note", Html::text(&card.note));
+        Html::element("div", "card", value.and(label).and(note))
+    };
+    Html::element("div", "cards", cards.iter().map(card).collect())
+}
+
+/// A chart or another figure under its title, with what it shows in words.
+pub fn figure(title: &'static str, content: Html, caption: impl Into<Html>) -> Html {
+    let heading = Html::element("h3", "", Html::text(title));
+    let caption = Html::element("figcaption", "", caption.into());
+    Html::element("figure", "", heading.and(content).and(caption))
+}
+
+/// Figures side by side as far as there is room.
+pub fn figures(figures: impl IntoIterator<Item = Html>) -> Html {
+    Html::element("div", "figures", figures.into_iter().collect())
+}
+
+/// What opens on a click.
+pub fn details(summary: impl Into<Html>, inner: Html) -> Html {
+    let summary = Html::element("summary", "", summary.into());
+    Html::element("details", "", summary.and(inner))
+}
+
+/// Text with its line breaks and indents.
+pub fn code_block(text: &str) -> Html {
+    Html::element("pre", "", Html::text(text))
+}
+
+/// A hash, a path or another text of machines.
+pub fn code(text: impl Display) -> Html {
+    Html(format!("<code>{}</code>", escape(&text.to_string())))
+}
+
+/// Terms with what they mean.
+pub fn definitions(terms: &[(&'static str, &'static str)]) -> Html {
+    let term = |(term, meaning): &(&'static str, &'static str)| {
+        let term = Html::element("dt", "", Html::text(term));
+        Html::element("div", "", term.and(Html::element("dd", "", Html::text(meaning))))
+    };
+    Html::element("dl", "", terms.iter().map(term).collect())
+}
+
+/// One part of a page.
+#[derive(Debug, Clone)]
+pub struct Section {
+    /// What links lead to.
+    pub id: &'static str,
+    /// Its heading.
+    pub title: &'static str,
+    /// What the reader is looking at, for someone who does not know the field.
+    pub intro: Html,
+    /// The rest.
+    pub body: Html,
+}
+
+/// A page.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// In the window's bar and at the top.
+    pub title: String,
+    /// Under the title.
+    pub subtitle: Html,
+    /// Its parts.
+    pub sections: Vec<Section>,
+    /// Data for programs, by name, kept in the page and not shown.
+    pub data: Vec<(&'static str, String)>,
+}
+
+const STYLE: &str = include_str!("page.css");
+
+impl Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = escape(&self.title);
+        writeln!(f, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")?;
+        writeln!(f, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
+        writeln!(f, "<meta name=\"color-scheme\" content=\"light dark\">")?;
+        // Without an icon of its own a browser asks the server for one.
+        writeln!(f, "<link rel=\"icon\" href=\"data:,\">")?;
+        writeln!(f, "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>")?;
+        writeln!(f, "<header><h1>{title}</h1>\n{}</header>\n<nav>", self.subtitle.0)?;
+        for Section { id, title, .. } in &self.sections {
+            writeln!(f, "<a href=\"#{id}\">{}</a>", escape(title))?;
+        }
+        writeln!(f, "</nav>\n<main>")?;
+        for Section { id, title, intro, body } in &self.sections {
+            writeln!(f, "<section id=\"{id}\"><h2>{}</h2>", escape(title))?;
+            if !intro.is_empty() {
+                writeln!(f, "<p class=\"intro\">{}</p>", intro.0)?;
+            }
+            writeln!(f, "{}</section>", body.0)?;
+        }
+        writeln!(f, "</main>")?;
+        for (name, data) in &self.data {
+            let data = data.replace('<', "\\u003c");
+            writeln!(f, "{}{data}</script>", data_tag(name))?;
+        }
+        writeln!(f, "</body>\n</html>")
+    }
+}
+
+fn data_tag(name: &str) -> String {
+    format!("<script type=\"application/json\" id=\"{name}\">")
+}
+
+/// The data that a [`Page`] was given under `name`, from its text.
+pub fn data<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = page.split_once(&data_tag(name))?;
+    rest.split_once("</script>").map(|(data, _)| data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_never_becomes_a_tag_an_attribute_or_an_entity() {
+        let text = Html::text("<script>alert('x')</script> \"&amp;\u{1b}");
+        assert_eq!(
+            text.as_str(),
+            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &quot;&amp;amp;\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn data_come_back_out_of_a_page_whatever_they_hold() {
+        let json = r#"{"name":"</script><b>"}"#;
+        let page = Page {
+            title: "a < b".into(),
+            subtitle: Html::default(),
+            sections: Vec::new(),
+            data: vec![("run", json.into())],
+        };
+        let page = page.to_string();
+        assert!(page.contains("<title>a &lt; b</title>"), "{page}");
+        let found = data(&page, "run").unwrap();
+        let parsed: serde_json::Value = serde_json::from_str(found).unwrap();
+        assert_eq!(parsed["name"], "</script><b>");
+        assert_eq!(data(&page, "other"), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "a cell for every column")]
+    fn a_row_has_a_cell_for_every_column() {
+        Table::new(&[("a", Align::Left), ("b", Align::Right)]).row(vec!["1".into()]);
+    }
+}
