@@ -5,6 +5,7 @@ mod detach;
 mod dry_run;
 mod inspect;
 mod preprocess;
+mod report;
 pub mod progress;
 mod render;
 mod signals;
@@ -41,6 +42,8 @@ pub enum Command {
     Render(render::RenderArgs),
     #[allow(missing_docs)]
     Verify(verify::VerifyArgs),
+    #[allow(missing_docs)]
+    Report(report::ReportArgs),
 }
 
 impl Cli {
@@ -57,6 +60,7 @@ impl Cli {
             Command::Preprocess(args) => args.run(),
             Command::Render(args) => args.run(),
             Command::Verify(args) => args.run(),
+            Command::Report(args) => args.run(),
         }
     }
 }

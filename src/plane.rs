@@ -70,7 +70,9 @@ impl<T> Plane<T> {
 }
 
 /// A rectangle in pixels of the image it names, origin at the top left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Rect {
     /// First column.
     pub left: usize,

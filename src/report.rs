@@ -1,6 +1,47 @@
 //! One self-contained HTML file to look at: it opens offline and asks the network for nothing.
+//!
+//! [`page`], [`svg`] and [`gallery`] build any page; [`dataset`] is the page of a release. In:
+//! the folder of a release, the timing of the run that made it if there was one, and the
+//! dataset's folder if it can be reached. Out: `report.html` in the release.
+//!
+//! Only the columns that are counted are read, batch by batch; pixels are read of the few
+//! images shown. Nothing beyond the dataset's own ids identifies a patient.
 
 pub mod page;
 pub mod number;
 pub mod svg;
 pub mod gallery;
+pub mod dataset;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use dataset::timing::Run;
+
+use crate::error::Fault;
+use crate::store;
+
+/// Writes `report.html` of the release in `folder` and gives its path.
+///
+/// `input` is the folder of the dataset, for the pictures before cropping. Without a `run`, the
+/// timing of an earlier report on the same plan is kept.
+///
+/// # Errors
+/// A [`Fault`] if the release cannot be read or the page not be written.
+pub fn write(folder: &Path, input: Option<&Path>, run: Option<Run>) -> Result<PathBuf, Fault> {
+    let path = folder.join("report.html");
+    let release = dataset::Release::read(folder)?;
+    let run = run.or_else(|| earlier_run(&path, &release.plan_sha256));
+    let page = dataset::page(&release, input, run)?;
+    let aside = folder.join(".tmp");
+    fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    store::replace(folder, &path, page.to_string().as_bytes())?;
+    Ok(path)
+}
+
+/// The timing that the report in `path` holds, if it is of this plan.
+fn earlier_run(path: &Path, plan_sha256: &str) -> Option<Run> {
+    let page = fs::read_to_string(path).ok()?;
+    let kept: dataset::timing::Kept = serde_json::from_str(page::data(&page, "run")?).ok()?;
+    (kept.plan_sha256 == plan_sha256).then_some(kept.run)
+}

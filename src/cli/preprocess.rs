@@ -15,6 +15,7 @@ use crate::flow::{Meters, Stop};
 use crate::preprocess::plan::Plan;
 use crate::preprocess::sink::Summary;
 use crate::preprocess::{self, Control};
+use crate::report::{self, Run};
 
 /// Turn a dataset into a verified release of shards.
 ///
@@ -115,6 +116,9 @@ impl PreprocessArgs {
         let summary = preprocess::run(&plan, &control);
         progress.finish();
         let summary = summary?;
+        if summary.complete() {
+            report::write(&config.output, Some(&config.dataset.input), Run::of(&summary))?;
+        }
         if self.json {
             print(&serde_json::to_string(&summary).expect("plain data becomes JSON"));
         } else {

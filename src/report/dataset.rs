@@ -1,0 +1,145 @@
+//! The page of a release: what is in it, what is not and why, and what to look at.
+
+mod rows;
+mod tally;
+mod glance;
+mod quarantine;
+mod contents;
+mod folds;
+mod crops;
+mod before;
+mod quality;
+pub mod timing;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::page::{Html, Page};
+use crate::dataset::folds::Audit;
+use crate::error::Fault;
+use crate::shard::manifest::{Counts, Entry, PlanFacts};
+use crate::shard::release;
+use tally::Tally;
+use timing::{Kept, Run};
+
+/// A release as it lies there, complete or not.
+#[derive(Debug)]
+pub struct Release {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// What was to be done.
+    pub plan: PlanFacts,
+    /// SHA-256 of `plan`.
+    pub plan_sha256: String,
+    /// Version of the tool that finished it; `None` while it is not.
+    pub tool: Option<String>,
+    /// What became of every image listed.
+    pub counts: Counts,
+    /// The folds; `None` while it is not finished.
+    pub folds: Option<Audit>,
+    /// The finished shards, in the plan's order.
+    pub shards: Vec<Entry>,
+}
+
+impl Release {
+    /// Reads what the folder says of itself: its manifest, or the plan and the shards finished
+    /// so far.
+    ///
+    /// # Errors
+    /// [`Fault::NoManifest`] if it is no release, and what [`release::read_manifest`] has.
+    pub fn read(folder: &Path) -> Result<Self, Fault> {
+        match (release::read_manifest(folder), release::read_plan(folder)?) {
+            (Err(Fault::NoManifest { .. }), Some(plan)) => Self::begun(folder, plan),
+            (manifest, _) => {
+                let manifest = manifest?;
+                Ok(Self {
+                    folder: folder.into(),
+                    plan: manifest.plan,
+                    plan_sha256: manifest.plan_sha256,
+                    tool: Some(manifest.tool),
+                    counts: manifest.counts,
+                    // A later tool may audit more; its report is then without this part.
+                    folds: serde_json::from_value(manifest.folds).ok(),
+                    shards: manifest.shards,
+                })
+            }
+        }
+    }
+
+    fn begun(folder: &Path, plan: PlanFacts) -> Result<Self, Fault> {
+        let entries = folder.join("manifest");
+        let mut shards = BTreeMap::new();
+        for file in fs::read_dir(&entries).map_err(Fault::io(&entries))? {
+            let path = file.map_err(Fault::io(&entries))?.path();
+            let text = fs::read(&path).map_err(Fault::io(&path))?;
+            let entry: Entry =
+                serde_json::from_slice(&text).map_err(|source| Fault::Json { path, source })?;
+            shards.insert(entry.shard, entry);
+        }
+        let sum = |of: fn(&Entry) -> usize| shards.values().map(of).sum::<usize>();
+        let counts = Counts {
+            listed: plan.images + plan.missing + plan.strays,
+            written: sum(|entry| entry.rows),
+            rejected: sum(|entry| entry.rejected.len()) + plan.strays,
+            missing: plan.missing,
+            unreached: plan.images - sum(|entry| entry.planned),
+        };
+        Ok(Self {
+            folder: folder.into(),
+            plan_sha256: plan.sha256(),
+            plan,
+            tool: None,
+            counts,
+            folds: None,
+            shards: shards.into_values().collect(),
+        })
+    }
+
+    /// Whether every image listed was reached.
+    pub fn is_complete(&self) -> bool {
+        self.tool.is_some() && self.counts.unreached == 0
+    }
+}
+
+/// The page of `release`, with pictures from before cropping out of the dataset in `input`.
+///
+/// # Errors
+/// A [`Fault`] if a shard or the quarantine cannot be read.
+pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result<Page, Fault> {
+    let mut tally = Tally::default();
+    rows::each(release, |row| tally.add(row))?;
+    let name = fs::canonicalize(&release.folder).unwrap_or_else(|_| release.folder.clone());
+    let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut sections = vec![
+        glance::section(release, &tally),
+        quarantine::section(release)?,
+        contents::section(&tally),
+    ];
+    sections.extend(folds::section(release, &tally));
+    sections.extend(crops::section(release, &mut tally, input)?);
+    sections.extend(quality::section(&tally));
+    sections.extend(run.as_ref().map(timing::section));
+    sections.push(settings::section(release));
+    sections.push(settings::words());
+    let kept = run.map(|run| {
+        let kept = Kept { plan_sha256: release.plan_sha256.clone(), run };
+        ("run", serde_json::to_string(&kept).expect("plain data becomes JSON"))
+    });
+    Ok(Page {
+        title: format!("Release {name}"),
+        subtitle: subtitle(release),
+        sections,
+        data: kept.into_iter().collect(),
+    })
+}
+
+fn subtitle(release: &Release) -> Html {
+    let tool = release.tool.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"));
+    let text = format!(
+        "Mammograms turned into training shards by mammo-pipe {tool} · plan {}",
+        &release.plan_sha256[..12.min(release.plan_sha256.len())]
+    );
+    Html::element("p", "subtitle", Html::text(text))
+}

@@ -1,0 +1,96 @@
+//! The source's frame again, small, in the grey scale that its row was made with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::rows::Row;
+use crate::config::{DecodeConfig, WindowConfig};
+use crate::error::Reject;
+use crate::plane::{Plane, Rect};
+use crate::preprocess::decode::{self, Decoder};
+use crate::preprocess::read::{self, ReadError};
+use crate::preprocess::roi::{self, Finder};
+use crate::preprocess::{look, window};
+use crate::report::gallery::Thumbnail;
+use crate::store;
+
+/// Where sources are, and how they are looked at.
+pub struct Sources {
+    input: PathBuf,
+    decode: DecodeConfig,
+    window: WindowConfig,
+    decoder: Decoder,
+    finder: Finder,
+}
+
+impl Sources {
+    /// The dataset in `input`, under the settings of a release.
+    ///
+    /// # Errors
+    /// A sentence for the reader of the page.
+    pub fn new(input: Option<&Path>, settings: &Value) -> Result<Self, String> {
+        let input = input.ok_or(
+            "The dataset's folder was not given, so the frames before cropping are drawn as \
+             outlines. To see them: mammo-pipe report RELEASE --dataset DIR",
+        )?;
+        if !input.is_dir() {
+            let input = input.display();
+            return Err(format!("{input} cannot be reached: the frames are drawn as outlines."));
+        }
+        Ok(Self {
+            input: input.into(),
+            decode: part(settings, "decode")?,
+            window: part(settings, "window")?,
+            decoder: Decoder::default(),
+            finder: Finder::default(),
+        })
+    }
+
+    /// The whole frame of the image in `row`.
+    ///
+    /// # Errors
+    /// A sentence on why there is none.
+    pub fn frame(&mut self, row: &Row) -> Result<Thumbnail, String> {
+        let bytes = fs::read(self.input.join(&row.source_path))
+            .map_err(|error| format!("{}: {error}", row.source_path))?;
+        if store::sha256(&bytes) != row.source_sha256 {
+            return Err("the file is another one now than when it was processed".into());
+        }
+        let grey = self.grey(bytes).map_err(|reject| reject.to_string())?;
+        Ok(Thumbnail::new(&grey))
+    }
+
+    /// The steps of the run up to its grey scale, on the look alone.
+    fn grey(&mut self, bytes: Vec<u8>) -> Result<Plane<u16>, Reject> {
+        if bytes.is_empty() {
+            return Err(ReadError::Empty.into());
+        }
+        let (header, pixel_data) = read::open(bytes.into(), self.decode.max_pixels)?;
+        let levels = decode::levels(&header, &pixel_data)?;
+        let look::Taken { look, reduction, .. } =
+            look::take(&mut self.decoder, &header, &pixel_data, levels, 0)?;
+        let linear = look::linear(&look, &header);
+        let padding = look::padding(&look, &header);
+        let found = self.finder.find(&roi::Look {
+            pixels: &linear,
+            padding: padding.as_ref(),
+            reduction,
+            source: (header.layout.columns.into(), header.layout.rows.into()),
+        });
+        let range = look::range(&look, &linear, padding.as_ref(), found.air, &self.window);
+        let lut = window::lut(&header.display, &header.layout, &self.window, range)?;
+        let mut grey = Plane::default();
+        let whole = Rect::whole(look.pixels.width(), look.pixels.height());
+        lut.apply(&look.pixels, whole, &mut grey);
+        Ok(grey)
+    }
+}
+
+fn part<T: DeserializeOwned>(settings: &Value, name: &str) -> Result<T, String> {
+    serde_json::from_value(settings[name].clone()).map_err(|error| {
+        format!("The release's {name} settings are of another version of mammo-pipe ({error}).")
+    })
+}

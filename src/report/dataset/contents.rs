@@ -1,0 +1,134 @@
+//! What the images are: where and how they were taken, how they were stored.
+
+use super::tally::{Counter, Machine, Tally};
+use super::{Html, tally};
+use crate::report::number::{count, of, percent, short};
+use crate::report::page::{Align, Section, Table, figure, figures};
+use crate::report::svg::{Bar, MOST_BARS, bars};
+
+/// The section.
+pub fn section(tally: &Tally) -> Section {
+    let body = if tally.all.images == 0 {
+        Html::paragraph("No image was written.".into())
+    } else {
+        figures(charts(tally)).and(machines(tally))
+    };
+    Section {
+        id: "contents",
+        title: "What is in it",
+        intro: "The images written, by what the table says of them (site, machine, view, side, \
+                density, age) and by what their files say (how pixels are compressed, which grey \
+                is white, how many pixels and bits)."
+            .into(),
+        body,
+    }
+}
+
+fn charts(tally: &Tally) -> Vec<Html> {
+    let chart = |title, counter: &Counter, caption: &'static str| {
+        figure(title, images(counter, tally.all.images), caption)
+    };
+    let mut all = vec![
+        chart("Site", &tally.sites, "Where the image was taken."),
+        chart("Machine", &tally.machine, "Which mammography unit took it."),
+        chart(
+            "View",
+            &tally.views,
+            "CC: from above. MLO: oblique, with the chest muscle. Others are extra views.",
+        ),
+        chart("Side", &tally.sides, "The patient's left (L) or right (R) breast."),
+        chart(
+            "Transfer syntax",
+            &tally.syntaxes,
+            "How the file stores its pixels; it decides the time to decode.",
+        ),
+        chart(
+            "Photometric interpretation",
+            &tally.photometric,
+            "MONOCHROME1 stores black as the highest value; it is inverted, so that here every \
+             breast is bright on dark air.",
+        ),
+        chart("Frame size", &tally.sizes, "Columns × rows of the source image."),
+        chart("Bits stored", &tally.bits, "Bits of a pixel's value in the source."),
+        chart(
+            "Grey scale",
+            &tally.windows,
+            "Which rule turned stored values into grey (DICOM's VOI LUT).",
+        ),
+        chart("Density", &tally.densities, "ACR's letters, from A (fatty) to D (extremely dense)."),
+        chart("Implant", &tally.implants, "As the table says."),
+    ];
+    if let Some((mean, _)) = tally.age.mean_and_least() {
+        let unknown = tally.all.images - tally.age.total();
+        all.push(figure(
+            "Age",
+            tally.age.chart("s0", "years"),
+            format!("Mean {} years; not given for {}.", short(mean), of(unknown, "image")),
+        ));
+    }
+    all
+}
+
+/// Bars of the most frequent values, and one of all others.
+pub fn images(counter: &Counter, total: usize) -> Html {
+    let all = counter.by_frequency();
+    let bar = |label: String, n: usize| Bar {
+        label,
+        value: n as f64,
+        text: format!("{} · {}", count(n), percent(n, total)),
+    };
+    let shown = if all.len() > MOST_BARS { MOST_BARS - 1 } else { all.len() };
+    let mut list: Vec<Bar> =
+        all[..shown].iter().map(|(value, share)| bar((*value).to_owned(), share.images)).collect();
+    if shown < all.len() {
+        let rest = all[shown..].iter().map(|(_, share)| share.images).sum();
+        list.push(bar(format!("{} others", count(all.len() - shown)), rest));
+    }
+    bars(&list, "s0", None)
+}
+
+fn machines(tally: &Tally) -> Html {
+    let mut table = Table::new(&[
+        ("Machine", Align::Left),
+        ("Site", Align::Left),
+        ("Patients", Align::Right),
+        ("Images", Align::Right),
+        ("With cancer", Align::Right),
+        ("Frame size", Align::Left),
+        ("Transfer syntax", Align::Left),
+        ("Photometric", Align::Left),
+        ("Bits", Align::Left),
+        ("Grey scale", Align::Left),
+        ("Mean confidence", Align::Right),
+    ]);
+    let mut machines: Vec<_> = tally.machines.iter().collect();
+    machines.sort_by_key(|(_, machine)| std::cmp::Reverse(machine.share.images));
+    for (id, machine) in machines {
+        let tally::Share { images, labelled, cancer } = machine.share;
+        let Machine { sites, sizes, syntaxes, photometric, bits, windows, .. } = machine;
+        table.row(vec![
+            Html::text(id.map_or("not given".into(), |id| id.to_string())),
+            values(sites),
+            Html::text(count(machine.patients.len())),
+            Html::text(count(images)),
+            Html::text(percent(cancer, labelled)),
+            values(sizes),
+            values(syntaxes),
+            values(photometric),
+            values(bits),
+            values(windows),
+            Html::text(format!("{:.2}", machine.confidence / images as f64)),
+        ]);
+    }
+    Html::element("h3", "", "By machine".into()).and(table.html())
+}
+
+/// The most frequent values in a cell.
+fn values(counter: &Counter) -> Html {
+    let all = counter.by_frequency();
+    let mut names: Vec<String> = all.iter().take(3).map(|(value, _)| (*value).to_owned()).collect();
+    if all.len() > 3 {
+        names.push(format!("{} more", all.len() - 3));
+    }
+    Html::text(names.join(", "))
+}

@@ -1,0 +1,209 @@
+//! How the breasts were found and cut out: figures, and pictures to judge by.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use super::before::Sources;
+use super::contents::images;
+use super::rows::Row;
+use super::tally::{TYPICAL, Tally};
+use super::{Html, Release};
+use crate::error::Fault;
+use crate::plane::Plane;
+use crate::report::gallery::{Item, Mark, Picture, Thumbnail, gallery};
+use crate::report::number::short;
+use crate::report::page::{Section, code, figure, figures};
+use crate::report::svg::Histogram;
+use crate::shard::image::Rows;
+use crate::shard::reader::ShardReader;
+
+/// The section; none without a row. Takes the rows that the galleries show out of `tally`.
+///
+/// # Errors
+/// A [`Fault`] if a shard cannot be read.
+pub fn section(
+    release: &Release,
+    tally: &mut Tally,
+    input: Option<&Path>,
+) -> Result<Option<Section>, Fault> {
+    if tally.all.images == 0 {
+        return Ok(None);
+    }
+    let least = tally.least_certain.take();
+    let shown: HashSet<_> = least.iter().map(|row| row.place).collect();
+    let mut typical = tally.typical.take();
+    typical.retain(|row| !shown.contains(&row.place));
+    typical.truncate(TYPICAL);
+
+    let mut outputs = outputs(release, least.iter().chain(&typical))?;
+    let (mut sources, absence) = match Sources::new(input, &release.plan.settings) {
+        Ok(sources) => (Some(sources), Html::default()),
+        Err(why) => (None, Html::element("p", "note", Html::text(why))),
+    };
+    let mut items = |rows: &[Row]| -> Vec<Item> {
+        rows.iter().map(|row| item(row, sources.as_mut(), outputs.remove(&row.place))).collect()
+    };
+    let heading = |text: &'static str| Html::element("h3", "", Html::text(text));
+    let mut body = figures(charts(tally))
+        .and(heading("The least certain first"))
+        .and(absence)
+        .and(Html::paragraph(Html::fixed(LEGEND)))
+        .and(gallery(&items(&least)));
+    if !typical.is_empty() {
+        body = body.and(heading("Typical ones, drawn at random")).and(gallery(&items(&typical)));
+    }
+    Ok(Some(Section {
+        id: "crops",
+        title: "Crops",
+        intro: "Most of a frame is air. The breast is found on a reduced image, and only its box \
+                is kept, so that it fills the output. What to look for: a breast cut off, or a \
+                box drawn around something else."
+            .into(),
+        body,
+    }))
+}
+
+const LEGEND: &str = "In each pair, at the left the source's frame with \
+    <span class=\"key breast\">the breast's box</span> and \
+    <span class=\"key crop\">what was cut out</span>; at the right the image of the release.";
+
+fn charts(tally: &Tally) -> Vec<Html> {
+    let about = |histogram: &Histogram| match histogram.mean_and_least() {
+        Some((mean, least)) => format!("Mean {}, least {}.", short(mean), short(least)),
+        None => "Not known.".into(),
+    };
+    vec![
+        figure(
+            "Confidence",
+            tally.confidence.chart("s0", "confidence of the box"),
+            format!("Images by confidence, 1 being best. {}", about(&tally.confidence)),
+        ),
+        figure(
+            "Size of the breast's box",
+            tally.box_share.chart("s0", "share of the frame"),
+            format!("Images by the share of the frame. {}", about(&tally.box_share)),
+        ),
+        figure(
+            "Method",
+            images(&tally.methods, tally.all.images),
+            "air: what stands out from the darkest frequent grey. second air, otsu, inverted: \
+             fallbacks for odd backgrounds. whole frame: nothing was convincing.",
+        ),
+    ]
+}
+
+fn item(row: &Row, sources: Option<&mut Sources>, output: Option<Output>) -> Item {
+    let (before, why) = match sources.map(|sources| sources.frame(row)) {
+        None => (None, String::new()),
+        Some(Ok(thumbnail)) => (Some(thumbnail), String::new()),
+        Some(Err(why)) => (None, format!("No source: {why}.")),
+    };
+    let mut pictures = vec![Picture {
+        label: "before: the source's frame",
+        size: row.size,
+        content: before,
+        marks: vec![
+            Mark { class: "crop", rect: row.crop },
+            Mark { class: "breast", rect: row.breast },
+        ],
+    }];
+    pictures.extend(output.map(|Output { size, thumbnail }| Picture {
+        label: "after: the image of the release",
+        size,
+        content: Some(thumbnail),
+        marks: Vec::new(),
+    }));
+    Item { pictures, caption: caption(row).and_text(why) }
+}
+
+fn caption(row: &Row) -> Html {
+    let confidence = row.confidence.map_or("–".into(), |c| format!("{c:.2}"));
+    let method = row.method.as_deref().unwrap_or("no method").replace('_', " ");
+    let head = Html::element("b", "", Html::text(confidence)).and_text(format!(" {method}"));
+    let number = |n: Option<i64>| n.map_or("not given".into(), |n| n.to_string());
+    let mut facts = vec![
+        [row.laterality.as_deref().unwrap_or("?"), row.view.as_deref().unwrap_or("?")].join(" "),
+        format!("machine {}", number(row.machine)),
+    ];
+    facts.extend((row.cancer == Some(true)).then(|| "cancer".to_owned()));
+    facts.extend(row.mirrored.then(|| "mirrored".to_owned()));
+    facts.extend(row.flags().map(|flag| format!("⚑ {}", flag.replace('_', " "))));
+    let ids = Html::text("patient ")
+        .and(code(&row.patient_id))
+        .and_text(" image ")
+        .and(code(&row.image_id));
+    Html::element("div", "", head.and_text(format!(" · {}", facts.join(" · "))))
+        .and(Html::element("div", "ids", ids))
+}
+
+/// An image of the release.
+struct Output {
+    size: (usize, usize),
+    thumbnail: Thumbnail,
+}
+
+/// The images of `rows`, by place.
+fn outputs<'a>(
+    release: &Release,
+    rows: impl Iterator<Item = &'a Row>,
+) -> Result<HashMap<(usize, usize), Output>, Fault> {
+    let mut wanted: BTreeMap<usize, HashSet<usize>> = BTreeMap::new();
+    rows.for_each(|row| {
+        wanted.entry(row.place.0).or_default().insert(row.place.1);
+    });
+    let mut outputs = HashMap::new();
+    for (shard, mut wanted) in wanted {
+        let file = release.shards[shard].file.as_ref().expect("a row came out of it");
+        let path = release.folder.join(file);
+        let damaged = |reason: String| Fault::Shard { path: path.clone(), reason };
+        let reader = ShardReader::open(&path, Some(&["image_id", "checksum", "image"]))?;
+        let layout = Layout::of(&reader).map_err(damaged)?;
+        let mut first = 0;
+        for batch in reader {
+            let batch = batch?;
+            let rows = Rows::of(&batch).map_err(damaged)?;
+            for i in (0..batch.num_rows()).filter(|i| wanted.remove(&(first + i))) {
+                let grey = layout.grey(&rows.pixels(i)).map_err(damaged)?;
+                let size = (layout.width, layout.height);
+                let thumbnail = Thumbnail::new(&grey);
+                outputs.insert((shard, first + i), Output { size, thumbnail });
+            }
+            if wanted.is_empty() {
+                break;
+            }
+            first += batch.num_rows();
+        }
+    }
+    Ok(outputs)
+}
+
+/// How the bytes of an image are to be read.
+struct Layout {
+    width: usize,
+    height: usize,
+    is_u16: bool,
+}
+
+impl Layout {
+    fn of(reader: &ShardReader) -> Result<Self, String> {
+        let schema = reader.schema();
+        let about = schema.field_with_name("image").map_err(|e| e.to_string())?.metadata();
+        let number = |key: &str| about.get(key).and_then(|text| text.parse().ok());
+        let (width, height) = number("width").zip(number("height")).ok_or("image has no size")?;
+        let is_u16 = about.get("dtype").is_some_and(|dtype| dtype == "uint16");
+        Ok(Self { width, height, is_u16 })
+    }
+
+    /// The pixels over the full range of 16 bits.
+    fn grey(&self, bytes: &[u8]) -> Result<Plane<u16>, String> {
+        let pixels: Vec<u16> = match self.is_u16 {
+            true => bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect(),
+            false => bytes.iter().map(|&v| u16::from(v) * 257).collect(),
+        };
+        let need = self.width * self.height;
+        if pixels.len() != need || need == 0 {
+            return Err(format!("an image has {} pixels, its size says {need}", pixels.len()));
+        }
+        Ok(Plane::new(self.width, self.height, pixels))
+    }
+}

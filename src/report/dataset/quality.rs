@@ -1,0 +1,64 @@
+//! What decoded, yet looks broken.
+
+use super::Html;
+use super::tally::{Quality, Tally};
+use crate::report::number::{count, of, percent, short};
+use crate::report::page::{Align, Section, Table};
+
+/// The section; none if the release has no such columns.
+pub fn section(tally: &Tally) -> Option<Section> {
+    if tally.quality.is_empty() {
+        return None;
+    }
+    let mut flags = Table::new(&[
+        ("Flag", Align::Left),
+        ("Value", Align::Left),
+        ("Images", Align::Right),
+        ("Share", Align::Right),
+    ]);
+    let mut measures = Table::new(&[
+        ("Measure", Align::Left),
+        ("Least", Align::Right),
+        ("Mean", Align::Right),
+        ("Greatest", Align::Right),
+    ]);
+    let (mut any_flag, mut any_measure) = (false, false);
+    for (name, Quality { words, measured }) in &tally.quality {
+        let name = name.replace('_', " ");
+        for (word, share) in words.by_frequency().iter().filter(|(word, _)| *word != "false") {
+            any_flag = true;
+            flags.row(vec![
+                Html::text(&name),
+                Html::text(if *word == "true" { "raised" } else { word }),
+                Html::text(count(share.images)),
+                Html::text(percent(share.images, tally.all.images)),
+            ]);
+        }
+        if let Some((sum, least, most, n)) = measured {
+            any_measure = true;
+            let cells = [*least, sum / *n as f64, *most].map(|value| Html::text(short(value)));
+            measures.row(std::iter::once(Html::text(&name)).chain(cells).collect());
+        }
+    }
+    let mut body = Html::paragraph(Html::text(format!(
+        "{} raised for {} of {}.",
+        if any_flag { "Flags are" } else { "No flag is" },
+        of(tally.flagged, "image"),
+        count(tally.all.images)
+    )));
+    if any_flag {
+        body = body.and(flags.html());
+    }
+    if any_measure {
+        body = body.and(measures.html());
+    }
+    Some(Section {
+        id: "quality",
+        title: "Quality",
+        intro: "A damaged file can decode without any error. These checks look at what came out: \
+                how much is air, how many greys there are, how much is burnt out, whether there \
+                is a torn seam. A flag asks for a look; it removes nothing."
+            .into(),
+        body,
+    })
+}

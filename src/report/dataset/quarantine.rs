@@ -1,0 +1,125 @@
+//! What is not in the release, by reason, with examples.
+
+use std::collections::BTreeMap;
+
+use super::{Html, Release};
+use crate::error::Fault;
+use crate::report::number::{count, of};
+use crate::report::page::{Align, Section, Table, code};
+use crate::shard::manifest::Quarantined;
+
+/// Reasons shown; the rest is in `quarantine.csv`.
+const MOST_REASONS: usize = 60;
+/// Examples of each.
+const EXAMPLES: usize = 3;
+
+/// Images that share a reason.
+#[derive(Debug, Default)]
+struct Group {
+    images: usize,
+    examples: Vec<Quarantined>,
+}
+
+/// The section.
+///
+/// # Errors
+/// [`Fault::Io`] if `quarantine.csv` cannot be read.
+pub fn section(release: &Release) -> Result<Section, Fault> {
+    let mut groups = BTreeMap::new();
+    each(release, |row| {
+        let group: &mut Group = groups.entry((row.stage.clone(), alike(&row.reason))).or_default();
+        group.images += 1;
+        if group.examples.len() < EXAMPLES {
+            group.examples.push(row);
+        }
+    })?;
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.images));
+
+    let body = if groups.is_empty() {
+        Html::paragraph("Nothing: every image listed could be read.".into())
+    } else {
+        table(&groups)
+    };
+    Ok(Section {
+        id: "aside",
+        title: "Set aside",
+        intro: "Images that could not be turned into a row, with the step that refused them and \
+                what it found. Reasons that differ in their numbers only are counted together; \
+                the full list is quarantine.csv."
+            .into(),
+        body,
+    })
+}
+
+fn table(groups: &[((String, String), Group)]) -> Html {
+    let mut table = Table::new(&[
+        ("Images", Align::Right),
+        ("Step", Align::Left),
+        ("What was found", Align::Left),
+        ("For example", Align::Left),
+    ]);
+    for ((stage, _), group) in groups.iter().take(MOST_REASONS) {
+        let reason = &group.examples[0].reason;
+        let examples = group.examples.iter().map(|example| {
+            let row = example.split.zip(example.line);
+            let row = row.map(|(split, n)| format!(", line {n} of the {} table", split.as_str()));
+            let differs = (example.reason != *reason).then(|| format!(": {}", example.reason));
+            let text = code(&example.path).and_text(row.unwrap_or_default());
+            Html::element("div", "example", text.and_text(differs.unwrap_or_default()))
+        });
+        table.row(vec![
+            Html::text(count(group.images)),
+            Html::text(stage),
+            Html::text(reason),
+            examples.collect(),
+        ]);
+    }
+    let rest = groups.len().saturating_sub(MOST_REASONS);
+    let rest = match rest {
+        0 => Html::default(),
+        n => Html::paragraph(Html::text(format!("And {} more.", of(n, "rarer reason")))),
+    };
+    table.html().and(rest)
+}
+
+/// Calls `take` with all that is set aside: from `quarantine.csv` if the release is finished,
+/// else from its shards' entries.
+fn each(release: &Release, mut take: impl FnMut(Quarantined)) -> Result<(), Fault> {
+    let path = release.folder.join("quarantine.csv");
+    if release.tool.is_none() || !path.exists() {
+        let rejected = release.shards.iter().flat_map(|shard| &shard.rejected);
+        rejected.cloned().for_each(take);
+        return Ok(());
+    }
+    let damaged = |error: csv::Error| Fault::Io { path: path.clone(), source: error.into() };
+    let mut reader = csv::Reader::from_path(&path).map_err(damaged)?;
+    for row in reader.deserialize() {
+        take(row.map_err(damaged)?);
+    }
+    Ok(())
+}
+
+/// The reason with every number made `#`, so that like goes to like.
+fn alike(reason: &str) -> String {
+    let mut out = String::with_capacity(reason.len());
+    for c in reason.chars() {
+        match c {
+            '0'..='9' if out.ends_with('#') => {}
+            '0'..='9' => out.push('#'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_that_differ_in_their_numbers_are_one() {
+        assert_eq!(alike("needs 12 bytes, has 7"), alike("needs 4 bytes, has 1024"));
+        assert_ne!(alike("needs 12 bytes"), alike("needs bytes"));
+    }
+}

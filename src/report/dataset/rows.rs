@@ -1,0 +1,218 @@
+//! The rows of a release without their pixels, one after the other.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
+use arrow::record_batch::RecordBatch;
+
+use super::Release;
+use crate::error::Fault;
+use crate::plane::Rect;
+use crate::shard::reader::ShardReader;
+
+/// What the page takes from a row. What a release lacks, or a row leaves empty, is `None`.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs)]
+pub struct Row {
+    /// Index among the release's shards, and of the row in that one.
+    pub place: (usize, usize),
+    pub split: Option<String>,
+    pub patient_id: String,
+    pub image_id: String,
+    pub site: Option<i64>,
+    pub machine: Option<i64>,
+    pub laterality: Option<String>,
+    pub view: Option<String>,
+    pub age: Option<f64>,
+    pub cancer: Option<bool>,
+    pub implant: Option<bool>,
+    pub density: Option<String>,
+    pub role: Option<String>,
+    pub fold: Option<i64>,
+    pub source_path: String,
+    pub source_sha256: String,
+    pub syntax: Option<String>,
+    pub photometric: Option<String>,
+    pub bits: Option<i64>,
+    /// Columns and rows of the source.
+    pub size: (usize, usize),
+    pub window: Option<String>,
+    pub breast: Rect,
+    pub crop: Rect,
+    pub mirrored: bool,
+    pub method: Option<String>,
+    pub confidence: Option<f64>,
+    /// The columns `quality_*`, by the rest of their name.
+    pub quality: Vec<(String, Finding)>,
+}
+
+/// What one column of quality says of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Finding {
+    /// Raised or not.
+    Flag(bool),
+    /// Measured.
+    Measure(f64),
+    /// In a word.
+    Word(String),
+}
+
+impl Row {
+    /// The fold that holds it out, or why there is none.
+    pub fn group(&self) -> String {
+        match (self.role.as_deref(), self.fold) {
+            (Some("fold"), Some(fold)) => format!("fold {fold}"),
+            (Some(role), _) => role.replace('_', " "),
+            (None, _) => "not given".into(),
+        }
+    }
+
+    /// The flags that are raised.
+    pub fn flags(&self) -> impl Iterator<Item = &str> {
+        let raised = |finding: &Finding| *finding == Finding::Flag(true);
+        self.quality.iter().filter(move |(_, f)| raised(f)).map(|(name, _)| name.as_str())
+    }
+}
+
+const COLUMNS: &[&str] = &[
+    "split",
+    "patient_id",
+    "image_id",
+    "site_id",
+    "machine_id",
+    "laterality",
+    "view",
+    "age",
+    "cancer",
+    "implant",
+    "density",
+    "role",
+    "fold",
+    "source_path",
+    "source_sha256",
+    "transfer_syntax",
+    "photometric",
+    "bits_stored",
+    "rows",
+    "columns",
+    "window_source",
+    "window_function",
+    "breast_left",
+    "breast_top",
+    "breast_width",
+    "breast_height",
+    "crop_left",
+    "crop_top",
+    "crop_width",
+    "crop_height",
+    "mirrored",
+    "roi_method",
+    "roi_confidence",
+];
+
+const QUALITY: &str = "quality_";
+
+/// Calls `take` with every row, in the release's order.
+///
+/// # Errors
+/// A [`Fault`] if a shard cannot be read.
+pub fn each(release: &Release, mut take: impl FnMut(Row)) -> Result<(), Fault> {
+    for (shard, entry) in release.shards.iter().enumerate() {
+        let Some(file) = &entry.file else { continue };
+        let path = release.folder.join(file);
+        let schema = ShardReader::open(&path, None)?.schema();
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let wanted: Vec<&str> =
+            names.filter(|name| COLUMNS.contains(name) || name.starts_with(QUALITY)).collect();
+        let mut first = 0;
+        for batch in ShardReader::open(&path, Some(&wanted))? {
+            let batch = Batch(&batch?);
+            (0..batch.0.num_rows()).for_each(|i| take(batch.row(i, (shard, first + i))));
+            first += batch.0.num_rows();
+        }
+    }
+    Ok(())
+}
+
+struct Batch<'a>(&'a RecordBatch);
+
+impl Batch<'_> {
+    fn row(&self, i: usize, place: (usize, usize)) -> Row {
+        let size = |name: &str| self.integer(name, i).and_then(|n| n.try_into().ok()).unwrap_or(0);
+        let rect = |[left, top, width, height]: [&str; 4]| Rect {
+            left: size(left),
+            top: size(top),
+            width: size(width),
+            height: size(height),
+        };
+        Row {
+            place,
+            split: self.text("split", i),
+            patient_id: self.text("patient_id", i).unwrap_or_default(),
+            image_id: self.text("image_id", i).unwrap_or_default(),
+            site: self.integer("site_id", i),
+            machine: self.integer("machine_id", i),
+            laterality: self.text("laterality", i),
+            view: self.text("view", i),
+            age: self.real("age", i),
+            cancer: self.boolean("cancer", i),
+            implant: self.boolean("implant", i),
+            density: self.text("density", i),
+            role: self.text("role", i),
+            fold: self.integer("fold", i),
+            source_path: self.text("source_path", i).unwrap_or_default(),
+            source_sha256: self.text("source_sha256", i).unwrap_or_default(),
+            syntax: self.text("transfer_syntax", i),
+            photometric: self.text("photometric", i),
+            bits: self.integer("bits_stored", i),
+            size: (size("columns"), size("rows")),
+            window: self.text("window_function", i).or_else(|| self.text("window_source", i)),
+            breast: rect(["breast_left", "breast_top", "breast_width", "breast_height"]),
+            crop: rect(["crop_left", "crop_top", "crop_width", "crop_height"]),
+            mirrored: self.boolean("mirrored", i).unwrap_or(false),
+            method: self.text("roi_method", i),
+            confidence: self.real("roi_confidence", i),
+            quality: self.quality(i),
+        }
+    }
+
+    /// Column `name`, if it is there and has a value in row `i`.
+    fn value(&self, name: &str, i: usize) -> Option<&ArrayRef> {
+        self.0.column_by_name(name).filter(|column| column.is_valid(i))
+    }
+
+    fn text(&self, name: &str, i: usize) -> Option<String> {
+        Some(self.value(name, i)?.as_string_opt::<i32>()?.value(i).to_owned())
+    }
+
+    fn integer(&self, name: &str, i: usize) -> Option<i64> {
+        Some(self.value(name, i)?.as_primitive_opt::<Int64Type>()?.value(i))
+    }
+
+    fn boolean(&self, name: &str, i: usize) -> Option<bool> {
+        Some(self.value(name, i)?.as_boolean_opt()?.value(i))
+    }
+
+    fn real(&self, name: &str, i: usize) -> Option<f64> {
+        let column = self.value(name, i)?;
+        match column.data_type() {
+            DataType::Float32 => Some(column.as_primitive::<Float32Type>().value(i).into()),
+            DataType::Float64 => Some(column.as_primitive::<Float64Type>().value(i)),
+            DataType::Int64 => Some(column.as_primitive::<Int64Type>().value(i) as f64),
+            _ => None,
+        }
+    }
+
+    fn quality(&self, i: usize) -> Vec<(String, Finding)> {
+        let schema = self.0.schema();
+        let names = schema.fields().iter().map(|field| field.name());
+        let found = |name: &String| {
+            let rest = name.strip_prefix(QUALITY)?.to_owned();
+            let flag = self.boolean(name, i).map(Finding::Flag);
+            let finding = flag
+                .or_else(|| self.real(name, i).map(Finding::Measure))
+                .or_else(|| self.text(name, i).map(Finding::Word))?;
+            Some((rest, finding))
+        };
+        names.filter_map(found).collect()
+    }
+}

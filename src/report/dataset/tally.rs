@@ -1,0 +1,348 @@
+//! Everything that is counted while the rows pass once.
+//!
+//! What is kept grows with the number of patients and of distinct values, not of images, but
+//! for the few rows that the galleries show.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::rows::{Finding, Row};
+use crate::preprocess::read::TransferSyntax;
+use crate::report::svg::Histogram;
+
+/// Images by value, with how many of them have a label and cancer.
+#[derive(Debug, Clone, Default)]
+pub struct Counter(BTreeMap<Option<String>, Share>);
+
+/// Some images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Share {
+    /// All of them.
+    pub images: usize,
+    /// Those whose label is known.
+    pub labelled: usize,
+    /// Those with cancer.
+    pub cancer: usize,
+}
+
+impl Share {
+    fn add(&mut self, cancer: Option<bool>) {
+        self.images += 1;
+        self.labelled += usize::from(cancer.is_some());
+        self.cancer += usize::from(cancer == Some(true));
+    }
+}
+
+impl Counter {
+    fn add(&mut self, value: Option<impl ToString>, cancer: Option<bool>) {
+        self.0.entry(value.map(|value| value.to_string())).or_default().add(cancer);
+    }
+
+    /// The values and their images, most frequent first.
+    pub fn by_frequency(&self) -> Vec<(&str, Share)> {
+        let mut all = self.natural();
+        all.sort_by_key(|(_, share)| std::cmp::Reverse(share.images));
+        all
+    }
+
+    /// The values in their own order, a number at the end by its value.
+    pub fn natural(&self) -> Vec<(&str, Share)> {
+        let mut all: Vec<_> = self
+            .0
+            .iter()
+            .map(|(value, share)| (value.as_deref().unwrap_or("not given"), *share))
+            .collect();
+        all.sort_by_cached_key(|(value, _)| {
+            let word = value.trim_end_matches(|c: char| c.is_ascii_digit());
+            (word.to_owned(), value[word.len()..].parse::<u64>().ok())
+        });
+        all
+    }
+}
+
+/// What is counted of one machine.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs)]
+pub struct Machine {
+    pub share: Share,
+    pub patients: BTreeSet<usize>,
+    pub sites: Counter,
+    pub syntaxes: Counter,
+    pub sizes: Counter,
+    pub photometric: Counter,
+    pub bits: Counter,
+    pub windows: Counter,
+    pub confidence: f64,
+}
+
+/// The rows with the smallest keys, without keeping the others.
+#[derive(Debug, Clone)]
+pub struct Smallest<K> {
+    most: usize,
+    rows: Vec<(K, Row)>,
+}
+
+impl<K: PartialOrd> Smallest<K> {
+    fn new(most: usize) -> Self {
+        Self { most, rows: Vec::new() }
+    }
+
+    fn offer(&mut self, key: K, row: &Row) {
+        self.rows.push((key, row.clone()));
+        // Now and then only, so that a row costs little however many are kept.
+        if self.rows.len() >= 4 * self.most.max(1) {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        self.rows.sort_by(|(a, _), (b, _)| a.partial_cmp(b).expect("no key is NaN"));
+        self.rows.truncate(self.most);
+    }
+
+    /// The rows, smallest key first.
+    pub fn take(&mut self) -> Vec<Row> {
+        self.settle();
+        std::mem::take(&mut self.rows).into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+/// Crops in the gallery of the least certain.
+pub const LEAST_CERTAIN: usize = 24;
+/// Crops in the gallery of typical ones.
+pub const TYPICAL: usize = 12;
+/// What the typical ones are drawn by.
+const SEED: u64 = 42;
+
+/// All counts.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Tally {
+    pub all: Share,
+    pub sites: Counter,
+    pub machines: BTreeMap<Option<i64>, Machine>,
+    pub machine: Counter,
+    pub views: Counter,
+    pub sides: Counter,
+    pub syntaxes: Counter,
+    pub photometric: Counter,
+    pub bits: Counter,
+    pub sizes: Counter,
+    pub windows: Counter,
+    pub densities: Counter,
+    pub implants: Counter,
+    pub splits: Counter,
+    pub groups: Counter,
+    pub methods: Counter,
+    pub age: Histogram,
+    pub confidence: Histogram,
+    /// Share of the frame that the breast's box covers.
+    pub box_share: Histogram,
+    /// The same of what was cut out.
+    pub crop_share: Histogram,
+    /// Every patient's number and group; of the training table only.
+    patients: HashMap<String, (usize, Option<String>)>,
+    /// Patients of the training table whose images are in two groups, which none should be.
+    pub divided: BTreeSet<String>,
+    pub quality: BTreeMap<String, Quality>,
+    pub flagged: usize,
+    pub least_certain: Smallest<(f64, (usize, usize))>,
+    pub typical: Smallest<u64>,
+}
+
+/// One column of quality over all images.
+#[derive(Debug, Clone, Default)]
+pub struct Quality {
+    /// Images by flag or word.
+    pub words: Counter,
+    /// Sum, least and greatest of what was measured, and how often.
+    pub measured: Option<(f64, f64, f64, usize)>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let counter = Counter::default;
+        Self {
+            all: Share::default(),
+            sites: counter(),
+            machines: BTreeMap::new(),
+            machine: counter(),
+            views: counter(),
+            sides: counter(),
+            syntaxes: counter(),
+            photometric: counter(),
+            bits: counter(),
+            sizes: counter(),
+            windows: counter(),
+            densities: counter(),
+            implants: counter(),
+            splits: counter(),
+            groups: counter(),
+            methods: counter(),
+            age: Histogram::new(20.0, 100.0, 16),
+            confidence: Histogram::new(0.0, 1.0, 20),
+            box_share: Histogram::new(0.0, 1.0, 20),
+            crop_share: Histogram::new(0.0, 1.0, 20),
+            patients: HashMap::new(),
+            divided: BTreeSet::new(),
+            quality: BTreeMap::new(),
+            flagged: 0,
+            least_certain: Smallest::new(LEAST_CERTAIN),
+            // As many more as the other gallery may have taken already.
+            typical: Smallest::new(TYPICAL + LEAST_CERTAIN),
+        }
+    }
+}
+
+impl Tally {
+    /// Counts one row.
+    pub fn add(&mut self, row: Row) {
+        let cancer = row.cancer;
+        let size = format!("{} × {}", row.size.0, row.size.1);
+        let syntax = row.syntax.as_deref().map(syntax_name);
+        self.all.add(cancer);
+        self.sites.add(row.site, cancer);
+        self.machine.add(row.machine, cancer);
+        self.views.add(row.view.as_ref(), cancer);
+        self.sides.add(row.laterality.as_ref(), cancer);
+        self.syntaxes.add(syntax, cancer);
+        self.photometric.add(row.photometric.as_ref(), cancer);
+        self.bits.add(row.bits, cancer);
+        self.sizes.add(Some(&size), cancer);
+        self.windows.add(row.window.as_ref(), cancer);
+        self.densities.add(row.density.as_ref(), cancer);
+        self.implants.add(row.implant.map(|i| if i { "implant" } else { "none" }), cancer);
+        self.splits.add(row.split.as_ref(), cancer);
+        self.groups.add(Some(row.group()), cancer);
+        self.methods.add(row.method.as_ref(), cancer);
+        row.age.into_iter().for_each(|age| self.age.add(age));
+        row.confidence.into_iter().for_each(|confidence| self.confidence.add(confidence));
+        let frame = (row.size.0 * row.size.1) as f64;
+        self.box_share.add(row.breast.area() as f64 / frame);
+        self.crop_share.add(row.crop.area() as f64 / frame);
+
+        let patient = self.patient(&row);
+        let machine = self.machines.entry(row.machine).or_default();
+        machine.share.add(cancer);
+        machine.patients.insert(patient);
+        machine.sites.add(row.site, cancer);
+        machine.syntaxes.add(syntax, cancer);
+        machine.sizes.add(Some(&size), cancer);
+        machine.photometric.add(row.photometric.as_ref(), cancer);
+        machine.bits.add(row.bits, cancer);
+        machine.windows.add(row.window.as_ref(), cancer);
+        machine.confidence += row.confidence.unwrap_or(0.0);
+
+        self.flagged += usize::from(row.flags().next().is_some());
+        for (name, finding) in &row.quality {
+            self.quality.entry(name.clone()).or_default().add(finding, cancer);
+        }
+        // Without a confidence an image is as uncertain as can be.
+        let confidence = row.confidence.filter(|c| c.is_finite()).unwrap_or(0.0);
+        self.least_certain.offer((confidence, row.place), &row);
+        self.typical.offer(xxh3_64_with_seed(row.image_id.as_bytes(), SEED), &row);
+    }
+
+    /// The patient's number, after holding the row's group to that of the earlier rows.
+    fn patient(&mut self, row: &Row) -> usize {
+        let next = self.patients.len();
+        let (number, group) = self.patients.entry(row.patient_id.clone()).or_insert((next, None));
+        if row.split.as_deref() != Some("test") {
+            let now = row.group();
+            if group.get_or_insert_with(|| now.clone()) != &now {
+                self.divided.insert(row.patient_id.clone());
+            }
+        }
+        *number
+    }
+
+    /// Patients seen.
+    pub fn patients(&self) -> usize {
+        self.patients.len()
+    }
+}
+
+impl Quality {
+    fn add(&mut self, finding: &Finding, cancer: Option<bool>) {
+        match finding {
+            Finding::Flag(raised) => self.words.add(Some(*raised), cancer),
+            Finding::Word(word) => self.words.add(Some(word), cancer),
+            Finding::Measure(value) => {
+                let (sum, least, most, n) =
+                    self.measured.unwrap_or((0.0, f64::INFINITY, f64::NEG_INFINITY, 0));
+                self.measured = Some((sum + value, least.min(*value), most.max(*value), n + 1));
+            }
+        }
+    }
+}
+
+/// The name of a transfer syntax for people, or its UID if it is not known.
+pub fn syntax_name(uid: &str) -> &str {
+    match TransferSyntax::from_uid(uid) {
+        Some(syntax) => syntax.name(),
+        None => uid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(patient: &str, fold: i64, confidence: f64) -> Row {
+        Row {
+            patient_id: patient.into(),
+            image_id: format!("{patient}-{confidence}"),
+            split: Some("train".into()),
+            role: Some("fold".into()),
+            fold: Some(fold),
+            size: (10, 20),
+            confidence: Some(confidence),
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn a_patient_in_two_folds_is_found() {
+        let mut tally = Tally::default();
+        [row("a", 0, 1.0), row("b", 1, 1.0), row("a", 0, 0.5)].map(|row| tally.add(row));
+        assert!(tally.divided.is_empty());
+        tally.add(row("b", 0, 1.0));
+        assert_eq!(tally.divided, BTreeSet::from(["b".to_owned()]));
+        assert_eq!(tally.patients(), 2);
+    }
+
+    #[test]
+    fn a_patient_of_both_tables_is_not_divided() {
+        let mut tally = Tally::default();
+        let test = Row {
+            split: Some("test".into()),
+            role: Some("test".into()),
+            fold: None,
+            ..row("a", 0, 1.0)
+        };
+        [row("a", 0, 1.0), test].map(|row| tally.add(row));
+        assert!(tally.divided.is_empty());
+    }
+
+    #[test]
+    fn the_tenth_fold_comes_after_the_second() {
+        let mut counter = Counter::default();
+        ["fold 10", "locked", "fold 2"].map(|value| counter.add(Some(value), None));
+        let names: Vec<&str> = counter.natural().iter().map(|(value, _)| *value).collect();
+        assert_eq!(names, ["fold 2", "fold 10", "locked"]);
+    }
+
+    #[test]
+    fn the_least_certain_of_many_are_kept_in_order() {
+        let mut tally = Tally::default();
+        for i in 0..1000 {
+            let confidence = f64::from((i * 7919) % 1000) / 1000.0;
+            tally.add(row(&i.to_string(), 0, confidence));
+        }
+        let kept = tally.least_certain.take();
+        let confidences: Vec<f64> = kept.iter().filter_map(|row| row.confidence).collect();
+        let expected: Vec<f64> = (0..LEAST_CERTAIN).map(|i| i as f64 / 1000.0).collect();
+        assert_eq!(confidences, expected);
+    }
+}
