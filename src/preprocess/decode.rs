@@ -4,7 +4,7 @@
 //! a value is: bits above High Bit (where old files keep overlays) are gone, signs extended.
 //!
 //! A codestream and the header around it may disagree. Size and number of components must
-//! match; precision and sign may differ in the ways that real files do, see [`Values`].
+//! match; precision and sign may differ in the ways that real files do, see `values`.
 
 mod bits;
 pub mod coded;
@@ -19,8 +19,6 @@ pub mod rle;
 mod values;
 #[cfg(test)]
 mod trial;
-
-use std::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -173,7 +171,7 @@ pub fn levels(header: &Header, pixel_data: &PixelData) -> Result<u8, DecodeError
     match pixel_data {
         PixelData::Fragments(fragments) if header.syntax.is_jpeg_2000() => {
             // The main header may itself be cut into fragments, if hardly ever.
-            Ok(Codestream::parse(&join(fragments, &mut Vec::new()))?.levels)
+            Ok(Codestream::parse(join(fragments, &mut Vec::new()))?.levels)
         }
         _ => Ok(0),
     }
@@ -190,7 +188,8 @@ pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
             let joined = if fragments.len() > 1 { compressed } else { 0 };
             let codec = match header.syntax {
                 syntax if syntax.is_jpeg_2000() => openjpeg::cost(width * height, compressed),
-                _ => 0,
+                // Huffman tables and contexts.
+                _ => 1 << 18,
             };
             stored + joined + codec
         }
@@ -229,7 +228,7 @@ fn decode_into(
     let stream = join(fragments, joined);
     let (sample, surplus_bytes) = match syntax {
         JpegBaseline | JpegExtended | JpegLossless | JpegLosslessSv1 => {
-            let coded = jpeg::decode(&stream, layout.pixels(), out);
+            let coded = jpeg::decode(stream, layout.pixels(), out);
             let coded = coded.map_err(|error| match error {
                 JpegError::Header(HeaderError::TooLarge { width, height, .. }) => {
                     size_error(header, width, height)
@@ -239,7 +238,7 @@ fn decode_into(
             of_its_size(header, coded)?
         }
         JpegLsLossless | JpegLsNearLossless => {
-            let coded = jpeg_ls::decode(&stream, layout.pixels(), out);
+            let coded = jpeg_ls::decode(stream, layout.pixels(), out);
             let coded = coded.map_err(|error| match error {
                 JpegLsError::Header(HeaderError::TooLarge { width, height, .. }) => {
                     size_error(header, width, height)
@@ -249,11 +248,11 @@ fn decode_into(
             of_its_size(header, coded)?
         }
         RleLossless => {
-            let surplus = rle::decode(&stream, layout.pixels(), layout.bits_allocated, out)?;
+            let surplus = rle::decode(stream, layout.pixels(), layout.bits_allocated, out)?;
             (Sample { precision: layout.bits_allocated as u8, signed: layout.signed }, surplus)
         }
         Jpeg2000Lossless | Jpeg2000 | HtJpeg2000Lossless | HtJpeg2000LosslessRpcl | HtJpeg2000 => {
-            let codestream = Codestream::parse(&stream)?;
+            let codestream = Codestream::parse(stream)?;
             if (codestream.width, codestream.height) != size(header, 0) {
                 return Err(size_error(header, codestream.width, codestream.height));
             }
@@ -287,13 +286,13 @@ fn size_error(header: &Header, width: usize, height: usize) -> DecodeError {
 }
 
 /// A frame's stream; copied only if it comes in several fragments.
-fn join<'a>(fragments: &'a [Bytes], joined: &'a mut Vec<u8>) -> Cow<'a, [u8]> {
+fn join<'a>(fragments: &'a [Bytes], joined: &'a mut Vec<u8>) -> &'a [u8] {
     match fragments {
-        [one] => Cow::Borrowed(one),
+        [one] => one,
         several => {
             joined.clear();
             several.iter().for_each(|fragment| joined.extend_from_slice(fragment));
-            Cow::Borrowed(joined)
+            joined
         }
     }
 }

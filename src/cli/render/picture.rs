@@ -138,7 +138,7 @@ fn outline(panel: &mut Plane<u8>, rect: Rect, dash: usize) {
         for x in rect.left..right {
             let along = if on_edge(y, rect.top, bottom) { x } else { y };
             let is_edge = on_edge(y, rect.top, bottom) || on_edge(x, rect.left, right);
-            if is_edge && along / dash % 2 == 0 {
+            if is_edge && (along / dash).is_multiple_of(2) {
                 panel.row_mut(y)[x] = 255;
             }
         }
