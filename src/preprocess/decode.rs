@@ -1,7 +1,8 @@
 //! Decodes pixel data to stored values.
 //!
-//! In: a [`Header`] and its [`PixelData`]. Out: [`Stored`], exactly what Bits Stored and Pixel Representation say
-//! a value is: bits above High Bit (where old files keep overlays) are gone, signs extended.
+//! In: a [`Header`] and its [`PixelData`]. Out: [`Stored`], exactly what Bits Stored and Pixel
+//! Representation say a value is: bits above High Bit (where old files keep overlays) are gone,
+//! signs extended.
 //!
 //! A codestream and the header around it may disagree. Size and number of components must
 //! match; precision and sign may differ in the ways that real files do, see `values`.
