@@ -124,3 +124,30 @@ impl SynthArgs {
         Ok(ExitCode::SUCCESS)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn the_help_names_every_kind_of_damage() {
+        let mut cli = Cli::command();
+        let synth = cli.find_subcommand_mut("synth").unwrap();
+        let help = synth.render_long_help().to_string();
+        for damage in Damage::ALL {
+            assert!(help.contains(damage.as_str()), "{damage:?} is not in the help");
+        }
+    }
+
+    #[test]
+    fn a_damage_is_a_kind_and_a_number() {
+        assert_eq!(parse_damage("html").unwrap().0, [(Damage::Html, 1)]);
+        assert_eq!(parse_damage("truncated=20").unwrap().0, [(Damage::Truncated, 20)]);
+        assert_eq!(parse_damage("all").unwrap().0.len(), Damage::ALL.len());
+        assert!(parse_damage("truncated=many").unwrap_err().contains("many"));
+        assert!(parse_damage("burned").unwrap_err().contains("bit-flip"));
+    }
+}

@@ -4,7 +4,8 @@
 //! with what only the maker can know: breast boxes, lesions, layouts, damage.
 //!
 //! The same spec gives the same bytes for any number of threads: every patient, breast and
-//! image draws from a stream of its own.
+//! image draws from a stream of its own. Exponentials and powers are the system's, so that
+//! another mathematics library may move a last bit.
 
 mod anatomy;
 mod artefacts;
@@ -18,6 +19,7 @@ mod grid;
 mod layout;
 mod lesion;
 pub mod machines;
+mod patient;
 mod phantom;
 mod random;
 pub mod sheet;
@@ -36,8 +38,9 @@ use serde::Serialize;
 
 use crate::error::Fault;
 use crate::record::Split;
+use patient::Made;
 use random::Random;
-use table::{Breast, Image, Patient};
+use table::Patient;
 
 pub use coding::{Coding, PixelData};
 pub use damage::Damage;
@@ -178,7 +181,7 @@ pub fn generate(spec: &SynthSpec, out: &Path, each: impl Fn() + Sync) -> Result<
     let made: Vec<Made> = pool.install(|| {
         patients
             .par_iter()
-            .map(|patient| make(spec, patient, &damages, out, &each))
+            .map(|patient| Made::new(spec, patient, &damages, out, &each))
             .collect::<Result<_, _>>()
     })?;
     let tables = [
@@ -258,96 +261,4 @@ fn choose(
         }
     }
     Ok(chosen)
-}
-
-/// What was made of one patient.
-struct Made {
-    rows: String,
-    truth: String,
-    bytes: u64,
-}
-
-/// Draws and writes all images of a patient.
-fn make(
-    spec: &SynthSpec,
-    patient: &Patient,
-    damages: &HashMap<u64, (Damage, f64)>,
-    out: &Path,
-    each: &(impl Fn() + Sync),
-) -> Result<Made, Fault> {
-    let folder =
-        out.join(format!("{}_images", patient.split.as_str())).join(patient.id.to_string());
-    fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
-    let mut made = Made { rows: String::new(), truth: String::new(), bytes: 0 };
-    for breast in &patient.breasts {
-        for (nth, image) in breast.images.iter().enumerate() {
-            let phantom_spec = phantom_spec(patient, breast, image, nth, spec.size);
-            let phantom = phantom(&phantom_spec);
-            let coding = spec.coding.unwrap_or(patient.machine.coding);
-            let file = DicomFile::new(&phantom_spec, &phantom, coding, patient.id, image.id);
-            let damage = damages.get(&image.id).copied();
-            let bytes = match damage {
-                None => file.to_bytes(),
-                Some((damage, place)) => damage.apply(file, place),
-            };
-            let damage = damage.map(|(damage, _)| damage);
-            if damage != Some(Damage::MissingFile) {
-                let path = folder.join(format!("{}.dcm", image.id));
-                fs::write(&path, &bytes).map_err(Fault::io(path))?;
-                made.bytes += bytes.len() as u64;
-            }
-            let times = match damage {
-                Some(Damage::NoRow) => 0,
-                Some(Damage::DuplicateRow) => 2,
-                _ => 1,
-            };
-            made.rows.push_str(&sheet::row(patient, breast, image).repeat(times));
-            made.truth.push_str(&sheet::truth(
-                patient,
-                image,
-                &phantom_spec,
-                &phantom,
-                coding.as_str(),
-                damage,
-            ));
-            each();
-        }
-    }
-    Ok(made)
-}
-
-/// What the `nth` image of a breast shows.
-fn phantom_spec(
-    patient: &Patient,
-    breast: &Breast,
-    image: &Image,
-    nth: usize,
-    size: Size,
-) -> PhantomSpec {
-    let breast_seed = Random::seed_of(patient.seed, 10 + breast.laterality as u64);
-    let image_seed = Random::seed_of(breast_seed, image.id);
-    let mut findings = Random::new(Random::seed_of(breast_seed, 1));
-    let called_back = breast.difficult_negative;
-    // Implants are imaged twice: in place and pushed back, so every other image of a view.
-    let implant = patient.implant.then(|| {
-        let earlier = breast.images[..nth].iter().filter(|other| other.view == image.view).count();
-        if earlier % 2 == 0 { Layout::Implant } else { Layout::ImplantDisplaced }
-    });
-    PhantomSpec {
-        patient: Random::seed_of(patient.seed, 9),
-        breast: breast_seed,
-        image: image_seed,
-        machine: patient.machine,
-        divisor: size.divisor(),
-        laterality: breast.laterality,
-        view: image.view.clone(),
-        density: patient.density,
-        age: patient.age.unwrap_or(58),
-        findings: lesion::findings(breast.cancer, called_back, &mut findings),
-        layouts: Layout::draw(
-            patient.machine,
-            implant,
-            &mut Random::new(Random::seed_of(image_seed, 2)),
-        ),
-    }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
+use super::table::Breast;
 use super::*;
 use crate::preprocess::decode::Decoder;
 use crate::preprocess::read;
