@@ -37,8 +37,8 @@ pub struct Release {
     pub tool: Option<String>,
     /// What became of every image listed.
     pub counts: Counts,
-    /// The folds; `None` while it is not finished.
-    pub folds: Option<Audit>,
+    /// The folds as they were planned, or why they are not known here.
+    pub folds: Result<Audit, String>,
     /// The finished shards, in the plan's order.
     pub shards: Vec<Entry>,
 }
@@ -60,8 +60,9 @@ impl Release {
                     plan_sha256: manifest.plan_sha256,
                     tool: Some(manifest.tool),
                     counts: manifest.counts,
-                    // A later tool may audit more; its report is then without this part.
-                    folds: serde_json::from_value(manifest.folds).ok(),
+                    folds: serde_json::from_value(manifest.folds).map_err(|error| {
+                        format!("The manifest's audit is of another mammo-pipe ({error}).")
+                    }),
                     shards: manifest.shards,
                 })
             }
@@ -92,7 +93,7 @@ impl Release {
             plan,
             tool: None,
             counts,
-            folds: None,
+            folds: Err("The plan's audit is written when the release is finished.".into()),
             shards: shards.into_values().collect(),
         })
     }
@@ -120,7 +121,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
     sections.extend(folds::section(release, &tally));
     sections.extend(crops::section(release, &mut tally, input)?);
     sections.extend(quality::section(&tally));
-    sections.extend(run.as_ref().map(timing::section));
+    sections.extend(run.as_ref().map(|run| timing::section(run, release.plan.images)));
     sections.push(settings::section(release));
     sections.push(settings::words());
     let kept = run.map(|run| {

@@ -40,6 +40,7 @@ pub fn short(value: f64) -> String {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
         v if v >= 1.0 || v == 0.0 => format!("{value:.2}"),
+        v if v < 0.0005 => "< 0.001".into(),
         _ => format!("{value:.3}"),
     }
 }

@@ -107,7 +107,7 @@ pub enum Align {
     Right,
 }
 
-/// A table, which scrolls by itself where the screen is narrow.
+/// A table; where the screen is narrow, a row becomes a list of its cells with their columns.
 #[derive(Debug, Clone)]
 pub struct Table {
     columns: Vec<(&'static str, Align)>,
@@ -131,19 +131,17 @@ impl Table {
 
     /// Its markup.
     pub fn html(&self) -> Html {
-        let cell = |tag: &str, align: Align, inner: &Html| {
-            let class = if align == Align::Right { " class=\"number\"" } else { "" };
-            format!("<{tag}{class}>{}</{tag}>", inner.0)
-        };
+        let class = |align| if align == Align::Right { " class=\"number\"" } else { "" };
         let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
         for &(name, align) in &self.columns {
-            out += &cell("th", align, &Html::text(name));
+            out += &format!("<th{}>{}</th>", class(align), escape(name));
         }
         out += "</tr></thead>\n<tbody>\n";
         for row in &self.rows {
             out += "<tr>";
-            for (inner, &(_, align)) in row.iter().zip(&self.columns) {
-                out += &cell("td", align, inner);
+            for (inner, &(name, align)) in row.iter().zip(&self.columns) {
+                let (class, name) = (class(align), escape(name));
+                out += &format!("<td{class} data-column=\"{name}\">{}</td>", inner.0);
             }
             out += "</tr>\n";
         }

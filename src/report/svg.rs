@@ -29,17 +29,21 @@ pub struct Bar {
     pub text: String,
 }
 
-/// Horizontal bars from a common zero to a common end, `most`, or the longest bar if absent.
+/// Horizontal bars from a common zero. With `most` they are parts of that whole, which is drawn
+/// behind them; without, the longest fills the width.
 pub fn bars(bars: &[Bar], class: &'static str, most: Option<f64>) -> Html {
     const STEP: f64 = 34.0;
-    let most = most.unwrap_or_else(|| bars.iter().fold(0.0, |m, bar| bar.value.max(m)));
+    let whole = most;
+    let most = whole.unwrap_or_else(|| bars.iter().fold(0.0, |m, bar| bar.value.max(m)));
     let mut svg = open(STEP * bars.len() as f64, "bars");
     for (i, bar) in bars.iter().enumerate() {
         let y = STEP * i as f64;
         let share = if most > 0.0 { (bar.value / most).clamp(0.0, 1.0) } else { 0.0 };
         put(&mut svg, 0.0, y + 13.0, "label", &cut(&bar.label, 36));
         put(&mut svg, WIDTH, y + 13.0, "value end", &bar.text);
-        rect(&mut svg, "track", (0.0, y + 19.0, WIDTH, 8.0), "");
+        if whole.is_some() {
+            rect(&mut svg, "track", (0.0, y + 19.0, WIDTH, 8.0), "");
+        }
         if share > 0.0 {
             rect(&mut svg, class, (0.0, y + 19.0, (share * WIDTH).max(1.5), 8.0), "");
         }

@@ -55,15 +55,22 @@ fn charts(tally: &Tally) -> Vec<Html> {
             &tally.windows,
             "Which rule turned stored values into grey (DICOM's VOI LUT).",
         ),
-        chart("Density", &tally.densities, "ACR's letters, from A (fatty) to D (extremely dense)."),
+        figure(
+            "Density",
+            images_of(&tally.densities.natural(), tally.all.images),
+            "ACR's letters, from A (fatty) to D (extremely dense).",
+        ),
         chart("Implant", &tally.implants, "As the table says."),
     ];
     if let Some((mean, _)) = tally.age.mean_and_least() {
-        let unknown = tally.all.images - tally.age.total();
+        let unknown = match tally.all.images - tally.age.total() {
+            0 => String::new(),
+            n => format!(" Not given for {}.", of(n, "image")),
+        };
         all.push(figure(
             "Age",
             tally.age.chart("s0", "years"),
-            format!("Mean {} years; not given for {}.", short(mean), of(unknown, "image")),
+            format!("Mean {} years.{unknown}", short(mean)),
         ));
     }
     all
@@ -72,6 +79,10 @@ fn charts(tally: &Tally) -> Vec<Html> {
 /// Bars of the most frequent values, and one of all others.
 pub fn images(counter: &Counter, total: usize) -> Html {
     let all = counter.by_frequency();
+    images_of(&all, total)
+}
+
+fn images_of(all: &[(&str, tally::Share)], total: usize) -> Html {
     let bar = |label: String, n: usize| Bar {
         label,
         value: n as f64,
@@ -84,7 +95,7 @@ pub fn images(counter: &Counter, total: usize) -> Html {
         let rest = all[shown..].iter().map(|(_, share)| share.images).sum();
         list.push(bar(format!("{} others", count(all.len() - shown)), rest));
     }
-    bars(&list, "s0", None)
+    bars(&list, "s0", Some(total as f64))
 }
 
 fn machines(tally: &Tally) -> Html {
@@ -99,7 +110,7 @@ fn machines(tally: &Tally) -> Html {
         ("Photometric", Align::Left),
         ("Bits", Align::Left),
         ("Grey scale", Align::Left),
-        ("Mean confidence", Align::Right),
+        ("Confidence", Align::Right),
     ]);
     let mut machines: Vec<_> = tally.machines.iter().collect();
     machines.sort_by_key(|(_, machine)| std::cmp::Reverse(machine.share.images));
@@ -120,7 +131,13 @@ fn machines(tally: &Tally) -> Html {
             Html::text(format!("{:.2}", machine.confidence / images as f64)),
         ]);
     }
-    Html::element("h3", "", "By machine".into()).and(table.html())
+    let about = "Confidence is the mean of the boxes'. Of several values the most frequent come \
+                 first.";
+    Html::element("h3", "", "By machine".into()).and(table.html()).and(Html::element(
+        "p",
+        "note",
+        about.into(),
+    ))
 }
 
 /// The most frequent values in a cell.

@@ -65,7 +65,8 @@ pub fn section(
 
 const LEGEND: &str = "In each pair, at the left the source's frame with \
     <span class=\"key breast\">the breast's box</span> and \
-    <span class=\"key crop\">what was cut out</span>; at the right the image of the release.";
+    <span class=\"key crop\">what was cut out</span>; at the right the image of the release. \
+    Under them stand the confidence and the method of the box, side, view and machine.";
 
 fn charts(tally: &Tally) -> Vec<Html> {
     let about = |histogram: &Histogram| match histogram.mean_and_least() {

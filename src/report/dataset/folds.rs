@@ -4,20 +4,28 @@ use std::collections::BTreeMap;
 
 use super::tally::{Counter, Tally};
 use super::{Html, Release};
-use crate::dataset::folds::Audit;
+use crate::dataset::folds::{Audit, Group, Straddling};
 use crate::report::number::{count, of, percent};
 use crate::report::page::{Align, Section, Table, figure, figures};
 use crate::report::svg::{Bar, MOST_BARS, SERIES, Stack, bars, stacked};
 
-/// The section; none before the release is finished.
+/// The section; none without a row.
 pub fn section(release: &Release, tally: &Tally) -> Option<Section> {
-    let audit = release.folds.as_ref()?;
-    let charts = [
+    if tally.all.images == 0 {
+        return None;
+    }
+    let mut charts = vec![
         figure("Cancer by fold", prevalence(&tally.groups, true), SHARE),
         figure("Cancer by site", prevalence(&tally.sites, false), SHARE),
         figure("Cancer by machine", prevalence(&tally.machine, false), SHARE),
-        by_machine(audit),
     ];
+    let planned = match &release.folds {
+        Err(why) => Html::element("p", "note", Html::text(why)),
+        Ok(audit) => {
+            charts.push(by_machine(audit));
+            straddling(audit).and(table(audit))
+        }
+    };
     Some(Section {
         id: "folds",
         title: "Folds and cancer",
@@ -26,13 +34,14 @@ pub fn section(release: &Release, tally: &Tally) -> Option<Section> {
                 the patient instead of the cancer, so none may. The folds should be alike in \
                 their share of cancer, unless each holds out one site or machine."
             .into(),
-        body: proof(release, tally, audit).and(table(audit)).and(figures(charts)),
+        body: proof(tally).and(planned).and(figures(charts)),
     })
 }
 
 const SHARE: &str = "Share of the written images that have a label and show a breast with cancer.";
 
-fn proof(release: &Release, tally: &Tally, audit: &Audit) -> Html {
+/// What the rows themselves show, whatever was planned.
+fn proof(tally: &Tally) -> Html {
     if !tally.divided.is_empty() {
         let some: Vec<&str> = tally.divided.iter().take(5).map(String::as_str).collect();
         let text = format!(
@@ -42,47 +51,58 @@ fn proof(release: &Release, tally: &Tally, audit: &Audit) -> Html {
         );
         return Html::element("p", "verdict bad", Html::text(text));
     }
-    let straddling = audit.straddling;
     let text = format!(
-        "No patient is in two folds: proven when the folds were made, and checked again for this \
-         page on the rows of all {}.",
-        of(release.counts.written, "written image")
+        "No patient is in two folds: counted for this page on the rows of {} and {}.",
+        of(tally.patients(), "patient"),
+        of(tally.all.images, "image")
     );
-    let several = format!(
-        "Seen at several sites: {}; on several machines: {}; in the training and in the test \
-         table: {}. Each of them is in one fold all the same.",
-        of(straddling.sites, "patient"),
-        of(straddling.machines, "patient"),
-        of(straddling.tables, "patient")
-    );
-    Html::element("p", "verdict good", Html::text(text)).and(Html::paragraph(several.into()))
+    Html::element("p", "verdict good", Html::text(text))
+}
+
+/// Who stands on both sides of another line, where there is anyone.
+fn straddling(audit: &Audit) -> Html {
+    let Straddling { sites, machines, tables, labels } = audit.straddling;
+    let lines = [
+        (sites, "patient", "seen at several sites, and in the fold of one of them"),
+        (machines, "patient", "seen on several machines, and in the fold of one of them"),
+        (tables, "patient", "in the training and in the test table"),
+        (labels, "breast", "with cancer in one image and not in another"),
+    ];
+    let found = lines.iter().filter(|(n, ..)| *n > 0);
+    let item = |(n, thing, what): &(usize, &str, &str)| {
+        Html::element("li", "", Html::text(format!("{} {what}", of(*n, thing))))
+    };
+    let items: Html = found.map(item).collect();
+    if items.is_empty() { items } else { Html::element("ul", "", items) }
 }
 
 fn table(audit: &Audit) -> Html {
-    let mut table = Table::new(&[
+    let holds_out = audit.groups.iter().any(|group| group.held_out.is_some());
+    let mut columns = vec![
         ("Fold", Align::Left),
-        ("Holds out", Align::Left),
-        ("Patients", Align::Right),
-        ("with cancer", Align::Right),
-        ("Breasts", Align::Right),
-        ("with cancer", Align::Right),
-        ("Images", Align::Right),
-        ("with cancer", Align::Right),
-        ("Share of images", Align::Right),
-    ]);
-    for group in &audit.groups {
-        let share = group.prevalence.images;
-        table.row(vec![
-            Html::text(group.role),
-            Html::text(group.held_out.map_or("–".into(), |value| value.to_string())),
-            Html::text(count(group.all.patients)),
-            Html::text(count(group.cancer.patients)),
-            Html::text(count(group.all.breasts)),
-            Html::text(count(group.cancer.breasts)),
-            Html::text(count(group.all.images)),
-            Html::text(count(group.cancer.images)),
-            Html::text(share.map_or("–".into(), |share| format!("{:.2} %", 100.0 * share))),
-        ]);
+        ("Patients with cancer", Align::Right),
+        ("Breasts with cancer", Align::Right),
+        ("Images with cancer", Align::Right),
+        ("Share of the images", Align::Right),
+    ];
+    if holds_out {
+        columns.insert(1, ("Holds out", Align::Left));
+    }
+    let mut table = Table::new(&columns);
+    for Group { role, held_out, all, cancer, prevalence, .. } in &audit.groups {
+        let share = |cancer, all| Html::text(format!("{} of {}", count(cancer), count(all)));
+        let images = prevalence.images.map_or("–".into(), |p| format!("{:.2} %", 100.0 * p));
+        let mut cells = vec![
+            Html::text(role),
+            share(cancer.patients, all.patients),
+            share(cancer.breasts, all.breasts),
+            share(cancer.images, all.images),
+            Html::text(images),
+        ];
+        if holds_out {
+            cells.insert(1, Html::text(held_out.map_or("–".into(), |value| value.to_string())));
+        }
+        table.row(cells);
     }
     table.html().and(Html::element(
         "p",

@@ -79,8 +79,8 @@ pub fn words() -> Section {
         ),
         (
             "Transfer syntax",
-            "The compression of the pixels inside a DICOM file. All but those called lossy give \
-             back every value exactly.",
+            "How a DICOM file stores its pixels, most often compressed. Lossless ones give back \
+             every value exactly.",
         ),
         (
             "Density",
@@ -124,8 +124,8 @@ pub fn words() -> Section {
         ("SHA-256", "A fingerprint of bytes: if it is the same, so are the bytes."),
     ]);
     let heading = |text: &'static str| Html::element("h3", "", Html::text(text));
-    let left = Html::element("div", "", heading("For who knows data, not mammograms").and(imaging));
-    let right = Html::element("div", "", heading("For who knows mammograms, not data").and(data));
+    let left = Html::element("div", "", heading("If you know data, not mammograms").and(imaging));
+    let right = Html::element("div", "", heading("If you know mammograms, not data").and(data));
     Section {
         id: "words",
         title: "How to read this page",

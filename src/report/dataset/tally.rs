@@ -112,7 +112,8 @@ impl<K: PartialOrd> Smallest<K> {
 pub const LEAST_CERTAIN: usize = 24;
 /// Crops in the gallery of typical ones.
 pub const TYPICAL: usize = 12;
-/// What the typical ones are drawn by.
+/// What the typical ones are drawn by, and those of one confidence ordered by, so that they
+/// are not all of the first patients.
 const SEED: u64 = 42;
 
 /// All counts.
@@ -147,7 +148,7 @@ pub struct Tally {
     pub divided: BTreeSet<String>,
     pub quality: BTreeMap<String, Quality>,
     pub flagged: usize,
-    pub least_certain: Smallest<(f64, (usize, usize))>,
+    pub least_certain: Smallest<(f64, u64)>,
     pub typical: Smallest<u64>,
 }
 
@@ -240,8 +241,9 @@ impl Tally {
         }
         // Without a confidence an image is as uncertain as can be.
         let confidence = row.confidence.filter(|c| c.is_finite()).unwrap_or(0.0);
-        self.least_certain.offer((confidence, row.place), &row);
-        self.typical.offer(xxh3_64_with_seed(row.image_id.as_bytes(), SEED), &row);
+        let drawn = xxh3_64_with_seed(row.image_id.as_bytes(), SEED);
+        self.least_certain.offer((confidence, drawn), &row);
+        self.typical.offer(drawn, &row);
     }
 
     /// The patient's number, after holding the row's group to that of the earlier rows.

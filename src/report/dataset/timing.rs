@@ -17,8 +17,6 @@ pub struct Run {
     pub seconds: f64,
     /// Images it processed; an earlier run may have processed others.
     pub processed: usize,
-    /// Images in the release's plan.
-    pub planned: usize,
     /// Bytes it read.
     pub bytes_read: u64,
     /// Work by stage.
@@ -39,11 +37,9 @@ pub(in crate::report) struct Kept {
 impl Run {
     /// The timing in `summary`; `None` if everything had been done before.
     pub fn of(summary: &Summary) -> Option<Self> {
-        let counts = summary.counts;
         (summary.processed > 0).then(|| Self {
             seconds: summary.seconds,
             processed: summary.processed,
-            planned: counts.listed - counts.missing,
             bytes_read: summary.bytes_read,
             stages: summary.stages.clone(),
             pools: summary.pools.clone(),
@@ -51,20 +47,19 @@ impl Run {
     }
 }
 
-/// The section.
-pub fn section(run: &Run) -> Section {
+/// The section, for a release of `planned` images.
+pub fn section(run: &Run, planned: usize) -> Section {
     let seconds = run.seconds.max(1e-9);
     let threads: usize = run.pools.iter().map(|pool| pool.workers).sum();
-    let note = if run.processed < run.planned {
-        format!("of {}; the others were done by an earlier run or need no processing", run.planned)
-    } else {
-        String::new()
+    let processed = match planned.saturating_sub(run.processed) {
+        0 => format!("{} processed", count(run.processed)),
+        n => format!("{} processed, {} by an earlier run", count(run.processed), count(n)),
     };
     let numbers = cards(&[
         Card {
             value: format!("{}/s", short(run.processed as f64 / seconds)),
             label: "images",
-            note: format!("{} processed {note}", count(run.processed)),
+            note: processed,
         },
         Card {
             value: format!("{}/s", size((run.bytes_read as f64 / seconds) as u64)),
@@ -87,8 +82,9 @@ pub fn section(run: &Run) -> Section {
         figure(
             "What the threads did",
             pools(run),
-            "Busy: working. Starved: waiting for input, so the step before is too slow. Blocked: \
-             waiting to hand on, so the step behind is too slow.",
+            "Busy: working. Starved: without input, because the step before is slower, or \
+             because as many images as the memory holds are on their way. Blocked: waiting to \
+             hand on.",
         ),
     ];
     Section {
