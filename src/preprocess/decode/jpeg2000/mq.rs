@@ -267,33 +267,6 @@ impl<'a> Mq<'a> {
         ((state >> 2) ^ less) as u32 & 1
     }
 
-    /// Two decisions, the second of them only if the first is 1: `1` and what it decided, or
-    /// `0` and anything. Without a branch on either.
-    #[inline(always)]
-    pub fn decide_then(
-        &mut self,
-        contexts: &mut Contexts,
-        first: usize,
-        second: usize,
-    ) -> (u32, u32) {
-        let bit = self.decide_evenly(&mut contexts[first & 31]);
-        let state = contexts[second & 31];
-        let share = state & SHARE;
-        let rest = self.a.wrapping_sub(share);
-        let above = self.c.wrapping_sub(share);
-        let lower = self.c < share;
-        let less = u64::from(lower) ^ u64::from(rest < share);
-        let a = select_unpredictable(lower, share, rest);
-        let c = select_unpredictable(lower, self.c, above);
-        let after = AFTER[(state & NUMBER | less << 1 | a >> 63) as usize];
-        let taken = bit == 1;
-        contexts[second & 31] = select_unpredictable(taken, after, state);
-        self.a = select_unpredictable(taken, a, self.a);
-        self.c = select_unpredictable(taken, c, self.c);
-        self.renormalise();
-        (bit, ((state >> 2) ^ less) as u32 & 1)
-    }
-
     /// Doubles the interval until it is at least half of the range.
     #[inline(always)]
     fn renormalise(&mut self) {

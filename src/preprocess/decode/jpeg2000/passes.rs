@@ -139,20 +139,21 @@ pub fn significance<const CAUSAL: bool>(
             if todo == 0 {
                 continue;
             }
-            let mut flags = old;
+            let (mut flags, mut visited) = (old, 0);
             while todo != 0 {
                 let t = todo.trailing_zeros();
                 let near = seen::<CAUSAL>(flags) >> t;
                 let cx = stripe.zero_contexts[(near & 0x1FF) as usize];
-                let entry = sign_context(near);
-                let (bit, sign) = decoder.decide_then(&mut states, cx.into(), entry.into());
-                let sign = sign ^ u32::from(entry >> 7);
-                let new = u64::from(bit) | u64::from(bit & sign) << NEGATIVE;
-                flags |= 1 << (VISITED + t) | new << (t + 4);
-                stripe.columns[x][row(t)] = bit.wrapping_neg() & (sign << 31 | 3 << plane);
+                visited |= 1 << t;
                 todo &= todo - 1;
-                todo |= (u64::from(bit) << (t + 3)) & stripe.rows & !(flags >> 4);
+                if decoder.decide_evenly(&mut states[usize::from(cx & 31)]) == 1 {
+                    let sign = decide_sign(&mut decoder, &mut states, near);
+                    flags |= (1 | u64::from(sign) << NEGATIVE) << (t + 4);
+                    stripe.columns[x][row(t)] = sign << 31 | 3 << plane;
+                    todo |= (8 << t) & stripe.rows & !(flags >> 4);
+                }
             }
+            flags |= visited << VISITED;
             stripe.store(x, old, flags);
         }
     }
