@@ -18,6 +18,7 @@ use crate::flow::Stage;
 use crate::plane::{Plane, Rect};
 use crate::preprocess::decode::Stored;
 use crate::preprocess::memory::Memory;
+use crate::preprocess::quality::Flag;
 use crate::preprocess::resize::Pixels;
 use crate::preprocess::stages::{
     Decode, FindRoi, Judge, Look, Read, Resize, Sample, Window as CutAndWindow,
@@ -170,6 +171,8 @@ fn facts(sample: &Sample) -> Value {
             "chest_wall": sample.found.chest_wall,
         },
         "geometry": sample.geometry,
+        "quality": sample.quality,
+        "quality_flags": sample.quality.flags.iter().map(Flag::as_str).collect::<Vec<_>>(),
     })
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::decode::{self, Decoder, Stored};
 use super::look;
 use super::memory::Memory;
+use super::quality::{self, Quality};
 use super::read::{self, Header, PixelData, RawFrame, SourceFacts};
 use super::resize::{Geometry, Orientation, Pixels, Region, Resizer};
 use super::roi::{self, Finder, Found};
@@ -24,7 +25,7 @@ use crate::config::Config;
 use crate::dataset::Job;
 use crate::error::Reject;
 use crate::flow::{Budget, Stage, Ticket};
-use crate::plane::Plane;
+use crate::plane::{Plane, Rect};
 use crate::units::PixelSpacing;
 
 /// What is known of an image beside its pixels.
@@ -67,8 +68,10 @@ pub struct Located {
     looked: Looked,
     linear: Plane<u16>,
     padding: Option<Plane<bool>>,
-    found: Found,
-    geometry: Geometry,
+    /// The breast.
+    pub found: Found,
+    /// From the source's pixels to the output's.
+    pub geometry: Geometry,
 }
 
 /// An image whose grey scale and quality are known.
@@ -77,6 +80,7 @@ pub struct Judged {
     located: Located,
     /// From stored values to grey levels.
     pub lut: Lut,
+    quality: Quality,
 }
 
 /// An image in stored values.
@@ -115,6 +119,8 @@ pub struct Sample {
     pub found: Found,
     /// From the source's pixels to the output's.
     pub geometry: Geometry,
+    /// What looks broken.
+    pub quality: Quality,
     /// The output, `[resize.height, resize.width]`.
     pub pixels: Pixels,
 }
@@ -223,12 +229,13 @@ impl Stage for FindRoi {
 #[derive(Debug, Clone)]
 pub struct Judge {
     config: Arc<Config>,
+    windowed: Plane<u16>,
 }
 
 impl Judge {
     /// With these settings.
     pub fn new(config: &Arc<Config>) -> Self {
-        Self { config: Arc::clone(config) }
+        Self { config: Arc::clone(config), windowed: Plane::default() }
     }
 }
 
@@ -243,7 +250,18 @@ impl Stage for Judge {
         let window = &self.config.window;
         let range = look::range(&looked.look, linear, padding.as_ref(), found.air, window);
         let lut = window::lut(&header.display, &header.layout, window, range)?;
-        Ok(Judged { located, lut })
+        let look = &looked.look;
+        let whole = Rect::whole(look.pixels.width(), look.pixels.height());
+        lut.apply(&look.pixels, whole, &mut self.windowed);
+        let quality = quality::judge(&quality::View {
+            linear,
+            windowed: &self.windowed,
+            padding: padding.as_ref(),
+            reduction: looked.reduction,
+            found,
+            surplus_bytes: look.surplus_bytes,
+        });
+        Ok(Judged { located, lut, quality })
     }
 }
 
@@ -313,9 +331,10 @@ impl Stage for Resize {
 
     fn apply(&mut self, windowed: Windowed) -> Result<Sample, Reject> {
         let Windowed { decoded, pixels, region } = windowed;
-        let Judged { located, lut } = decoded.judged;
+        let Judged { located, lut, quality } = decoded.judged;
         let Located { looked, found, geometry, .. } = located;
         let pixels = self.resizer.resize(&pixels, region, &geometry, self.config.window.bits);
-        Ok(Sample { facts: looked.facts, window: lut.used, found, geometry, pixels })
+        let window = lut.used;
+        Ok(Sample { facts: looked.facts, window, found, geometry, quality, pixels })
     }
 }

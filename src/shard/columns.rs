@@ -13,6 +13,7 @@ use arrow::record_batch::RecordBatch;
 use super::image::checksum;
 use crate::config::{Config, ShardFormat};
 use crate::dataset::Role;
+use crate::preprocess::quality::Flag;
 use crate::preprocess::resize::{Orientation, Pixels};
 use crate::preprocess::stages::Sample;
 use crate::record::{Density, Laterality, View};
@@ -63,6 +64,7 @@ pub fn batch(samples: &[Sample], shape: &Shape) -> RecordBatch {
         .chain(extra(samples, shape))
         .chain(source(samples))
         .chain(made(samples))
+        .chain(quality(samples))
     {
         let about = HashMap::from([("description".to_owned(), about.to_owned())]);
         fields.push(Field::new(name, array.data_type().clone(), true).with_metadata(about));
@@ -253,6 +255,38 @@ fn made(s: &[Sample]) -> Vec<Column> {
             Some(s.geometry.orientation == Orientation::Mirrored)
         }),
     ]
+}
+
+/// How it looks: figures, and a flag for each that is worth a look.
+fn quality(s: &[Sample]) -> Vec<Column> {
+    let figures = [
+        float(
+            "quality_air_share",
+            "share of the frame that is air; null if no air was made out",
+            s,
+            |s| s.quality.air_share,
+        ),
+        float("quality_entropy_bits", "entropy of the breast's grey levels, of 8 bits", s, |s| {
+            Some(s.quality.entropy_bits)
+        }),
+        float("quality_saturated_share", "share of the breast that is black or white", s, |s| {
+            Some(s.quality.saturated_share)
+        }),
+        float(
+            "quality_seam",
+            "longest tear, as a share of the width; 1 where air is noise",
+            s,
+            |s| Some(s.quality.seam),
+        ),
+        integer("quality_surplus_bytes", "compressed bytes that no pixel needed", s, |s| {
+            Some(s.quality.surplus_bytes as i64)
+        }),
+    ];
+    let flags = Flag::ALL.map(|flag| {
+        let name = format!("quality_{}", flag.as_str());
+        boolean(&name, flag.about(), s, move |s| Some(s.quality.flags.contains(flag)))
+    });
+    figures.into_iter().chain(flags).collect()
 }
 
 /// The image and its checksum.
