@@ -1,5 +1,6 @@
 //! The command line: one short file a command.
 
+mod bench;
 mod demo;
 mod detach;
 mod dry_run;
@@ -44,6 +45,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     #[allow(missing_docs)]
     Report(report::ReportArgs),
+    #[allow(missing_docs)]
+    Bench(bench::BenchArgs),
 }
 
 impl Cli {
@@ -61,6 +64,7 @@ impl Cli {
             Command::Render(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Report(args) => args.run(),
+            Command::Bench(args) => args.run(),
         }
     }
 }

@@ -49,6 +49,9 @@ pub enum Fault {
     /// A generated dataset cannot be made.
     #[error(transparent)]
     Synth(#[from] crate::dataset::synth::SynthError),
+    /// Labels to measure against cannot be used.
+    #[error(transparent)]
+    Labels(#[from] crate::bench::labels::LabelsError),
     /// A file is there with another content than this run would give it.
     #[error("{path} is there already, with another content")]
     Conflict {
@@ -171,4 +174,10 @@ impl Fault {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
+}
+
+/// An error and all its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -14,4 +14,5 @@ pub mod dataset;
 pub mod preprocess;
 pub mod shard;
 pub mod report;
+pub mod bench;
 pub mod cli;

@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::template::Template;
 use super::{Joined, join, listing, table};
 use crate::config::{Config, SplitChoice};
-use crate::error::Fault;
+use crate::error::{Fault, chain};
 use crate::preprocess::read::{self, Header, ReadError};
 use crate::record::{ImageRecord, Split};
 
@@ -134,10 +134,4 @@ fn draw(items: Vec<Item>, count: usize) -> Vec<Item> {
         }
         None => items,
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::plan::Plan;
 use super::stages::Sample;
 use super::{Control, memory};
-use crate::error::Fault;
+use crate::error::{Fault, chain};
 use crate::flow::{Ordered, Rejected, Snapshot};
 use crate::shard::columns::{self, Shape};
 use crate::shard::image;
@@ -249,17 +249,6 @@ pub fn finished(plan: &Plan) -> Result<usize, Fault> {
         return Ok(0);
     }
     Ok(Release::open(&plan.config.output, &plan.facts)?.finished()?.len())
-}
-
-/// An error and all its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(below) = cause {
-        text += &format!(": {below}");
-        cause = below.source();
-    }
-    text
 }
 
 /// Counts by stage and reason, numbers in the reasons left out, so that like goes to like.
