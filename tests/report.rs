@@ -43,8 +43,12 @@ impl Made {
     }
 
     fn preprocess(&self) -> i32 {
+        self.preprocess_with(&[])
+    }
+
+    fn preprocess_with(&self, more: &[&str]) -> i32 {
         let (input, output) = (self.path("dataset"), self.path("release"));
-        mammo_pipe(&[
+        let args = [
             "preprocess",
             "--input",
             input.to_str().unwrap(),
@@ -55,7 +59,8 @@ impl Made {
             "--set=shard.rows=8",
             "--split=both",
             "--quiet",
-        ])
+        ];
+        mammo_pipe(&[&args, more].concat())
     }
 
     fn report(&self, more: &[&str]) -> String {
@@ -129,6 +134,18 @@ fn the_page_tells_of_every_image_set_aside_and_stands_alone() {
     assert!(page.contains("No patient is in two folds"));
     assert!(page.contains("<image href=\"data:image/jpeg;base64,"));
     assert!(page.contains("id=\"time\""), "a run has its timing");
+}
+
+#[test]
+fn tensors_of_16_bits_are_shown_like_bytes() {
+    let made = Made::dataset(2, &[]);
+    made.preprocess_with(&["--set=shard.format=tensor", "--set=window.bits=16"]);
+    let page = made.page();
+    check_structure(&page);
+    assert!(page.contains("64 × 128 pixels of 16 bits"));
+    let images = made.text("dataset/train.csv").lines().count() - 1;
+    let images = images + made.text("dataset/test.csv").lines().count() - 1;
+    assert_eq!(page.matches("<image ").count(), 2 * images.min(36), "before and after");
 }
 
 #[test]

@@ -29,28 +29,29 @@ pub fn section(
     if tally.all.images == 0 {
         return Ok(None);
     }
-    let least = tally.least_certain.take();
-    let shown: HashSet<_> = least.iter().map(|row| row.place).collect();
-    let mut typical = tally.typical.take();
-    typical.retain(|row| !shown.contains(&row.place));
-    typical.truncate(TYPICAL);
+    let mut shown = HashSet::new();
+    let mut galleries = vec![
+        ("The least certain first", tally.least_certain.take()),
+        ("Flagged by quality", tally.odd.take()),
+        ("Typical ones, drawn at random", tally.typical.take()),
+    ];
+    for (_, rows) in &mut galleries {
+        rows.retain(|row| shown.insert(row.place));
+    }
+    galleries[2].1.truncate(TYPICAL);
 
-    let mut outputs = outputs(release, least.iter().chain(&typical))?;
+    let mut outputs = outputs(release, galleries.iter().flat_map(|(_, rows)| rows))?;
     let (mut sources, absence) = match Sources::new(input, &release.plan.settings) {
         Ok(sources) => (Some(sources), Html::default()),
         Err(why) => (None, Html::element("p", "note", Html::text(why))),
     };
-    let mut items = |rows: &[Row]| -> Vec<Item> {
-        rows.iter().map(|row| item(row, sources.as_mut(), outputs.remove(&row.place))).collect()
-    };
-    let heading = |text: &'static str| Html::element("h3", "", Html::text(text));
-    let mut body = figures(charts(tally))
-        .and(heading("The least certain first"))
-        .and(absence)
-        .and(Html::paragraph(Html::fixed(LEGEND)))
-        .and(gallery(&items(&least)));
-    if !typical.is_empty() {
-        body = body.and(heading("Typical ones, drawn at random")).and(gallery(&items(&typical)));
+    let mut body = figures(charts(tally)).and(absence).and(Html::paragraph(Html::fixed(LEGEND)));
+    for (title, rows) in galleries.iter().filter(|(_, rows)| !rows.is_empty()) {
+        let items: Vec<Item> = rows
+            .iter()
+            .map(|row| item(row, sources.as_mut(), outputs.remove(&row.place)))
+            .collect();
+        body = body.and(Html::element("h3", "", Html::text(title))).and(gallery(&items));
     }
     Ok(Some(Section {
         id: "crops",

@@ -41,8 +41,7 @@ pub fn section(tally: &Tally) -> Option<Section> {
         }
     }
     let mut body = Html::paragraph(Html::text(format!(
-        "{} raised for {} of {}.",
-        if any_flag { "Flags are" } else { "No flag is" },
+        "A flag is raised for {} of {}.",
         of(tally.flagged, "image"),
         count(tally.all.images)
     )));
@@ -61,4 +60,40 @@ pub fn section(tally: &Tally) -> Option<Section> {
             .into(),
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::dataset::rows::{Finding, Row};
+
+    fn row(torn: bool, seam: f64) -> Row {
+        let quality = vec![
+            ("torn_<seam>".into(), Finding::Flag(torn)),
+            ("seam".into(), Finding::Measure(seam)),
+        ];
+        Row { quality, ..Row::default() }
+    }
+
+    #[test]
+    fn raised_flags_are_counted_and_measures_have_their_range() {
+        let mut tally = Tally::default();
+        for row in [row(false, 1.0), row(true, 6.0), row(false, 2.0)] {
+            tally.add(row);
+        }
+        let html = section(&tally).unwrap().body;
+        for expected in
+            ["1 image of 3", "torn &lt;seam&gt;", ">33.3 %<", ">1.00<", ">3.00<", ">6.00<"]
+        {
+            assert!(html.as_str().contains(expected), "{expected} in {html:?}");
+        }
+        assert_eq!(tally.odd.take().len(), 1);
+    }
+
+    #[test]
+    fn a_release_without_such_columns_has_no_such_section() {
+        let mut tally = Tally::default();
+        tally.add(Row::default());
+        assert!(section(&tally).is_none());
+    }
 }

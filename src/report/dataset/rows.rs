@@ -216,3 +216,38 @@ impl Batch<'_> {
         names.filter_map(found).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{BooleanArray, Float32Array, Int64Array, StringArray};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_a_release_lacks_or_leaves_empty_is_no_value() {
+        let columns: [(&str, ArrayRef); 6] = [
+            ("patient_id", Arc::new(StringArray::from(vec!["7", "8"]))),
+            ("cancer", Arc::new(BooleanArray::from(vec![None, Some(false)]))),
+            ("age", Arc::new(Float32Array::from(vec![Some(61.5), None]))),
+            ("quality_seam", Arc::new(Float32Array::from(vec![Some(0.5), None]))),
+            ("quality_surplus_bytes", Arc::new(Int64Array::from(vec![3, 4]))),
+            ("quality_torn", Arc::new(BooleanArray::from(vec![true, false]))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let [first, second] = [0, 1].map(|i| Batch(&batch).row(i, (2, i)));
+        assert_eq!((first.patient_id.as_str(), first.cancer, first.age), ("7", None, Some(61.5)));
+        assert_eq!((second.cancer, second.age, second.place), (Some(false), None, (2, 1)));
+        assert_eq!((first.view, first.confidence, first.size), (None, None, (0, 0)));
+        let found = |name: &str, finding| (name.to_owned(), finding);
+        assert_eq!(
+            first.quality,
+            [
+                found("seam", Finding::Measure(0.5)),
+                found("surplus_bytes", Finding::Measure(3.0)),
+                found("torn", Finding::Flag(true)),
+            ]
+        );
+        assert_eq!(second.quality.len(), 2, "an empty measure is none");
+        assert_eq!(second.flags().count(), 0);
+    }
+}

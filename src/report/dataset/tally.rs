@@ -110,6 +110,8 @@ impl<K: PartialOrd> Smallest<K> {
 
 /// Crops in the gallery of the least certain.
 pub const LEAST_CERTAIN: usize = 24;
+/// Crops in the gallery of those that quality flags.
+pub const ODD: usize = 12;
 /// Crops in the gallery of typical ones.
 pub const TYPICAL: usize = 12;
 /// What the typical ones are drawn by, and those of one confidence ordered by, so that they
@@ -148,6 +150,8 @@ pub struct Tally {
     pub divided: BTreeSet<String>,
     pub quality: BTreeMap<String, Quality>,
     pub flagged: usize,
+    /// Rows with a flag.
+    pub odd: Smallest<u64>,
     pub least_certain: Smallest<(f64, u64)>,
     pub typical: Smallest<u64>,
 }
@@ -189,9 +193,10 @@ impl Default for Tally {
             divided: BTreeSet::new(),
             quality: BTreeMap::new(),
             flagged: 0,
+            odd: Smallest::new(ODD),
             least_certain: Smallest::new(LEAST_CERTAIN),
-            // As many more as the other gallery may have taken already.
-            typical: Smallest::new(TYPICAL + LEAST_CERTAIN),
+            // As many more as the other galleries may have taken already.
+            typical: Smallest::new(TYPICAL + LEAST_CERTAIN + ODD),
         }
     }
 }
@@ -235,7 +240,6 @@ impl Tally {
         machine.windows.add(row.window.as_ref(), cancer);
         machine.confidence += row.confidence.unwrap_or(0.0);
 
-        self.flagged += usize::from(row.flags().next().is_some());
         for (name, finding) in &row.quality {
             self.quality.entry(name.clone()).or_default().add(finding, cancer);
         }
@@ -244,6 +248,10 @@ impl Tally {
         let drawn = xxh3_64_with_seed(row.image_id.as_bytes(), SEED);
         self.least_certain.offer((confidence, drawn), &row);
         self.typical.offer(drawn, &row);
+        if row.flags().next().is_some() {
+            self.flagged += 1;
+            self.odd.offer(drawn, &row);
+        }
     }
 
     /// The patient's number, after holding the row's group to that of the earlier rows.
@@ -307,7 +315,9 @@ mod tests {
     #[test]
     fn a_patient_in_two_folds_is_found() {
         let mut tally = Tally::default();
-        [row("a", 0, 1.0), row("b", 1, 1.0), row("a", 0, 0.5)].map(|row| tally.add(row));
+        for row in [row("a", 0, 1.0), row("b", 1, 1.0), row("a", 0, 0.5)] {
+            tally.add(row);
+        }
         assert!(tally.divided.is_empty());
         tally.add(row("b", 0, 1.0));
         assert_eq!(tally.divided, BTreeSet::from(["b".to_owned()]));
@@ -323,14 +333,17 @@ mod tests {
             fold: None,
             ..row("a", 0, 1.0)
         };
-        [row("a", 0, 1.0), test].map(|row| tally.add(row));
+        tally.add(row("a", 0, 1.0));
+        tally.add(test);
         assert!(tally.divided.is_empty());
     }
 
     #[test]
     fn the_tenth_fold_comes_after_the_second() {
         let mut counter = Counter::default();
-        ["fold 10", "locked", "fold 2"].map(|value| counter.add(Some(value), None));
+        for value in ["fold 10", "locked", "fold 2"] {
+            counter.add(Some(value), None);
+        }
         let names: Vec<&str> = counter.natural().iter().map(|(value, _)| *value).collect();
         assert_eq!(names, ["fold 2", "fold 10", "locked"]);
     }
