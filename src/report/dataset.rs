@@ -1,6 +1,8 @@
 //! The page of a release: what is in it, what is not and why, and what to look at.
 
 mod rows;
+mod counter;
+mod smallest;
 mod tally;
 mod glance;
 mod quarantine;
@@ -120,7 +122,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
     ];
     sections.extend(folds::section(release, &tally));
     sections.extend(crops::section(release, &mut tally, input)?);
-    sections.extend(quality::section(&tally));
+    sections.extend(quality::section(&tally, &rows::about_quality(release)?));
     sections.extend(run.as_ref().map(|run| timing::section(run, release.plan.images)));
     sections.push(settings::section(release));
     sections.push(settings::words());

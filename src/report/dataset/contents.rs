@@ -1,7 +1,8 @@
 //! What the images are: where and how they were taken, how they were stored.
 
-use super::tally::{Counter, Machine, Tally};
-use super::{Html, tally};
+use super::Html;
+use super::counter::{Counter, Share};
+use super::tally::{Machine, Tally};
 use crate::report::number::{count, of, percent, short};
 use crate::report::page::{Align, Section, Table, figure, figures};
 use crate::report::svg::{Bar, MOST_BARS, bars};
@@ -82,7 +83,7 @@ pub fn images(counter: &Counter, total: usize) -> Html {
     images_of(&all, total)
 }
 
-fn images_of(all: &[(&str, tally::Share)], total: usize) -> Html {
+fn images_of(all: &[(&str, Share)], total: usize) -> Html {
     let bar = |label: String, n: usize| Bar {
         label,
         value: n as f64,
@@ -115,7 +116,7 @@ fn machines(tally: &Tally) -> Html {
     let mut machines: Vec<_> = tally.machines.iter().collect();
     machines.sort_by_key(|(_, machine)| std::cmp::Reverse(machine.share.images));
     for (id, machine) in machines {
-        let tally::Share { images, labelled, cancer } = machine.share;
+        let Share { images, labelled, cancer } = machine.share;
         let Machine { sites, sizes, syntaxes, photometric, bits, windows, .. } = machine;
         table.row(vec![
             Html::text(id.map_or("not given".into(), |id| id.to_string())),

@@ -32,7 +32,7 @@ pub fn section(
     let mut shown = HashSet::new();
     let mut galleries = vec![
         ("The least certain first", tally.least_certain.take()),
-        ("Flagged by quality", tally.odd.take()),
+        ("Others that quality flags", tally.odd.take()),
         ("Typical ones, drawn at random", tally.typical.take()),
     ];
     for (_, rows) in &mut galleries {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::tally::{Counter, Tally};
+use super::counter::Counter;
+use super::tally::Tally;
 use super::{Html, Release};
 use crate::dataset::folds::{Audit, Group, Straddling};
 use crate::report::number::{count, of, percent};

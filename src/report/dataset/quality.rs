@@ -1,35 +1,40 @@
 //! What decoded, yet looks broken.
 
+use std::collections::HashMap;
+
 use super::Html;
 use super::tally::{Quality, Tally};
 use crate::report::number::{count, of, percent, short};
 use crate::report::page::{Align, Section, Table};
 
-/// The section; none if the release has no such columns.
-pub fn section(tally: &Tally) -> Option<Section> {
+/// The section, with what each column is; none if the release has no such columns.
+pub fn section(tally: &Tally, about: &HashMap<String, String>) -> Option<Section> {
     if tally.quality.is_empty() {
         return None;
     }
     let mut flags = Table::new(&[
         ("Flag", Align::Left),
-        ("Value", Align::Left),
+        ("What it means", Align::Left),
         ("Images", Align::Right),
         ("Share", Align::Right),
     ]);
     let mut measures = Table::new(&[
         ("Measure", Align::Left),
+        ("What it is", Align::Left),
         ("Least", Align::Right),
         ("Mean", Align::Right),
         ("Greatest", Align::Right),
     ]);
     let (mut any_flag, mut any_measure) = (false, false);
     for (name, Quality { words, measured }) in &tally.quality {
+        let what = about.get(name).map(String::as_str).unwrap_or_default();
         let name = name.replace('_', " ");
         for (word, share) in words.by_frequency().iter().filter(|(word, _)| *word != "false") {
             any_flag = true;
+            let name = if *word == "true" { name.clone() } else { format!("{name}: {word}") };
             flags.row(vec![
-                Html::text(&name),
-                Html::text(if *word == "true" { "raised" } else { word }),
+                Html::text(name),
+                Html::text(what),
                 Html::text(count(share.images)),
                 Html::text(percent(share.images, tally.all.images)),
             ]);
@@ -37,7 +42,7 @@ pub fn section(tally: &Tally) -> Option<Section> {
         if let Some((sum, least, most, n)) = measured {
             any_measure = true;
             let cells = [*least, sum / *n as f64, *most].map(|value| Html::text(short(value)));
-            measures.row(std::iter::once(Html::text(&name)).chain(cells).collect());
+            measures.row([Html::text(&name), Html::text(what)].into_iter().chain(cells).collect());
         }
     }
     let mut body = Html::paragraph(Html::text(format!(
@@ -81,10 +86,17 @@ mod tests {
         for row in [row(false, 1.0), row(true, 6.0), row(false, 2.0)] {
             tally.add(row);
         }
-        let html = section(&tally).unwrap().body;
-        for expected in
-            ["1 image of 3", "torn &lt;seam&gt;", ">33.3 %<", ">1.00<", ">3.00<", ">6.00<"]
-        {
+        let about = HashMap::from([("seam".to_owned(), "torn & bent".to_owned())]);
+        let html = section(&tally, &about).unwrap().body;
+        for expected in [
+            "1 image of 3",
+            "torn &amp; bent",
+            "torn &lt;seam&gt;",
+            ">33.3 %<",
+            ">1.00<",
+            ">3.00<",
+            ">6.00<",
+        ] {
             assert!(html.as_str().contains(expected), "{expected} in {html:?}");
         }
         assert_eq!(tally.odd.take().len(), 1);
@@ -94,6 +106,6 @@ mod tests {
     fn a_release_without_such_columns_has_no_such_section() {
         let mut tally = Tally::default();
         tally.add(Row::default());
-        assert!(section(&tally).is_none());
+        assert!(section(&tally, &HashMap::new()).is_none());
     }
 }

@@ -1,7 +1,10 @@
 //! The rows of a release without their pixels, one after the other.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int64Type};
 use arrow::record_batch::RecordBatch;
 
 use super::Release;
@@ -133,6 +136,22 @@ pub fn each(release: &Release, mut take: impl FnMut(Row)) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What the columns of quality are, by the rest of their name, as the shards say themselves.
+///
+/// # Errors
+/// A [`Fault`] if the first shard cannot be read.
+pub fn about_quality(release: &Release) -> Result<HashMap<String, String>, Fault> {
+    let Some(file) = release.shards.iter().find_map(|shard| shard.file.as_ref()) else {
+        return Ok(HashMap::new());
+    };
+    let schema = ShardReader::open(&release.folder.join(file), None)?.schema();
+    let about = |field: &Arc<Field>| {
+        let name = field.name().strip_prefix(QUALITY)?.to_owned();
+        Some((name, field.metadata().get("description")?.clone()))
+    };
+    Ok(schema.fields().iter().filter_map(about).collect())
+}
+
 struct Batch<'a>(&'a RecordBatch);
 
 impl Batch<'_> {
@@ -221,7 +240,6 @@ impl Batch<'_> {
 mod tests {
     use super::*;
     use arrow::array::{BooleanArray, Float32Array, Int64Array, StringArray};
-    use std::sync::Arc;
 
     #[test]
     fn what_a_release_lacks_or_leaves_empty_is_no_value() {

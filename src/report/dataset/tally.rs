@@ -7,59 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::counter::{Counter, Share};
 use super::rows::{Finding, Row};
+use super::smallest::Smallest;
 use crate::preprocess::read::TransferSyntax;
 use crate::report::svg::Histogram;
-
-/// Images by value, with how many of them have a label and cancer.
-#[derive(Debug, Clone, Default)]
-pub struct Counter(BTreeMap<Option<String>, Share>);
-
-/// Some images.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Share {
-    /// All of them.
-    pub images: usize,
-    /// Those whose label is known.
-    pub labelled: usize,
-    /// Those with cancer.
-    pub cancer: usize,
-}
-
-impl Share {
-    fn add(&mut self, cancer: Option<bool>) {
-        self.images += 1;
-        self.labelled += usize::from(cancer.is_some());
-        self.cancer += usize::from(cancer == Some(true));
-    }
-}
-
-impl Counter {
-    fn add(&mut self, value: Option<impl ToString>, cancer: Option<bool>) {
-        self.0.entry(value.map(|value| value.to_string())).or_default().add(cancer);
-    }
-
-    /// The values and their images, most frequent first.
-    pub fn by_frequency(&self) -> Vec<(&str, Share)> {
-        let mut all = self.natural();
-        all.sort_by_key(|(_, share)| std::cmp::Reverse(share.images));
-        all
-    }
-
-    /// The values in their own order, a number at the end by its value.
-    pub fn natural(&self) -> Vec<(&str, Share)> {
-        let mut all: Vec<_> = self
-            .0
-            .iter()
-            .map(|(value, share)| (value.as_deref().unwrap_or("not given"), *share))
-            .collect();
-        all.sort_by_cached_key(|(value, _)| {
-            let word = value.trim_end_matches(|c: char| c.is_ascii_digit());
-            (word.to_owned(), value[word.len()..].parse::<u64>().ok())
-        });
-        all
-    }
-}
 
 /// What is counted of one machine.
 #[derive(Debug, Clone, Default)]
@@ -74,38 +26,6 @@ pub struct Machine {
     pub bits: Counter,
     pub windows: Counter,
     pub confidence: f64,
-}
-
-/// The rows with the smallest keys, without keeping the others.
-#[derive(Debug, Clone)]
-pub struct Smallest<K> {
-    most: usize,
-    rows: Vec<(K, Row)>,
-}
-
-impl<K: PartialOrd> Smallest<K> {
-    fn new(most: usize) -> Self {
-        Self { most, rows: Vec::new() }
-    }
-
-    fn offer(&mut self, key: K, row: &Row) {
-        self.rows.push((key, row.clone()));
-        // Now and then only, so that a row costs little however many are kept.
-        if self.rows.len() >= 4 * self.most.max(1) {
-            self.settle();
-        }
-    }
-
-    fn settle(&mut self) {
-        self.rows.sort_by(|(a, _), (b, _)| a.partial_cmp(b).expect("no key is NaN"));
-        self.rows.truncate(self.most);
-    }
-
-    /// The rows, smallest key first.
-    pub fn take(&mut self) -> Vec<Row> {
-        self.settle();
-        std::mem::take(&mut self.rows).into_iter().map(|(_, row)| row).collect()
-    }
 }
 
 /// Crops in the gallery of the least certain.
@@ -336,16 +256,6 @@ mod tests {
         tally.add(row("a", 0, 1.0));
         tally.add(test);
         assert!(tally.divided.is_empty());
-    }
-
-    #[test]
-    fn the_tenth_fold_comes_after_the_second() {
-        let mut counter = Counter::default();
-        for value in ["fold 10", "locked", "fold 2"] {
-            counter.add(Some(value), None);
-        }
-        let names: Vec<&str> = counter.natural().iter().map(|(value, _)| *value).collect();
-        assert_eq!(names, ["fold 2", "fold 10", "locked"]);
     }
 
     #[test]
