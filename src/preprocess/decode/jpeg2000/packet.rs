@@ -104,7 +104,14 @@ impl Packets {
                 }
             }
         }
-        Ok(())
+        let sent = |component: &TileComponent| {
+            component.precincts.iter().all(|p| p.next_layer == coding.layers)
+        };
+        if components.iter().all(sent) {
+            Ok(())
+        } else {
+            Err(Error::Malformed("packets that no progression names"))
+        }
     }
 }
 
@@ -147,8 +154,8 @@ impl PacketReader<'_> {
         precinct: usize,
         layer: u16,
     ) -> Result<(), Error> {
-        // SOP: six bytes that may stand before any packet.
-        if self.bytes[self.position..].starts_with(&[0xFF, 0x91, 0, 4]) {
+        // SOP: six bytes that may stand before any packet, and that no packet begins with.
+        if self.bytes[self.position..].starts_with(&[0xFF, 0x91]) {
             self.position = (self.position + 6).min(self.bytes.len());
         }
         let (source, at) = match self.headers {

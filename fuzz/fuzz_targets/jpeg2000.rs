@@ -1,0 +1,45 @@
+//! No bytes make the JPEG 2000 decoder panic, run away or return what it did not promise.
+//!
+//! The first two bytes choose the request, the rest is the stream. The decoder stands on
+//! itself, so it is built from its source here, without the rest of the package.
+#![no_main]
+#![allow(missing_docs, dead_code)]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../src/preprocess/decode"]
+mod decode {
+    pub mod jpeg2000;
+}
+
+use decode::jpeg2000::display::{Assurance, Output, plan};
+use decode::jpeg2000::{BitPlanes, Decoder, Rect, Request, header};
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&[how, what], stream)) = data.split_first_chunk::<2>() else { return };
+    let _ = header(stream);
+    let output = Output { scale_x: 2.5, scale_y: 3.1, slope: 0.0..=0.06, slack: 0.01 };
+    let planned = plan(stream, &output, 1.0, Assurance::Proven).map(|plan| plan.planes);
+    let request = Request {
+        reduce: how & 3,
+        region: (how & 4 != 0).then(|| Rect {
+            left: u32::from(what & 15),
+            top: u32::from(what >> 4),
+            width: 20,
+            height: 17,
+        }),
+        planes: if how & 8 != 0 { planned.unwrap_or_default() } else { BitPlanes::Exact },
+        max_samples: 1 << 16,
+    };
+    let mut decoder = Decoder::new();
+    let first = decoder.decode(stream, &request);
+    if let Ok(image) = &first {
+        let samples = image.width as usize * image.height as usize * usize::from(image.components);
+        assert_eq!(image.samples.len(), samples);
+        assert!(samples as u64 <= request.max_samples);
+    }
+    // Buffers kept from one image leave no trace in the next.
+    if how & 16 != 0 {
+        assert_eq!(decoder.decode(stream, &request), first);
+    }
+});
