@@ -145,6 +145,9 @@ pub struct DecodeConfig {
 pub enum Precision {
     /// Every stored value, bit for bit.
     Exact,
+    /// As many bit-planes as an 8-bit output can show: no pixel is off by more than one grey
+    /// level.
+    Display,
 }
 
 /// The `window` section.
@@ -357,6 +360,11 @@ impl Config {
                 "more than 0",
             ),
             c if c.decode.reduce > 5 => bad("decode.reduce", c.decode.reduce.to_string(), "0 to 5"),
+            c if c.decode.precision == Precision::Display && c.window.bits != 8 => bad(
+                "decode.precision",
+                "display with window.bits 16".into(),
+                "exact: the bound of display is one level of 8 bits, 257 of 16",
+            ),
             c if c.decode.max_pixels == 0 => bad("decode.max_pixels", "0".into(), "1 or more"),
             c if !matches!(c.window.bits, 8 | 16) => {
                 bad("window.bits", c.window.bits.to_string(), "8 or 16")

@@ -100,6 +100,14 @@ impl Rect {
         self.top + self.height
     }
 
+    /// Grown by `border` on every side, as far as a `width` x `height` image goes.
+    pub fn grown(&self, border: usize, width: usize, height: usize) -> Self {
+        let (left, top) = (self.left.saturating_sub(border), self.top.saturating_sub(border));
+        let (right, bottom) =
+            ((self.right() + border).min(width), (self.bottom() + border).min(height));
+        Self { left, top, width: right - left, height: bottom - top }
+    }
+
     /// Pixels covered.
     pub fn area(&self) -> usize {
         self.width * self.height

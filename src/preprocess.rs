@@ -79,7 +79,7 @@ fn flow(
         let process = Step::new(Look::new(&config, &memory), meters)
             .then(Step::new(FindRoi::new(&config), meters))
             .then(Step::new(Judge::new(&config), meters))
-            .then(Step::new(Decode::default(), meters))
+            .then(Step::new(Decode::new(&config), meters))
             .then(Step::new(Window, meters))
             .then(Step::new(Resize::new(&config), meters));
         let flow = Flow::source(scope, limit, Arc::clone(meters), stop, jobs)

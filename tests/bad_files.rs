@@ -5,7 +5,7 @@ mod common;
 
 use common::dicom_file::*;
 use mammo_pipe::dataset::synth::encode::{Frame, jpeg_lossless, jpeg2000, rle};
-use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored};
+use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want};
 use mammo_pipe::preprocess::read::{ReadError, open};
 
 const MAX_PIXELS: usize = 1_000_000;
@@ -21,7 +21,7 @@ enum Bad {
 
 fn decode(bytes: Vec<u8>) -> Result<Stored, Bad> {
     let (header, pixel_data) = open(bytes.into(), MAX_PIXELS)?;
-    Ok(Decoder::default().decode(&header, &pixel_data, 0)?)
+    Ok(Decoder::default().decode(&header, &pixel_data, &Want::default())?)
 }
 
 /// The variant and the whole message, causes included.

@@ -4,12 +4,12 @@ mod common;
 
 use common::dicom_file::*;
 use mammo_pipe::dataset::synth::encode::jpeg2000::{Container, Layers, Options, Wavelet, encode};
-use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, levels};
+use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want, levels};
 use mammo_pipe::preprocess::read::open;
 
 fn decode(file: &DicomFile, reduce: u8) -> Result<Stored, DecodeError> {
     let (header, pixel_data) = open(file.bytes().into(), 1_000_000).unwrap();
-    Decoder::default().decode(&header, &pixel_data, reduce)
+    Decoder::default().decode(&header, &pixel_data, &Want::whole(reduce))
 }
 
 /// A 16-bit file with these stored bits and this sign around a JPEG 2000 codestream.

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{sha256_16, shared};
-use mammo_pipe::preprocess::decode::Decoder;
+use mammo_pipe::preprocess::decode::{Decoder, Want};
 use mammo_pipe::preprocess::read::open;
 
 #[test]
@@ -21,7 +21,7 @@ fn every_real_file_decodes_to_the_values_of_other_decoders() {
         seen += 1;
         let bytes = std::fs::read(shared.join(file)).unwrap();
         let (header, pixel_data) = open(bytes.into(), 100_000_000).unwrap();
-        match decoder.decode(&header, &pixel_data, 0) {
+        match decoder.decode(&header, &pixel_data, &Want::default()) {
             Ok(stored) => {
                 let found = sha256_16(stored.pixels.pixels());
                 if found != expected {

@@ -13,7 +13,7 @@ use common::release::{config, dataset, run};
 use mammo_pipe::config::{Compression, ShardFormat};
 use mammo_pipe::dataset::synth::machines::Machine;
 use mammo_pipe::dataset::synth::{Coding, DicomFile, Layout, PhantomSpec, SynthSpec, phantom};
-use mammo_pipe::preprocess::decode::Decoder;
+use mammo_pipe::preprocess::decode::{Decoder, Want};
 use mammo_pipe::preprocess::read::open;
 use mammo_pipe::record::{Laterality, View};
 
@@ -71,7 +71,7 @@ fn pydicom_decodes_what_we_write_as_we_do() {
         for coding in Coding::ALL {
             let file = DicomFile::new(&spec, &image, coding, 10, 20).to_bytes();
             let (header, pixel_data) = open(file.clone().into(), 1 << 24).unwrap();
-            let stored = Decoder::default().decode(&header, &pixel_data, 0).unwrap();
+            let stored = Decoder::default().decode(&header, &pixel_data, &Want::default()).unwrap();
             let words: Vec<u8> =
                 stored.pixels.pixels().iter().flat_map(|value| value.to_le_bytes()).collect();
             let path = folder.path().join(format!("{id}-{}", coding.as_str()));

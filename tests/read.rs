@@ -3,7 +3,7 @@
 mod common;
 
 use common::dicom_file::*;
-use mammo_pipe::preprocess::decode::Decoder;
+use mammo_pipe::preprocess::decode::{Decoder, Want};
 use mammo_pipe::preprocess::read::*;
 use mammo_pipe::record::Laterality;
 
@@ -20,7 +20,7 @@ fn header(file: &DicomFile) -> Header {
 
 fn decoded(file: &DicomFile) -> Vec<u16> {
     let (header, pixel_data) = open(file.bytes().into(), MAX_PIXELS).unwrap();
-    Decoder::default().decode(&header, &pixel_data, 0).unwrap().pixels.into_pixels()
+    Decoder::default().decode(&header, &pixel_data, &Want::default()).unwrap().pixels.into_pixels()
 }
 
 fn words(numbers: &[u16]) -> Value {
@@ -138,7 +138,7 @@ fn what_follows_the_pixels_does_not_matter() {
     for tail in [&b"\xFC\xFF\xFC\xFFOB\0\0\x02\0\0\0\0\0"[..], b"garbage"] {
         let bytes = [&file.bytes(), tail].concat();
         let (header, pixel_data) = open(bytes.into(), MAX_PIXELS).unwrap();
-        let stored = Decoder::default().decode(&header, &pixel_data, 0).unwrap();
+        let stored = Decoder::default().decode(&header, &pixel_data, &Want::default()).unwrap();
         assert_eq!(stored.pixels.pixels(), pixels());
     }
 }

@@ -112,7 +112,7 @@ fn through_all_stages(job: Job, config: &Arc<Config>, memory: &Memory) -> Result
     let looked = Look::new(config, memory).apply(frame)?;
     let located = FindRoi::new(config).apply(looked)?;
     let judged = Judge::new(config).apply(located)?;
-    let decoded = Decode::default().apply(judged)?;
+    let decoded = Decode::whole(config).apply(judged)?;
     let stored = decoded.stored.clone();
     let whole = Rect::whole(stored.pixels.width(), stored.pixels.height());
     let mut windowed = Plane::default();
@@ -122,7 +122,7 @@ fn through_all_stages(job: Job, config: &Arc<Config>, memory: &Memory) -> Result
     let cropped = cut.pixels.clone();
     let sample = Resize::new(config).apply(cut)?;
     let boxes = [sample.found.breast, sample.geometry.crop]
-        .map(|rect| reduction.rect_to_reduced(rect, &stored.pixels));
+        .map(|rect| reduction.rect_to_reduced(rect, sample.facts.frame()));
     Ok(Steps { stored, windowed, cropped, boxes, sample })
 }
 

@@ -5,7 +5,7 @@
 //! signs extended.
 //!
 //! A codestream and the header around it may disagree. Size and number of components must
-//! match; precision and sign may differ in the ways that real files do, see `values`.
+//! match; precision and sign may differ in the ways that real files do, see [`Values`].
 
 mod bits;
 pub mod coded;
@@ -21,18 +21,24 @@ mod values;
 #[cfg(test)]
 mod trial;
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::read::{Header, PixelData, TransferSyntax};
-use crate::plane::Plane;
+use crate::plane::{Plane, Rect};
 
 use coded::Coded;
 use codestream::{Codestream, CodestreamError};
 use headers::HeaderError;
 use jpeg::JpegError;
 use jpeg_ls::JpegLsError;
+use jpeg2000::BitPlanes;
+use jpeg2000::display;
 use rle::RleError;
-use values::{Sample, Values};
+use values::{Fidelity, Sample, Values};
+
+pub use jpeg2000::display::{Assurance, Output};
 
 /// Why this stage rejects a file.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +73,10 @@ pub enum DecodeError {
     },
     /// JPEG 2000 whose structure cannot be.
     #[error("JPEG 2000")]
-    Jpeg2000(#[from] CodestreamError),
+    Codestream(#[from] CodestreamError),
+    /// JPEG 2000.
+    #[error("JPEG 2000")]
+    Jpeg2000(#[from] jpeg2000::Error),
     /// JPEG 2000 that the library refuses.
     #[error("JPEG 2000: OpenJPEG refuses the codestream ({0})")]
     OpenJpeg(String),
@@ -93,6 +102,8 @@ pub enum DecodeError {
 pub struct Stored {
     /// Stored values, `[rows, columns]`; two's complement over all 16 bits when signed.
     pub pixels: Plane<u16>,
+    /// Column and row of the first of them in the whole image at this size.
+    pub origin: (usize, usize),
     /// Whether they are two's complement.
     pub signed: bool,
     /// Bits Stored.
@@ -100,6 +111,38 @@ pub struct Stored {
     /// Bytes of entropy-coded data that no pixel needed. A sound stream leaves none, so more
     /// than that is a sign of damage that still decodes.
     pub surplus_bytes: usize,
+    /// Who decoded it.
+    pub decoder: DecoderName,
+}
+
+/// Who decoded an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DecoderName {
+    /// Uncompressed: nobody had to.
+    Native,
+    /// Ours, named after what it decodes.
+    Own(&'static str),
+    /// The library, for what our JPEG 2000 decoder leaves to it.
+    OpenJpeg,
+}
+
+impl DecoderName {
+    /// The word in the shards' `decoder` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Own(name) => name,
+            Self::OpenJpeg => "openjpeg",
+        }
+    }
+}
+
+/// What was put into the output buffer.
+struct Decoded {
+    size: (usize, usize),
+    origin: (usize, usize),
+    surplus_bytes: usize,
+    decoder: DecoderName,
 }
 
 impl Stored {
@@ -109,17 +152,48 @@ impl Stored {
     }
 }
 
-/// Decodes one image after another, and keeps its memory in between.
+/// What of an image is wanted. Only JPEG 2000 can give less than all; others give all,
+/// exactly, whatever `part` and `display` say.
 #[derive(Debug, Clone, Default)]
+pub struct Want {
+    /// Wavelet levels to leave out.
+    pub reduce: u8,
+    /// The part to decode, in full-size pixels; all if `None`. More may be given.
+    pub part: Option<Rect>,
+    /// What the pixels are for, where a bounded error is accepted; exact if `None`.
+    pub display: Option<(Output, Assurance)>,
+}
+
+impl Want {
+    /// All of the image, exactly, with `reduce` wavelet levels left out.
+    pub fn whole(reduce: u8) -> Self {
+        Self { reduce, ..Self::default() }
+    }
+}
+
+/// Decodes one image after another, and keeps its memory in between.
+#[derive(Default)]
 pub struct Decoder {
-    spare: Vec<u16>,
-    joined: Vec<u8>,
+    jpeg2000: jpeg2000::Decoder,
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").finish_non_exhaustive()
+    }
+}
+
+impl Clone for Decoder {
+    /// A decoder of its own, with no memory yet.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Decoder {
-    /// Decodes the frame, with `reduce` wavelet levels left out: the result then has Rows and
-    /// Columns divided by `2^reduce`, rounded up, and its samples sit on every `2^reduce`-th
-    /// pixel from the first.
+    /// Decodes what `want` asks for. With `reduce` wavelet levels left out the whole has Rows
+    /// and Columns divided by `2^reduce`, rounded up, and its samples sit on every
+    /// `2^reduce`-th pixel from the first.
     ///
     /// # Errors
     /// [`DecodeError`]; [`DecodeError::Levels`] for a `reduce` above [`levels`].
@@ -127,40 +201,15 @@ impl Decoder {
         &mut self,
         header: &Header,
         pixel_data: &PixelData,
-        reduce: u8,
+        want: &Want,
     ) -> Result<Stored, DecodeError> {
-        let mut out = std::mem::take(&mut self.spare);
-        let mut joined = std::mem::take(&mut self.joined);
-        let result = decode_into(header, pixel_data, reduce, &mut joined, &mut out);
-        self.joined = joined;
-        match result {
-            Ok(surplus_bytes) => {
-                let layout = &header.layout;
-                let (width, height) = size(header, reduce);
-                let pixels = Plane::new(width, height, out);
-                let bits = layout.bits_stored as u8;
-                Ok(Stored { pixels, signed: layout.signed, bits, surplus_bytes })
-            }
-            Err(error) => {
-                self.spare = out;
-                Err(error)
-            }
-        }
-    }
-
-    /// Takes back the memory of an image that is no longer needed.
-    pub fn recycle(&mut self, stored: Stored) {
-        let pixels = stored.pixels.into_pixels();
-        if pixels.capacity() > self.spare.capacity() {
-            self.spare = pixels;
-        }
-    }
-
-    /// Gives memory beyond `keep_bytes` back to the system.
-    pub fn trim(&mut self, keep_bytes: usize) {
-        if 2 * self.spare.capacity() + self.joined.capacity() > keep_bytes {
-            *self = Self::default();
-        }
+        let mut out = Vec::new();
+        let decoded = self.decode_into(header, pixel_data, want, &mut out)?;
+        let Decoded { size: (width, height), origin, surplus_bytes, decoder } = decoded;
+        let layout = &header.layout;
+        let (signed, bits) = (layout.signed, layout.bits_stored as u8);
+        let pixels = Plane::new(width, height, out);
+        Ok(Stored { pixels, origin, signed, bits, surplus_bytes, decoder })
     }
 }
 
@@ -203,74 +252,138 @@ fn size(header: &Header, reduce: u8) -> (usize, usize) {
     (reduced(header.layout.columns), reduced(header.layout.rows))
 }
 
-fn decode_into(
-    header: &Header,
-    pixel_data: &PixelData,
-    reduce: u8,
-    joined: &mut Vec<u8>,
-    out: &mut Vec<u16>,
-) -> Result<usize, DecodeError> {
-    use TransferSyntax::*;
-    out.clear();
-    let layout = &header.layout;
-    let syntax = header.syntax;
-    if reduce > 0 && !syntax.is_jpeg_2000() {
-        return Err(DecodeError::Levels { wanted: reduce, levels: 0 });
+impl Decoder {
+    fn decode_into(
+        &mut self,
+        header: &Header,
+        pixel_data: &PixelData,
+        want: &Want,
+        out: &mut Vec<u16>,
+    ) -> Result<Decoded, DecodeError> {
+        use TransferSyntax::*;
+        let layout = &header.layout;
+        let syntax = header.syntax;
+        if want.reduce > 0 && !syntax.is_jpeg_2000() {
+            return Err(DecodeError::Levels { wanted: want.reduce, levels: 0 });
+        }
+        let whole = |decoder, surplus_bytes| Decoded {
+            size: size(header, 0),
+            origin: (0, 0),
+            surplus_bytes,
+            decoder,
+        };
+        let fidelity = Fidelity::of(syntax);
+        let fragments = match pixel_data {
+            PixelData::Native { bytes, order } => {
+                native::decode(bytes, *order, layout, out);
+                let sample =
+                    Sample { precision: layout.bits_allocated as u8, signed: layout.signed };
+                Values::new(layout, fidelity, sample)?.correct(out);
+                return Ok(whole(DecoderName::Native, 0));
+            }
+            PixelData::Fragments(fragments) => fragments,
+        };
+        let mut joined = Vec::new();
+        let stream = join(fragments, &mut joined);
+        let (sample, surplus_bytes, name) = match syntax {
+            JpegBaseline | JpegExtended | JpegLossless | JpegLosslessSv1 => {
+                let coded = jpeg::decode(stream, layout.pixels(), out);
+                let coded = coded.map_err(|error| match error {
+                    JpegError::Header(HeaderError::TooLarge { width, height, .. }) => {
+                        size_error(header, width, height)
+                    }
+                    error => DecodeError::Jpeg(error),
+                })?;
+                let (sample, surplus) = of_its_size(header, coded)?;
+                (sample, surplus, "jpeg")
+            }
+            JpegLsLossless | JpegLsNearLossless => {
+                let coded = jpeg_ls::decode(stream, layout.pixels(), out);
+                let coded = coded.map_err(|error| match error {
+                    JpegLsError::Header(HeaderError::TooLarge { width, height, .. }) => {
+                        size_error(header, width, height)
+                    }
+                    error => DecodeError::JpegLs(error),
+                })?;
+                let (sample, surplus) = of_its_size(header, coded)?;
+                (sample, surplus, "jpeg_ls")
+            }
+            RleLossless => {
+                let surplus = rle::decode(stream, layout.pixels(), layout.bits_allocated, out)?;
+                let sample =
+                    Sample { precision: layout.bits_allocated as u8, signed: layout.signed };
+                (sample, surplus, "rle")
+            }
+            Jpeg2000Lossless
+            | Jpeg2000
+            | HtJpeg2000Lossless
+            | HtJpeg2000LosslessRpcl
+            | HtJpeg2000 => return self.jpeg_2000(header, stream, want, out),
+            syntax => return Err(DecodeError::Syntax { syntax }),
+        };
+        Values::new(layout, fidelity, sample)?.correct(out);
+        Ok(whole(DecoderName::Own(name), surplus_bytes))
     }
-    let fragments = match pixel_data {
-        PixelData::Native { bytes, order } => {
-            native::decode(bytes, *order, layout, out);
-            let sample = Sample { precision: layout.bits_allocated as u8, signed: layout.signed };
-            Values::new(layout, syntax, sample)?.correct(out);
-            return Ok(0);
+
+    /// By our own decoder, or by OpenJPEG what that leaves to others.
+    fn jpeg_2000(
+        &mut self,
+        header: &Header,
+        stream: &[u8],
+        want: &Want,
+        out: &mut Vec<u16>,
+    ) -> Result<Decoded, DecodeError> {
+        let codestream = Codestream::parse(stream)?;
+        if (codestream.width, codestream.height) != size(header, 0) {
+            return Err(size_error(header, codestream.width, codestream.height));
         }
-        PixelData::Fragments(fragments) => fragments,
-    };
-    let stream = join(fragments, joined);
-    let (sample, surplus_bytes) = match syntax {
-        JpegBaseline | JpegExtended | JpegLossless | JpegLosslessSv1 => {
-            let coded = jpeg::decode(stream, layout.pixels(), out);
-            let coded = coded.map_err(|error| match error {
-                JpegError::Header(HeaderError::TooLarge { width, height, .. }) => {
-                    size_error(header, width, height)
-                }
-                error => DecodeError::Jpeg(error),
-            })?;
-            of_its_size(header, coded)?
+        let (wanted, levels) = (want.reduce, codestream.levels);
+        if wanted > levels {
+            return Err(DecodeError::Levels { wanted, levels });
         }
-        JpegLsLossless | JpegLsNearLossless => {
-            let coded = jpeg_ls::decode(stream, layout.pixels(), out);
-            let coded = coded.map_err(|error| match error {
-                JpegLsError::Header(HeaderError::TooLarge { width, height, .. }) => {
-                    size_error(header, width, height)
-                }
-                error => DecodeError::JpegLs(error),
-            })?;
-            of_its_size(header, coded)?
-        }
-        RleLossless => {
-            let surplus = rle::decode(stream, layout.pixels(), layout.bits_allocated, out)?;
-            (Sample { precision: layout.bits_allocated as u8, signed: layout.signed }, surplus)
-        }
-        Jpeg2000Lossless | Jpeg2000 | HtJpeg2000Lossless | HtJpeg2000LosslessRpcl | HtJpeg2000 => {
-            let codestream = Codestream::parse(stream)?;
-            if (codestream.width, codestream.height) != size(header, 0) {
-                return Err(size_error(header, codestream.width, codestream.height));
+        codestream.check_whole()?;
+        let sample = Sample { precision: codestream.precision, signed: codestream.signed };
+        let exact = want.reduce == 0 && want.display.is_none();
+        let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
+        let values = Values::new(&header.layout, fidelity, sample)?;
+        match own(&mut self.jpeg2000, header, stream, want) {
+            Ok(image) => {
+                let (width, height) = (image.width as usize, image.height as usize);
+                let origin = (image.origin.0 as usize, image.origin.1 as usize);
+                *out = image.samples;
+                values.correct_signed(image.signed, out);
+                let decoder = DecoderName::Own("jpeg2000");
+                Ok(Decoded { size: (width, height), origin, surplus_bytes: 0, decoder })
             }
-            if reduce > codestream.levels {
-                let levels = codestream.levels;
-                return Err(DecodeError::Levels { wanted: reduce, levels });
+            Err(jpeg2000::Error::Unsupported(_)) => {
+                let size = size(header, want.reduce);
+                openjpeg::decode(&codestream, want.reduce, size, values, out)?;
+                let decoder = DecoderName::OpenJpeg;
+                Ok(Decoded { size, origin: (0, 0), surplus_bytes: 0, decoder })
             }
-            codestream.check_whole()?;
-            let sample = Sample { precision: codestream.precision, signed: codestream.signed };
-            let values = Values::new(layout, syntax, sample)?;
-            openjpeg::decode(&codestream, reduce, size(header, reduce), values, out)?;
-            return Ok(0);
+            Err(error) => Err(error.into()),
         }
-        syntax => return Err(DecodeError::Syntax { syntax }),
+    }
+}
+
+fn own(
+    decoder: &mut jpeg2000::Decoder,
+    header: &Header,
+    stream: &[u8],
+    want: &Want,
+) -> Result<jpeg2000::Image, jpeg2000::Error> {
+    let planes = match &want.display {
+        Some((output, assurance)) => display::plan(stream, output, 1.0, *assurance)?.planes,
+        None => BitPlanes::Exact,
     };
-    Values::new(layout, syntax, sample)?.correct(out);
-    Ok(surplus_bytes)
+    let region = want.part.map(|part| jpeg2000::Rect {
+        left: part.left as u32,
+        top: part.top as u32,
+        width: part.width as u32,
+        height: part.height as u32,
+    });
+    let max_samples = header.layout.pixels() as u64;
+    decoder.decode(stream, &jpeg2000::Request { reduce: want.reduce, region, planes, max_samples })
 }
 
 /// What the samples of a codestream are, its size being the header's, and the surplus bytes.

@@ -1,9 +1,11 @@
 //! The image from afar: reduced, as the breast, the grey range and the quality are found on it.
 
-use super::decode::{self, DecodeError, Decoder, Stored};
+use super::decode::{self, Assurance, DecodeError, Decoder, Output, Stored, Want};
 use super::read::{Header, Photometric, PixelData};
+use super::resize::Geometry;
 use super::sampling::{Reduction, Sampling};
-use crate::config::{WindowConfig, WindowMode};
+use super::window::Lut;
+use crate::config::{Config, Precision, WindowConfig, WindowMode};
 use crate::plane::Plane;
 
 /// The longer side of a look has at most this many samples: enough for a skin line, small
@@ -53,14 +55,14 @@ pub fn take(
 ) -> Result<Taken, DecodeError> {
     let halvings = halvings(header);
     if levels == 0 {
-        let full = decoder.decode(header, pixel_data, 0)?;
+        let full = decoder.decode(header, pixel_data, &Want::whole(0))?;
         let pixels = block_means(&full, halvings);
         let look = Stored { pixels, ..full };
         let reduction = Reduction { reduce: halvings, sampling: Sampling::BoxMean };
         return Ok(Taken { look, reduction, full: Some(full) });
     }
     let left_out = halvings.min(levels);
-    let look = decoder.decode(header, pixel_data, left_out)?;
+    let look = decoder.decode(header, pixel_data, &Want::whole(left_out))?;
     let full = (left_out == reduce).then(|| look.clone());
     Ok(Taken { look, reduction: wavelet(left_out), full })
 }
@@ -99,6 +101,31 @@ pub fn linear(stored: &Stored, header: &Header) -> Plane<u16> {
         (bright << (16 - stored.bits)) as u16
     })
 }
+
+/// What bounds the error that decoding may leave in the output's pixels; `None` where it has
+/// to be exact.
+pub fn display(
+    config: &Config,
+    geometry: &Geometry,
+    lut: &Lut,
+    reduce: u8,
+) -> Option<(Output, Assurance)> {
+    let assurance = match config.decode.precision {
+        Precision::Exact => return None,
+        Precision::Display => Assurance::Proven,
+    };
+    let (across, down) = geometry.scale();
+    // An output pixel that is less than a source pixel has nothing to average out.
+    if reduce > 0 || across > 1.0 || down > 1.0 {
+        return None;
+    }
+    let output =
+        Output { scale_x: 1.0 / across, scale_y: 1.0 / down, slope: lut.slope(), slack: ROUNDING };
+    Some((output, assurance))
+}
+
+/// Levels of 256 by which the grey scale's 16 bits and the sums of the resize may round off.
+const ROUNDING: f64 = 0.01;
 
 /// Which samples are padding; `None` if the file has none.
 pub fn padding(stored: &Stored, header: &Header) -> Option<Plane<bool>> {
@@ -142,11 +169,19 @@ pub fn range(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preprocess::decode::DecoderName;
 
     fn stored(width: usize, values: &[i16]) -> Stored {
         let pixels = values.iter().map(|&v| v as u16).collect();
         let pixels = Plane::new(width, values.len() / width, pixels);
-        Stored { pixels, signed: true, bits: 12, surplus_bytes: 0 }
+        Stored {
+            pixels,
+            signed: true,
+            bits: 12,
+            surplus_bytes: 0,
+            origin: (0, 0),
+            decoder: DecoderName::Native,
+        }
     }
 
     #[test]

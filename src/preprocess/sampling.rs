@@ -3,7 +3,7 @@
 //! Positions are continuous: pixel `i` covers `i..i + 1`, its centre is at `i + 0.5`. Both
 //! axes follow the same rule, so a position is one `f64`.
 
-use crate::plane::{Plane, Rect};
+use crate::plane::Rect;
 
 /// Which source pixels a reduced sample stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,16 +54,18 @@ impl Reduction {
         source.div_ceil(1 << self.reduce)
     }
 
-    /// The samples of `plane`, a reduced image, that a box of source pixels touches at all, one
-    /// more on every side for interpolation.
-    pub fn rect_to_reduced<T>(self, source: Rect, plane: &Plane<T>) -> Rect {
-        let axis = |first: usize, end: usize, samples: usize| {
+    /// The samples of the reduced image that a box of source pixels touches at all, one more on
+    /// every side for interpolation, of those that the reduced frame of the source (`width`,
+    /// `height`) has.
+    pub fn rect_to_reduced(self, part: Rect, (width, height): (usize, usize)) -> Rect {
+        let axis = |first: usize, end: usize, source: usize| {
+            let samples = self.samples(source);
             let low = self.to_reduced(first as f64).floor() - 1.0;
             let high = self.to_reduced(end as f64).ceil() + 1.0;
             ((low.max(0.0) as usize).min(samples - 1), (high as usize).min(samples))
         };
-        let (left, right) = axis(source.left, source.right(), plane.width());
-        let (top, bottom) = axis(source.top, source.bottom(), plane.height());
+        let (left, right) = axis(part.left, part.right(), width);
+        let (top, bottom) = axis(part.top, part.bottom(), height);
         Rect { left, top, width: right - left, height: bottom - top }
     }
 

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::decode::{self, Decoder, Stored};
+use super::decode::{self, Decoder, DecoderName, Stored, Want};
 use super::look;
 use super::memory::Memory;
 use super::quality::{self, Quality};
@@ -21,7 +21,7 @@ use super::resize::{Geometry, Orientation, Pixels, Region, Resizer};
 use super::roi::{self, Finder, Found};
 use super::sampling::Reduction;
 use super::window::{self, Lut, WindowUsed};
-use crate::config::Config;
+use crate::config::{Config, RoiExtent};
 use crate::dataset::Job;
 use crate::error::Reject;
 use crate::flow::{Budget, Stage, Ticket};
@@ -39,11 +39,13 @@ pub struct Facts {
     pub header: Header,
     /// Millimetres at the breast, from the file or configured for its machine.
     pub spacing: Option<PixelSpacing>,
+    /// Who decoded it.
+    pub decoder: DecoderName,
 }
 
 impl Facts {
     /// Columns and rows of the source.
-    fn frame(&self) -> (usize, usize) {
+    pub fn frame(&self) -> (usize, usize) {
         (self.header.layout.columns.into(), self.header.layout.rows.into())
     }
 }
@@ -171,7 +173,8 @@ impl Stage for Look {
 
     fn apply(&mut self, frame: RawFrame) -> Result<Looked, Reject> {
         let RawFrame { job, source, header, spacing, pixel_data } = frame;
-        let facts = Facts { job, file: source, header, spacing };
+        let decoder = DecoderName::Native;
+        let mut facts = Facts { job, file: source, header, spacing, decoder };
         let levels = decode::levels(&facts.header, &pixel_data)?;
         let reduce = self.config.decode.reduce.min(levels);
         let need = look::cost(&facts.header, &pixel_data, reduce);
@@ -181,6 +184,7 @@ impl Stage for Look {
         let memory = self.memory.take(need);
         let look::Taken { look, reduction, full } =
             look::take(&mut self.decoder, &facts.header, &pixel_data, levels, reduce)?;
+        facts.decoder = look.decoder;
         Ok(Looked { facts, pixel_data, look, reduction, full, reduce, _memory: memory })
     }
 }
@@ -266,9 +270,24 @@ impl Stage for Judge {
 }
 
 /// Decodes what the output needs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Decode {
+    config: Arc<Config>,
+    extent: RoiExtent,
     decoder: Decoder,
+}
+
+impl Decode {
+    /// Of the crop, where the codec can.
+    pub fn new(config: &Arc<Config>) -> Self {
+        let (config, decoder) = (Arc::clone(config), Decoder::default());
+        Self { config, extent: RoiExtent::Breast, decoder }
+    }
+
+    /// Of the whole frame, for those who want to see it.
+    pub fn whole(config: &Arc<Config>) -> Self {
+        Self { extent: RoiExtent::Whole, ..Self::new(config) }
+    }
 }
 
 impl Stage for Decode {
@@ -281,10 +300,21 @@ impl Stage for Decode {
         let stored = match looked.full.take() {
             Some(stored) => stored,
             None => {
-                let header = &looked.facts.header;
-                self.decoder.decode(header, &looked.pixel_data, looked.reduce)?
+                let (width, height) = looked.facts.frame();
+                let geometry = &judged.located.geometry;
+                // Interpolation reaches a sample beyond the crop.
+                let part = match self.extent {
+                    RoiExtent::Breast => {
+                        Some(geometry.crop.grown(2 << looked.reduce, width, height))
+                    }
+                    RoiExtent::Whole => None,
+                };
+                let display = look::display(&self.config, geometry, &judged.lut, looked.reduce);
+                let want = Want { reduce: looked.reduce, part, display };
+                self.decoder.decode(&looked.facts.header, &looked.pixel_data, &want)?
             }
         };
+        looked.facts.decoder = stored.decoder;
         Ok(Decoded { judged, stored })
     }
 }
@@ -299,12 +329,14 @@ impl Stage for Window {
     const NAME: &'static str = "window";
 
     fn apply(&mut self, decoded: Decoded) -> Result<Windowed, Reject> {
-        let reduction = decoded.reduction();
         let Decoded { judged, stored } = &decoded;
-        let geometry = &judged.located.geometry;
-        let part = reduction.rect_to_reduced(geometry.crop, &stored.pixels);
+        let Located { looked, geometry, .. } = &judged.located;
+        let reduction = look::wavelet(looked.reduce);
+        let part = reduction.rect_to_reduced(geometry.crop, looked.facts.frame());
+        let (left, top) = stored.origin;
+        let inside = Rect { left: part.left - left, top: part.top - top, ..part };
         let mut pixels = Plane::default();
-        judged.lut.apply(&stored.pixels, part, &mut pixels);
+        judged.lut.apply(&stored.pixels, inside, &mut pixels);
         let region = geometry.region(reduction, (part.left, part.top));
         Ok(Windowed { decoded, pixels, region })
     }

@@ -155,6 +155,7 @@ fn source(s: &[Sample]) -> Vec<Column> {
         text("transfer_syntax", "UID of the transfer syntax", s, |s| {
             Some(s.facts.header.syntax.uid())
         }),
+        text("decoder", "who decoded it", s, |s| Some(s.facts.decoder.as_str())),
         text("photometric", "MONOCHROME1 or MONOCHROME2", s, |s| {
             Some(s.facts.header.layout.photometric.as_str())
         }),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::table::Breast;
 use super::*;
-use crate::preprocess::decode::Decoder;
+use crate::preprocess::decode::{Decoder, Want};
 use crate::preprocess::read;
 use crate::record::{Laterality, View};
 
@@ -60,7 +60,7 @@ fn every_lossless_coding_gives_the_stored_values_back() {
         for coding in Coding::ALL {
             let bytes = DicomFile::new(&spec, &phantom, coding, 1, 2).to_bytes();
             let (header, data) = read::open(Bytes::from(bytes), 1 << 24).unwrap();
-            let decoded = Decoder::default().decode(&header, &data, 0).unwrap();
+            let decoded = Decoder::default().decode(&header, &data, &Want::default()).unwrap();
             let name = coding.as_str();
             assert_eq!(header.display.padding.is_some(), phantom.tone.padding.is_some(), "{name}");
             if coding.lossless() {

@@ -2,8 +2,9 @@
 //!
 //! Four things differ in real files, and each has one answer here:
 //! - The codestream has more bits than Bits Stored (JPEG 2000 of the RSNA set: 16 for 12).
-//!   Bits above High Bit are no part of a value (PS3.5 8.1.1), so a lossless stream is cut to
-//!   the bits stored. A lossy one may have overshot its range, so it is clipped to that.
+//!   Bits above High Bit are no part of a value (PS3.5 8.1.1), so an exact decoding is cut to
+//!   the bits stored. One that is not exact (a lossy stream, a reduced image, planes left out)
+//!   may have overshot its range, so it is clipped to that.
 //! - High Bit is above Bits Stored - 1: the value is shifted down.
 //! - The codestream says unsigned where Pixel Representation says signed, or the reverse: the
 //!   low bits of its precision are read with the header's sign, as pydicom reads them.
@@ -19,6 +20,22 @@ pub struct Sample {
     pub precision: u8,
     /// Whether they are two's complement.
     pub signed: bool,
+}
+
+/// Whether decoded samples are those that were encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fidelity {
+    /// They are.
+    Exact,
+    /// They are near them, and may lie beyond the range of stored values.
+    Approximate,
+}
+
+impl Fidelity {
+    /// Of a codestream in `syntax`, decoded in full.
+    pub fn of(syntax: TransferSyntax) -> Self {
+        if syntax.may_be_lossy() { Self::Approximate } else { Self::Exact }
+    }
 }
 
 /// Makes decoded samples stored values.
@@ -41,7 +58,7 @@ impl Values {
     /// [`DecodeError::Precision`] for more bits than are allocated.
     pub fn new(
         layout: &PixelLayout,
-        syntax: TransferSyntax,
+        fidelity: Fidelity,
         sample: Sample,
     ) -> Result<Self, DecodeError> {
         let (precision, bits_stored) = (u32::from(sample.precision), u32::from(layout.bits_stored));
@@ -51,7 +68,7 @@ impl Values {
         }
         let top = u32::from(layout.high_bit) + 1;
         let shift = if precision >= top { top - bits_stored } else { 0 };
-        let bits = match (sample.signed == layout.signed, syntax.may_be_lossy()) {
+        let bits = match (sample.signed == layout.signed, fidelity == Fidelity::Approximate) {
             (true, false) => bits_stored,
             (true, true) => 32,
             (false, false) => bits_stored.min(precision - shift),
@@ -71,6 +88,16 @@ impl Values {
         let up = (sample >> self.shift) << self.above;
         let value = if self.signed { up >> self.above } else { ((up as u32) >> self.above) as i32 };
         value.clamp(self.clip.0, self.clip.1) as u16
+    }
+
+    /// All of them, in place, where the codestream may have been signed.
+    pub fn correct_signed(self, signed: bool, samples: &mut [u16]) {
+        if !signed {
+            return self.correct(samples);
+        }
+        for sample in samples {
+            *sample = self.stored(i32::from(*sample as i16));
+        }
     }
 
     /// All of them, in place.
