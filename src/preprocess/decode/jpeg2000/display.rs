@@ -59,8 +59,8 @@ pub struct Plan {
     pub bound: f64,
 }
 
-/// Levels whose planes are worth leaving out: the rest hold 1/256 of the coefficients.
-const LEVELS: u8 = 4;
+/// Levels whose planes are worth leaving out: the rest hold 1/64 of the coefficients.
+const LEVELS: u8 = 3;
 
 /// Leaves out as many planes as fit `tolerance`, in output levels. With a tolerance of 1 no
 /// 8-bit pixel is off by more than one level: two numbers that differ by no more than 1
@@ -116,25 +116,52 @@ pub fn plan(
         let errors = bands.iter().map(|band| band.gain * scale.coefficient(band.skip));
         output.slack + scale.total(errors.chain(rounding).chain(last))
     };
-    // Always the plane that saves the most for what it costs, while one fits.
-    loop {
-        let fits = |band: usize| {
-            let mut tried = bands.clone();
-            tried[band].skip += 1;
-            (tried[band].skip < tried[band].most && bound(&tried) <= tolerance).then_some(tried)
-        };
-        let best = (0..bands.len()).filter_map(|i| Some((bands[i].worth(), fits(i)?)));
-        match best.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((_, tried)) => bands = tried,
-            None => break,
-        }
-    }
+    let bands = best(&bands, |bands| bound(bands) <= tolerance);
     if bands.iter().all(|band| band.skip == 0) {
         return Ok(exact);
     }
     let planes =
         bands.chunks_exact(3).map(|level| [level[0].skip, level[1].skip, level[2].skip]).collect();
     Ok(Plan { bound: bound(&bands), planes: BitPlanes::Skip(planes) })
+}
+
+/// The bands' planes that save the most of all that fit: every choice in the finest level,
+/// which holds three quarters of all coefficients, and below it always the plane next that
+/// saves the most for what it costs.
+fn best(bands: &[Band], fits: impl Fn(&[Band]) -> bool) -> Vec<Band> {
+    let more = |bands: &[Band], band: usize| {
+        let mut tried = bands.to_vec();
+        tried[band].skip += 1;
+        (tried[band].skip < tried[band].most && fits(&tried)).then_some(tried)
+    };
+    let mut best = bands.to_vec();
+    if bands.is_empty() {
+        return best;
+    }
+    let mut first = Some(bands.to_vec());
+    while let Some(row) = first {
+        let mut second = Some(row.clone());
+        while let Some(mut tried) = second {
+            second = more(&tried, 1);
+            while let Some(next) = more(&tried, 2) {
+                tried = next;
+            }
+            let coarser = |tried: &[Band]| {
+                let next =
+                    (3..tried.len()).filter_map(|i| Some((tried[i].worth(), more(tried, i)?)));
+                next.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, next)| next)
+            };
+            while let Some(next) = coarser(&tried) {
+                tried = next;
+            }
+            let saved = |bands: &[Band]| bands.iter().map(Band::saved).sum::<f64>();
+            if saved(&tried) > saved(&best) {
+                best = tried;
+            }
+        }
+        first = more(&row, 0);
+    }
+    best
 }
 
 /// A band in the search for what to leave out.
@@ -148,8 +175,14 @@ struct Band {
 }
 
 impl Band {
-    /// What leaving out one plane more saves, over what it costs: a level has a quarter of
-    /// the next finer one's coefficients, and each plane costs twice as much as the last.
+    /// What leaving out its planes saves, in passes over the image: a level has a quarter of the
+    /// next finer one's coefficients, and a higher plane fewer that are worth a decision.
+    fn saved(&self) -> f64 {
+        let planes = (0..self.skip).map(|plane| 0.85_f64.powi(plane.into())).sum::<f64>();
+        0.25_f64.powi(self.level.into()) * planes
+    }
+
+    /// What leaving out one plane more saves, over what it costs: twice as much as the last.
     fn worth(&self) -> f64 {
         0.25_f64.powi(self.level.into()) / (self.gain * f64::from(self.skip).exp2())
     }
