@@ -54,8 +54,8 @@ fn see(bytes: Vec<u8>) -> Result<Seen, String> {
 
 /// An image of `layout` as its machine writes it, `divisor` times smaller, and its tissue.
 fn example(layout: Layout, seed: u64, divisor: usize) -> (Vec<u8>, Plane<bool>) {
-    let view = if seed % 2 == 0 { View::Cc } else { View::Mlo };
-    let side = if seed / 2 % 2 == 0 { Laterality::Left } else { Laterality::Right };
+    let view = if seed.is_multiple_of(2) { View::Cc } else { View::Mlo };
+    let side = if (seed / 2).is_multiple_of(2) { Laterality::Left } else { Laterality::Right };
     let mut spec = PhantomSpec::example(layout, view, side, 7 + 31 * seed);
     spec.divisor = divisor;
     let image = phantom(&spec);
@@ -165,12 +165,13 @@ fn a_flipped_bit_that_shows_is_flagged_in_lossless_jpeg() {
         }
     }
     eprintln!("500 flipped bits: {rates:?}");
-    let of = |wanted: Outcome| -> usize {
-        let lossless = rates.iter().filter(|((coding, _), _)| *coding != Coding::Jpeg2000.as_str());
-        lossless.filter(|((_, outcome), _)| *outcome == wanted).map(|(_, n)| n).sum()
+    let jpeg = |wanted: Outcome| -> usize {
+        let rates = rates.iter().filter(|((coding, _), _)| coding.starts_with("jpeg-lossless"));
+        rates.filter(|((_, outcome), _)| *outcome == wanted).map(|(_, n)| n).sum()
     };
-    let (caught, missed) = (of(Outcome::Rejected) + of(Outcome::Flagged), of(Outcome::Missed));
-    assert!(missed * 5 <= caught, "{rates:?}");
+    let (flagged, missed) = (jpeg(Outcome::Flagged), jpeg(Outcome::Missed));
+    assert!(flagged >= 2 * missed, "{rates:?}");
+    assert!(jpeg(Outcome::Rejected) >= 200, "{rates:?}");
 }
 
 /// The human boxes leave out axilla and abdomen, which are tissue and are kept: on MLO views

@@ -20,31 +20,40 @@ pub fn longest(image: &Plane<u16>, air: Option<u16>) -> f32 {
     steps(image, range) as f32 / width as f32
 }
 
-/// The longest step along a row that begins or ends at a side of the frame, in pixels.
+/// The longest step or line along a row that begins at a side of the frame, in pixels.
 ///
 /// A step is a change of 3 % of the range within two rows, with less than a third of it in
-/// the two rows above and the two below: a skin line that runs along a row is softer. What is
-/// sharp and straight and is no tear (text, tape, a marker) stands free in the air, whereas
-/// a decoder that has lost its way has lost the rest of the row. A film's rim lies in the
-/// outer 4 %, which are left out.
+/// the two rows above and the two below: a skin line that runs along a row is softer. A line
+/// is one row that stands out by 1 % from two that are alike: restart markers end the damage
+/// with the row. What is sharp and straight and is no tear (text, tape, a marker) stands free
+/// in the air, whereas a decoder that has lost its way has lost the rest of the row. A film's
+/// rim lies in the outer 4 %, which are left out.
 fn steps(image: &Plane<u16>, range: i32) -> usize {
     let (width, height) = (image.width(), image.height());
     let rim = (height / 25).max(2);
-    let threshold = (range * 3 / 100).max(2);
+    let (step_least, line_least) = ((range * 3 / 100).max(2), (range / 100).max(2));
     let mut longest = 0;
-    let mut signs = Vec::with_capacity(width);
+    let (mut steps, mut lines) = (vec![0i8; width], vec![0i8; width]);
     for y in rim..height - rim - 4 {
-        let [a, b, c, d] = [y - 2, y, y + 2, y + 4].map(|y| image.row(y));
-        signs.clear();
-        signs.extend(a.iter().zip(b).zip(c).zip(d).map(|(((a, b), c), d)| {
-            let [a, b, c, d] = [a, b, c, d].map(|v| i32::from(*v));
-            let step = c - b;
-            let sharp = step.abs() > threshold
-                && 3 * (b - a).abs() < step.abs()
-                && 3 * (d - c).abs() < step.abs();
-            if sharp { step.signum() as i8 } else { 0 }
-        }));
-        longest = longest.max(reach(signs.iter(), width)).max(reach(signs.iter().rev(), width));
+        let row = |y| &image.row(y)[..width];
+        let (a, b, c, d, e, f) =
+            (row(y - 2), row(y - 1), row(y), row(y + 1), row(y + 2), row(y + 4));
+        let (steps, lines) = (&mut steps[..width], &mut lines[..width]);
+        // Without branches, so that the compiler does many pixels at once.
+        for x in 0..width {
+            let [a, b, c, d, e, f] = [a[x], b[x], c[x], d[x], e[x], f[x]].map(i32::from);
+            let step = e - c;
+            let is_step = (step.abs() > step_least)
+                & (3 * (c - a).abs() < step.abs())
+                & (3 * (f - e).abs() < step.abs());
+            steps[x] = step.signum() as i8 * i8::from(is_step);
+            let line = 2 * c - b - d;
+            let is_line = (line.abs() > 2 * line_least) & (6 * (d - b).abs() < line.abs());
+            lines[x] = line.signum() as i8 * i8::from(is_line);
+        }
+        for signs in [steps, lines] {
+            longest = longest.max(reach(signs.iter(), width)).max(reach(signs.iter().rev(), width));
+        }
     }
     longest
 }
@@ -69,45 +78,75 @@ const TILE: usize = 64;
 /// Side of the cells that a tile is judged by.
 const CELL: usize = 8;
 
-/// Whether a tile lies in the dark and is rough in half of its cells, as a skin line or text
-/// that passes through it are not (a fifth at most), while most of the air is smooth.
+/// Whether half of a tile's cells lie in the dark and are disturbed, while most of the air is
+/// not. A skin line or text that passes through a tile disturbs a fifth of it at most.
 fn has_noisy_air(image: &Plane<u16>, dark: i32, range: i32) -> bool {
     let (across, down) = (image.width() / CELL, image.height() / CELL);
-    // Roughness of the dark cells; none for the others.
-    let mut rough = vec![None; across * down];
-    for cell_y in 0..down {
-        for cell_x in 0..across {
-            let (mut sum, mut change) = (0, 0);
-            for y in cell_y * CELL..(cell_y + 1) * CELL {
-                let row = &image.row(y)[cell_x * CELL..(cell_x + 1) * CELL];
-                sum += row.iter().map(|v| i32::from(*v)).sum::<i32>();
-                // Second differences: blind to a gradient.
-                change += row
-                    .windows(3)
-                    .map(|w| (i32::from(w[0]) - 2 * i32::from(w[1]) + i32::from(w[2])).abs())
-                    .sum::<i32>();
-            }
-            let mean = sum / (CELL * CELL) as i32;
-            if mean < dark + range / 12 {
-                rough[cell_y * across + cell_x] = Some(change / (CELL * (CELL - 2)) as i32);
-            }
-        }
-    }
-    let mut all: Vec<i32> = rough.iter().flatten().copied().collect();
-    if all.is_empty() {
+    let cells: Vec<Cell> =
+        (0..across * down).map(|i| Cell::new(image, i % across, i / across)).collect();
+    let is_dark = |cell: &&Cell| cell.mean < dark + range / 12;
+    let mut rough: Vec<i32> = cells.iter().filter(is_dark).map(|cell| cell.rough).collect();
+    if rough.is_empty() {
         return false;
     }
-    let middle = all.len() / 2;
-    let usual = *all.select_nth_unstable(middle).1;
+    let middle = rough.len() / 2;
+    let usual = *rough.select_nth_unstable(middle).1;
+    let level = air_of_one_level(cells.iter().filter(is_dark));
     let threshold = 3 * usual + range / 1000;
+    let is_disturbed = |cell: &Cell| {
+        let off = level.is_some_and(|level| (cell.lowest, cell.highest) != (level, level));
+        is_dark(&cell) && (cell.rough > threshold || off)
+    };
     let per_tile = TILE / CELL;
     let is_noise = |tile_x: usize, tile_y: usize| {
         let cells = (0..per_tile * per_tile).map(|i| {
             let (x, y) = (tile_x * per_tile + i % per_tile, tile_y * per_tile + i / per_tile);
-            rough[y * across + x]
+            &cells[y * across + x]
         });
-        let noisy = cells.filter(|cell| cell.is_some_and(|rough| rough > threshold)).count();
-        noisy * 20 >= per_tile * per_tile * 9
+        cells.filter(|cell| is_disturbed(cell)).count() * 20 >= per_tile * per_tile * 9
     };
     (0..down / per_tile).any(|y| (0..across / per_tile).any(|x| is_noise(x, y)))
+}
+
+/// The value of the air, where most of its cells have one and the same: as many machines write
+/// it, and no decoder changes it.
+fn air_of_one_level<'a>(dark: impl Iterator<Item = &'a Cell>) -> Option<u16> {
+    let (mut levels, mut all) = (std::collections::BTreeMap::new(), 0);
+    for cell in dark {
+        all += 1;
+        if cell.lowest == cell.highest {
+            *levels.entry(cell.lowest).or_insert(0) += 1;
+        }
+    }
+    let (level, count) = levels.into_iter().max_by_key(|(_, count)| *count)?;
+    (count * 2 > all).then_some(level)
+}
+
+/// What there is in 8 x 8 pixels.
+struct Cell {
+    mean: i32,
+    /// Mean second difference along the rows: blind to a gradient.
+    rough: i32,
+    lowest: u16,
+    highest: u16,
+}
+
+impl Cell {
+    fn new(image: &Plane<u16>, x: usize, y: usize) -> Self {
+        let (mut sum, mut change, mut lowest, mut highest) = (0, 0, u16::MAX, 0);
+        for y in y * CELL..(y + 1) * CELL {
+            let row: &[u16; CELL] =
+                image.row(y)[x * CELL..].first_chunk().expect("cells lie in the image");
+            for v in row {
+                sum += i32::from(*v);
+                (lowest, highest) = (lowest.min(*v), highest.max(*v));
+            }
+            let row = row.map(i32::from);
+            for i in 1..CELL - 1 {
+                change += (row[i - 1] - 2 * row[i] + row[i + 1]).abs();
+            }
+        }
+        let mean = sum / (CELL * CELL) as i32;
+        Self { mean, rough: change / (CELL * (CELL - 2)) as i32, lowest, highest }
+    }
 }

@@ -68,6 +68,16 @@ fn a_level_that_jumps_between_rows_is_a_tear() {
     }
 }
 
+/// What it leaves where restart markers stand between the rows.
+#[test]
+fn a_single_row_that_stands_out_is_a_tear() {
+    let mut image = sound();
+    for v in &mut image.row_mut(230)[60..] {
+        *v += 900;
+    }
+    assert_eq!(flags(&image), [Flag::Torn]);
+}
+
 #[test]
 fn text_tape_and_a_paddle_s_line_are_no_tears() {
     let mut image = sound();
@@ -87,6 +97,22 @@ fn a_tile_of_noise_in_the_air_is_a_tear() {
     for y in 256..384 {
         for (x, v) in image.row_mut(y)[192..320].iter_mut().enumerate() {
             *v += ((x * 7919 + y * 104_729) % 911) as u16;
+        }
+    }
+    assert_eq!(flags(&image), [Flag::Torn]);
+}
+
+/// A coarse band's code-block: smooth waves, where air has one value in all the rest.
+#[test]
+fn a_tile_of_waves_in_air_of_one_level_is_a_tear() {
+    let mut image = sound();
+    for v in image.pixels_mut().iter_mut().filter(|v| **v < AIR) {
+        *v = 500;
+    }
+    assert_eq!(flags(&image), []);
+    for y in 256..384 {
+        for (x, v) in image.row_mut(y)[192..320].iter_mut().enumerate() {
+            *v += (20.0 + 15.0 * (x as f32 / 9.0).sin() + y as f32 / 20.0) as u16;
         }
     }
     assert_eq!(flags(&image), [Flag::Torn]);
