@@ -7,12 +7,14 @@
 //! A codestream and the header around it may disagree. Size and number of components must
 //! match; precision and sign may differ in the ways that real files do, see [`Values`].
 
+mod error;
 mod bits;
 pub mod coded;
 pub mod codestream;
 pub mod headers;
 pub mod jpeg;
 pub mod jpeg2000;
+mod jpeg2000_or_openjpeg;
 pub mod jpeg_ls;
 mod native;
 mod openjpeg;
@@ -29,73 +31,14 @@ use super::read::{Header, PixelData, TransferSyntax};
 use crate::plane::{Plane, Rect};
 
 use coded::Coded;
-use codestream::{Codestream, CodestreamError};
+use codestream::Codestream;
 use headers::HeaderError;
 use jpeg::JpegError;
 use jpeg_ls::JpegLsError;
-use jpeg2000::BitPlanes;
-use jpeg2000::display;
-use rle::RleError;
 use values::{Fidelity, Sample, Values};
 
+pub use error::DecodeError;
 pub use jpeg2000::display::{Assurance, Output};
-
-/// Why this stage rejects a file.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// Header and codestream disagree about the size.
-    #[error("the codestream holds {width} x {height} pixels, Columns x Rows is {columns} x {rows}")]
-    Size {
-        /// Width of the codestream.
-        width: usize,
-        /// Its height.
-        height: usize,
-        /// Width in the header.
-        columns: usize,
-        /// Height in the header.
-        rows: usize,
-    },
-    /// The codestream holds a value in more bits than a stored value can have.
-    #[error("the codestream has {found} bits a sample, BitsAllocated is {bits_allocated}")]
-    Precision {
-        /// Bits in the codestream.
-        found: u8,
-        /// Bits in the header.
-        bits_allocated: u16,
-    },
-    /// More wavelet levels are to be left out than there are.
-    #[error("{wanted} wavelet levels are to be left out, there are {levels}")]
-    Levels {
-        /// Asked for.
-        wanted: u8,
-        /// In the codestream; 0 for anything but JPEG 2000.
-        levels: u8,
-    },
-    /// JPEG 2000 whose structure cannot be.
-    #[error("JPEG 2000")]
-    Codestream(#[from] CodestreamError),
-    /// JPEG 2000.
-    #[error("JPEG 2000")]
-    Jpeg2000(#[from] jpeg2000::Error),
-    /// JPEG 2000 that the library refuses.
-    #[error("JPEG 2000: OpenJPEG refuses the codestream ({0})")]
-    OpenJpeg(String),
-    /// JPEG.
-    #[error("JPEG")]
-    Jpeg(#[source] JpegError),
-    /// JPEG-LS.
-    #[error("JPEG-LS")]
-    JpegLs(#[source] JpegLsError),
-    /// RLE.
-    #[error("RLE")]
-    Rle(#[from] RleError),
-    /// No decoder.
-    #[error("{} is not supported", syntax.name())]
-    Syntax {
-        /// The transfer syntax.
-        syntax: TransferSyntax,
-    },
-}
 
 /// A decoded image in stored values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -318,72 +261,14 @@ impl Decoder {
             | Jpeg2000
             | HtJpeg2000Lossless
             | HtJpeg2000LosslessRpcl
-            | HtJpeg2000 => return self.jpeg_2000(header, stream, want, out),
+            | HtJpeg2000 => {
+                return jpeg2000_or_openjpeg::decode(&mut self.jpeg2000, header, stream, want, out);
+            }
             syntax => return Err(DecodeError::Syntax { syntax }),
         };
         Values::new(layout, fidelity, sample)?.correct(out);
         Ok(whole(DecoderName::Own(name), surplus_bytes))
     }
-
-    /// By our own decoder, or by OpenJPEG what that leaves to others.
-    fn jpeg_2000(
-        &mut self,
-        header: &Header,
-        stream: &[u8],
-        want: &Want,
-        out: &mut Vec<u16>,
-    ) -> Result<Decoded, DecodeError> {
-        let codestream = Codestream::parse(stream)?;
-        if (codestream.width, codestream.height) != size(header, 0) {
-            return Err(size_error(header, codestream.width, codestream.height));
-        }
-        let (wanted, levels) = (want.reduce, codestream.levels);
-        if wanted > levels {
-            return Err(DecodeError::Levels { wanted, levels });
-        }
-        codestream.check_whole()?;
-        let sample = Sample { precision: codestream.precision, signed: codestream.signed };
-        let exact = want.reduce == 0 && want.display.is_none();
-        let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
-        let values = Values::new(&header.layout, fidelity, sample)?;
-        match own(&mut self.jpeg2000, header, stream, want) {
-            Ok(image) => {
-                let (width, height) = (image.width as usize, image.height as usize);
-                let origin = (image.origin.0 as usize, image.origin.1 as usize);
-                *out = image.samples;
-                values.correct_signed(image.signed, out);
-                let decoder = DecoderName::Own("jpeg2000");
-                Ok(Decoded { size: (width, height), origin, surplus_bytes: 0, decoder })
-            }
-            Err(jpeg2000::Error::Unsupported(_)) => {
-                let size = size(header, want.reduce);
-                openjpeg::decode(&codestream, want.reduce, size, values, out)?;
-                let decoder = DecoderName::OpenJpeg;
-                Ok(Decoded { size, origin: (0, 0), surplus_bytes: 0, decoder })
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-fn own(
-    decoder: &mut jpeg2000::Decoder,
-    header: &Header,
-    stream: &[u8],
-    want: &Want,
-) -> Result<jpeg2000::Image, jpeg2000::Error> {
-    let planes = match &want.display {
-        Some((output, assurance)) => display::plan(stream, output, 1.0, *assurance)?.planes,
-        None => BitPlanes::Exact,
-    };
-    let region = want.part.map(|part| jpeg2000::Rect {
-        left: part.left as u32,
-        top: part.top as u32,
-        width: part.width as u32,
-        height: part.height as u32,
-    });
-    let max_samples = header.layout.pixels() as u64;
-    decoder.decode(stream, &jpeg2000::Request { reduce: want.reduce, region, planes, max_samples })
 }
 
 /// What the samples of a codestream are, its size being the header's, and the surplus bytes.

@@ -37,7 +37,7 @@ fn halvings(header: &Header) -> u8 {
 /// decoder's own, the look in its forms, and the output's part in grey levels.
 pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
     let look = 16 * (header.layout.pixels() >> (2 * halvings(header)));
-    let grey = 2 * header.layout.pixels() >> (2 * reduce);
+    let grey = 2 * (header.layout.pixels() >> (2 * reduce));
     decode::cost(header, pixel_data, reduce) + look + grey
 }
 

@@ -72,9 +72,10 @@ impl<'a> Sink<'a> {
     pub fn new(plan: &'a Plan, release: &'a Release, control: &'a Control) -> Result<Self, Fault> {
         let mut entries = release.finished()?;
         if control.retry_rejected {
-            for (_, entry) in entries.extract_if(.., |_, entry| !entry.rejected.is_empty()) {
-                release.withdraw(&entry)?;
+            for entry in entries.values().filter(|entry| !entry.rejected.is_empty()) {
+                release.withdraw(entry)?;
             }
+            entries.retain(|_, entry| entry.rejected.is_empty());
         }
         Ok(Self { plan, release, control, entries, processed: 0, rejected: 0, bytes_read: 0 })
     }

@@ -1,0 +1,65 @@
+//! Why pixel data cannot be decoded.
+
+use super::codestream::CodestreamError;
+use super::jpeg::JpegError;
+use super::jpeg_ls::JpegLsError;
+use super::jpeg2000;
+use super::rle::RleError;
+use crate::preprocess::read::TransferSyntax;
+
+/// Why this stage rejects a file.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Header and codestream disagree about the size.
+    #[error("the codestream holds {width} x {height} pixels, Columns x Rows is {columns} x {rows}")]
+    Size {
+        /// Width of the codestream.
+        width: usize,
+        /// Its height.
+        height: usize,
+        /// Width in the header.
+        columns: usize,
+        /// Height in the header.
+        rows: usize,
+    },
+    /// The codestream holds a value in more bits than a stored value can have.
+    #[error("the codestream has {found} bits a sample, BitsAllocated is {bits_allocated}")]
+    Precision {
+        /// Bits in the codestream.
+        found: u8,
+        /// Bits in the header.
+        bits_allocated: u16,
+    },
+    /// More wavelet levels are to be left out than there are.
+    #[error("{wanted} wavelet levels are to be left out, there are {levels}")]
+    Levels {
+        /// Asked for.
+        wanted: u8,
+        /// In the codestream; 0 for anything but JPEG 2000.
+        levels: u8,
+    },
+    /// JPEG 2000 whose structure cannot be.
+    #[error("JPEG 2000")]
+    Codestream(#[from] CodestreamError),
+    /// JPEG 2000.
+    #[error("JPEG 2000")]
+    Jpeg2000(#[from] jpeg2000::Error),
+    /// JPEG 2000 that the library refuses.
+    #[error("JPEG 2000: OpenJPEG refuses the codestream ({0})")]
+    OpenJpeg(String),
+    /// JPEG.
+    #[error("JPEG")]
+    Jpeg(#[source] JpegError),
+    /// JPEG-LS.
+    #[error("JPEG-LS")]
+    JpegLs(#[source] JpegLsError),
+    /// RLE.
+    #[error("RLE")]
+    Rle(#[from] RleError),
+    /// No decoder.
+    #[error("{} is not supported", syntax.name())]
+    Syntax {
+        /// The transfer syntax.
+        syntax: TransferSyntax,
+    },
+}
