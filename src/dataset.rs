@@ -3,7 +3,7 @@
 //! In: `train.csv` and `test.csv` (or tables whose columns are mapped to theirs) and a folder
 //! of images. Out: [`Joined`], which holds every row and every file exactly once: a row with
 //! its file is a [`Job`], a row without one is [`Missing`], a file without a row is a
-//! [`Stray`]. Whatever is wrong with the tables or the settings is a [`Fault`], before the
+//! [`Stray`]. Whatever is wrong with the tables or the settings is a [`Fault`](crate::error::Fault), before the
 //! first image is opened.
 //!
 //! The order of the jobs is the release's: split, patient, image, numbers by value. It is a

@@ -5,7 +5,7 @@
 //! signs extended.
 //!
 //! A codestream and the header around it may disagree. Size and number of components must
-//! match; precision and sign may differ in the ways that real files do, see [`Values`].
+//! match; precision and sign may differ in the ways that real files do, see `values.rs`.
 
 mod error;
 mod bits;

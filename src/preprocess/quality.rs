@@ -6,7 +6,7 @@
 //!
 //! A flipped bit in a compressed file rarely stops a decoder. In lossless JPEG, where each
 //! pixel is predicted from its neighbours, everything behind it shifts or changes its level
-//! from one row to the next; in JPEG 2000 a code-block becomes noise. [`seam`] looks for both.
+//! from one row to the next; in JPEG 2000 a code-block becomes noise. `seam` looks for both.
 
 mod seam;
 

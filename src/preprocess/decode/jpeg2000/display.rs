@@ -8,7 +8,7 @@
 //! that moves an output pixel is the coefficient's synthesis filter, weighted with the part
 //! that the pixel's area has of each sample; of all coefficients of a band together, the sum
 //! of the magnitudes. Filters and areas are separable, so that is a product of two sums
-//! along one axis, which [`Axis`] takes from the wavelet itself, at the worst place of the
+//! along one axis, which `Axis` takes from the wavelet itself, at the worst place of the
 //! pixel's edge. The reversible wavelet rounds in each step, which adds less than one per
 //! step, spread like a coefficient of its own.
 //!

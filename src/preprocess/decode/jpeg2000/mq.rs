@@ -130,7 +130,7 @@ const STATES: [(u16, u8, u8, bool); 47] = [
 ];
 
 const fn context(state: usize, mps: usize) -> Context {
-    ((STATES[state].0 as u64) << 48) | (state * 2 + mps) as u64 * 4
+    ((STATES[state].0 as u64) << 48) | ((state * 2 + mps) as u64 * 4)
 }
 
 /// The context that follows a decision, by the state's number and two bits: whether the less
