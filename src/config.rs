@@ -148,6 +148,8 @@ pub enum Precision {
     /// As many bit-planes as an 8-bit output can show: no pixel is off by more than one grey
     /// level.
     Display,
+    /// Fewer still: that no pixel is off by more than one level is expected, not proven.
+    Fast,
 }
 
 /// The `window` section.
@@ -360,10 +362,10 @@ impl Config {
                 "more than 0",
             ),
             c if c.decode.reduce > 5 => bad("decode.reduce", c.decode.reduce.to_string(), "0 to 5"),
-            c if c.decode.precision == Precision::Display && c.window.bits != 8 => bad(
+            c if c.decode.precision != Precision::Exact && c.window.bits != 8 => bad(
                 "decode.precision",
-                "display with window.bits 16".into(),
-                "exact: the bound of display is one level of 8 bits, 257 of 16",
+                format!("{:?} with window.bits 16", c.decode.precision).to_lowercase(),
+                "exact: the others may be off by one level of 8 bits, which are 257 of 16",
             ),
             c if c.decode.max_pixels == 0 => bad("decode.max_pixels", "0".into(), "1 or more"),
             c if !matches!(c.window.bits, 8 | 16) => {

@@ -113,6 +113,7 @@ pub fn display(
     let assurance = match config.decode.precision {
         Precision::Exact => return None,
         Precision::Display => Assurance::Proven,
+        Precision::Fast => Assurance::Expected { deviations: FAST_DEVIATIONS },
     };
     let (across, down) = geometry.scale();
     // An output pixel that is less than a source pixel has nothing to average out.
@@ -123,6 +124,9 @@ pub fn display(
         Output { scale_x: 1.0 / across, scale_y: 1.0 / down, slope: lut.slope(), slack: ROUNDING };
     Some((output, assurance))
 }
+
+/// Standard deviations of a pixel's error that fit in one level under `precision: fast`.
+const FAST_DEVIATIONS: f64 = 4.0;
 
 /// Levels of 256 by which the grey scale's 16 bits and the sums of the resize may round off.
 const ROUNDING: f64 = 0.01;
