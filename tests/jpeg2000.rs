@@ -385,6 +385,23 @@ fn damaged_streams_are_refused_or_decode_to_what_the_header_says() {
 }
 
 #[test]
+fn what_fuzzing_has_found_stays_harmless() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/jpeg2000");
+    let mut decoder = Decoder::new();
+    let mut tried = 0;
+    for entry in std::fs::read_dir(&corpus).into_iter().flatten().flatten() {
+        let data = std::fs::read(entry.path()).expect("a listed file can be read");
+        let Some((&[how, _], stream)) = data.split_first_chunk::<2>() else { continue };
+        let request = Request { reduce: how & 3, max_samples: 1 << 16, ..Request::default() };
+        if let Ok(image) = decoder.decode(stream, &request) {
+            assert!(image.samples.len() <= 1 << 16, "{}", entry.path().display());
+        }
+        tried += 1;
+    }
+    assert!(tried > 0 || !corpus.is_dir(), "an empty corpus");
+}
+
+#[test]
 fn a_shortened_stream_is_told_from_a_whole_one() {
     let options = Options { precision: 12, ..Options::default() };
     let mut r = Random(3);

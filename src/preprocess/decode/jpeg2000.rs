@@ -13,6 +13,7 @@
 //! HTJ2K, Part 2, subsampled components, palettes, regions of interest.
 
 mod boxes;
+mod canvas;
 mod codestream;
 mod coding;
 mod context;
@@ -29,6 +30,7 @@ mod tier1;
 mod tile;
 mod wavelet;
 
+use canvas::{Canvas, round};
 use codestream::{Area, Codestream, Tile};
 use geometry::TileComponent;
 use packet::Packets;
@@ -197,13 +199,8 @@ impl Decoder {
         }
         let whole = size.image.reduced(request.reduce);
         let component = size.components[0];
-        let mut canvas = Canvas {
-            area: wanted,
-            low: if component.signed { -(1 << (component.precision - 1)) } else { 0 },
-            shift: if component.signed { 0 } else { 1 << (component.precision - 1) },
-            high: (1 << (component.precision - u8::from(component.signed))) - 1,
-            samples: vec![0; wanted.width() * wanted.height() * size.components.len()],
-        };
+        let mut canvas =
+            Canvas::new(wanted, component.precision, component.signed, size.components.len());
         for index in 0..size.tiles() {
             let area = size.tile(index);
             let target = area.reduced(request.reduce).intersect(&wanted);
@@ -308,63 +305,11 @@ impl Decoder {
                 floats.push(plane);
             }
         }
-        if transform {
-            let width = target.width();
-            for (row, y) in (target.y0..target.y1).enumerate() {
-                let span = row * width..(row + 1) * width;
-                if let [y_plane, cb, cr, ..] = integers.as_slice() {
-                    let pixels =
-                        y_plane[span.clone()].iter().zip(&cb[span.clone()]).zip(&cr[span.clone()]);
-                    // RCT, Equations G-6 to G-8.
-                    let rgb = pixels.map(|((&y, &u), &v)| {
-                        let g = y.wrapping_sub(u.wrapping_add(v) >> 2);
-                        [v.wrapping_add(g), g, u.wrapping_add(g)]
-                    });
-                    for c in 0..3 {
-                        canvas.put(c, target.x0, y, rgb.clone().map(|p| p[c]));
-                    }
-                } else if let [y_plane, cb, cr, ..] = floats.as_slice() {
-                    let pixels =
-                        y_plane[span.clone()].iter().zip(&cb[span.clone()]).zip(&cr[span.clone()]);
-                    // ICT, Equations G-12 to G-14.
-                    let rgb = pixels.map(|((&y, &u), &v)| {
-                        [y + v * 1.402, y - u * 0.34413 - v * 0.71414, y + u * 1.772]
-                    });
-                    for c in 0..3 {
-                        canvas.put(c, target.x0, y, rgb.clone().map(|p| round(p[c])));
-                    }
-                }
-            }
+        match (integers.as_slice(), floats.as_slice()) {
+            ([y, cb, cr, ..], _) if transform => canvas.put_integers([y, cb, cr], target),
+            (_, [y, cb, cr, ..]) if transform => canvas.put_floats([y, cb, cr], target),
+            _ => {}
         }
         Ok(())
-    }
-}
-
-/// To the nearest integer, halves to the even one, for what fits 16 bits; anything else
-/// beyond them.
-#[inline(always)]
-fn round(value: f32) -> i32 {
-    // Adding 1.5 * 2^23 leaves no bits for a fraction: the sum's mantissa is the integer.
-    (value.clamp(-4e6, 4e6) + 12_582_912.0).to_bits() as i32 - 0x4B40_0000
-}
-
-/// The samples of all tiles, level-shifted and clamped.
-struct Canvas {
-    area: Area,
-    low: i32,
-    high: i32,
-    shift: i32,
-    samples: Vec<u16>,
-}
-
-impl Canvas {
-    fn put(&mut self, component: usize, x: u32, y: u32, row: impl Iterator<Item = i32>) {
-        let width = self.area.width();
-        let line = component * self.area.height() + (y - self.area.y0) as usize;
-        let to = &mut self.samples[line * width..(line + 1) * width][(x - self.area.x0) as usize..];
-        let (low, high, shift) = (self.low, self.high, self.shift);
-        for (to, value) in to.iter_mut().zip(row) {
-            *to = value.saturating_add(shift).clamp(low, high) as u16;
-        }
     }
 }

@@ -17,7 +17,7 @@ pub fn codestream(bytes: &[u8]) -> Result<&[u8], Error> {
         .strip_prefix(&SIGNATURE)
         .ok_or(Error::Malformed("neither JP2 signature nor SOC marker"))?;
     loop {
-        let Box { kind, body, next } = next_box(rest)?;
+        let Jp2Box { kind, body, next } = next_box(rest)?;
         match &kind {
             b"jp2c" if body.starts_with(&SOC) => return Ok(body),
             b"jp2c" => return Err(Error::Malformed("the codestream box does not start with SOC")),
@@ -31,7 +31,7 @@ pub fn codestream(bytes: &[u8]) -> Result<&[u8], Error> {
 /// A palette maps one component to several: not what a mammogram holds.
 fn refuse_palettes(mut header: &[u8]) -> Result<(), Error> {
     while !header.is_empty() {
-        let Box { kind, next, .. } = next_box(header)?;
+        let Jp2Box { kind, next, .. } = next_box(header)?;
         if &kind == b"pclr" {
             return Err(Error::Unsupported("palette"));
         }
@@ -40,7 +40,7 @@ fn refuse_palettes(mut header: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-struct Box<'a> {
+struct Jp2Box<'a> {
     kind: [u8; 4],
     body: &'a [u8],
     /// What follows it.
@@ -51,7 +51,7 @@ struct Box<'a> {
 ///
 /// The last box may run beyond the end of the bytes: how much of a codestream is missing
 /// is told better by its own markers.
-fn next_box(bytes: &[u8]) -> Result<Box<'_>, Error> {
+fn next_box(bytes: &[u8]) -> Result<Jp2Box<'_>, Error> {
     const SHORT: Error = Error::Truncated("no codestream box before the end of the file");
     let (head, rest) = bytes.split_first_chunk::<8>().ok_or(SHORT)?;
     let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
@@ -73,5 +73,5 @@ fn next_box(bytes: &[u8]) -> Result<Box<'_>, Error> {
     };
     let length = usize::try_from(length).unwrap_or(usize::MAX).min(body.len());
     let (body, next) = body.split_at(length);
-    Ok(Box { kind, body, next })
+    Ok(Jp2Box { kind, body, next })
 }

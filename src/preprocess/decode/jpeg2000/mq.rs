@@ -307,3 +307,42 @@ impl Raw {
         u32::from(self.last >> self.left) & 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The test sequence of ISO/IEC 14492 (JBIG2), H.2: the same coder, in one context.
+    #[test]
+    fn the_standards_sequence_decodes_as_printed() {
+        let coded = [
+            0x84, 0xC7, 0x3B, 0xFC, 0xE1, 0xA1, 0x43, 0x04, 0x02, 0x20, 0x00, 0x00, 0x41, 0x0D,
+            0xBB, 0x86, 0xF4, 0x31, 0x7F, 0xFF, 0x88, 0xFF, 0x37, 0x47, 0x1A, 0xDB, 0x6A, 0xDF,
+            0xFF, 0xAC,
+        ];
+        let plain = [
+            0x00, 0x02, 0x00, 0x51, 0x00, 0x00, 0x00, 0xC0, 0x03, 0x52, 0x87, 0x2A, 0xAA, 0xAA,
+            0xAA, 0xAA, 0x82, 0xC0, 0x20, 0x00, 0xFC, 0xD7, 0x9E, 0xF6, 0xBF, 0x7F, 0xED, 0x90,
+            0x4F, 0x46, 0xA3, 0xBF,
+        ];
+        let mut words = Vec::new();
+        unstuff(&coded, &mut words);
+        for evenly in [false, true] {
+            let mut mq = Mq::resume(&Registers::start(&words), &words);
+            let mut state = context(0, 0);
+            let mut bit =
+                || if evenly { mq.decide_evenly(&mut state) } else { mq.decide(&mut state) };
+            let mut byte = || (0..8).fold(0, |byte, _| byte << 1 | bit());
+            let decoded: Vec<u32> = (0..plain.len()).map(|_| byte()).collect();
+            assert_eq!(decoded, plain, "evenly: {evenly}");
+        }
+    }
+
+    #[test]
+    fn a_carry_waits_until_all_bits_before_it_are_used() {
+        let mut words = Vec::new();
+        unstuff(&[0x12, 0xFF, 0x85, 0x34], &mut words);
+        // Sixteen bits, then the carry with seven bits of 0x85 and eight of 0x34; ones behind.
+        assert_eq!(words, [16 << 40 | 0x12FF_0000, 32 << 40 | 1 << 32 | 0x0A69_FFFF]);
+    }
+}
