@@ -152,6 +152,7 @@ fn signal_after(child: &mut std::process::Child, release: &Path, entries: usize,
     let begun = Instant::now();
     while fs::read_dir(release.join("manifest")).map_or(0, Iterator::count) < entries {
         assert!(begun.elapsed() < Duration::from_secs(300), "no shard in five minutes");
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(2));
     }
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
@@ -163,7 +164,7 @@ fn signal_after(child: &mut std::process::Child, release: &Path, entries: usize,
 fn ctrl_c_ends_in_130_and_a_rerun_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let (data, release) = (make(folder.path(), 30, vec![]), folder.path().join("release"));
-    let slow = ["--set", "shard.level=19", "--workers", "1"];
+    let slow = ["--set", "shard.level=19"];
     let mut child = preprocess(&data, &release).args(slow).stdout(Stdio::null()).spawn().unwrap();
     signal_after(&mut child, &release, 2, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
