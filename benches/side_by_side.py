@@ -72,7 +72,8 @@ def main():
             for index in range(options.rounds):
                 release = folder / f"release-{index}"
                 ours = [options.program, "preprocess", "--input", data, "--output", release, "--quiet"]
-                ours += ["--workers", str(options.workers), "--json"]
+                # The peer makes no report either.
+                ours += ["--workers", str(options.workers), "--json", "--no-report"]
                 ours += [word for setting in options.set for word in ("--set", setting)]
                 peer = [sys.executable, HERE / "peers/preprocess_python.py", data, folder / f"png-{index}"]
                 peer += ["--workers", str(options.workers)]

@@ -68,6 +68,9 @@ pub struct PreprocessArgs {
     /// Make the shards again that hold rejected images, say after a disk was repaired.
     #[arg(long)]
     retry_rejected: bool,
+    /// Do not write report.html, whose gallery reads some of the files again.
+    #[arg(long)]
+    no_report: bool,
     /// Show no progress.
     #[arg(long, short)]
     quiet: bool,
@@ -116,7 +119,7 @@ impl PreprocessArgs {
         let summary = preprocess::run(&plan, &control);
         progress.finish();
         let summary = summary?;
-        if summary.complete() {
+        if summary.complete() && !self.no_report {
             report::write(&config.output, Some(&config.dataset.input), Run::of(&summary))?;
         }
         if self.json {
@@ -205,7 +208,10 @@ fn tell(plan: &Plan, summary: &Summary) {
          dataset.allow_missing=true"
             .to_owned()
     } else {
-        format!("look at {output}/report.html, check with: mammo-pipe verify {output}")
+        format!(
+            "look at {output}/report.html (mammo-pipe report {output} writes it again), \
+             check with: mammo-pipe verify {output}"
+        )
     };
     print(&format!("  {next}"));
 }

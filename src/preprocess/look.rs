@@ -73,18 +73,19 @@ fn block_means(stored: &Stored, halvings: u8) -> Plane<u16> {
     let (from, side) = (&stored.pixels, 1 << halvings);
     let (width, height) = (from.width().div_ceil(side), from.height().div_ceil(side));
     let mut pixels = Vec::with_capacity(width * height);
-    let mut sums = vec![0i32; width];
+    let mut columns = vec![0i32; from.width()];
     for top in (0..from.height()).step_by(side) {
         let rows = side.min(from.height() - top);
-        sums.fill(0);
+        columns.fill(0);
         for y in top..top + rows {
-            for (sum, block) in sums.iter_mut().zip(from.row(y).chunks(side)) {
-                *sum += block.iter().map(|&v| stored.value(v)).sum::<i32>();
+            // Down first: neighbours do not depend on each other, so many are added at once.
+            for (sum, &bits) in columns.iter_mut().zip(from.row(y)) {
+                *sum += stored.value(bits);
             }
         }
-        pixels.extend(sums.iter().enumerate().map(|(x, sum)| {
-            let count = (rows * side.min(from.width() - x * side)) as i32;
-            (sum + count / 2).div_euclid(count) as u16
+        pixels.extend(columns.chunks(side).map(|block| {
+            let count = (rows * block.len()) as i32;
+            (block.iter().sum::<i32>() + count / 2).div_euclid(count) as u16
         }));
     }
     Plane::new(width, height, pixels)
