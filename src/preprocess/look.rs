@@ -121,8 +121,10 @@ pub fn display(
     if reduce > 0 || across > 1.0 || down > 1.0 {
         return None;
     }
-    let output =
-        Output { scale_x: 1.0 / across, scale_y: 1.0 / down, slope: lut.slope(), slack: ROUNDING };
+    // Values at the ends of the range (air, for one) are clipped there, so that even a linear
+    // window is flat somewhere.
+    let slope = 0.0..=lut.steepest();
+    let output = Output { scale_x: 1.0 / across, scale_y: 1.0 / down, slope, slack: ROUNDING };
     Some((output, assurance))
 }
 

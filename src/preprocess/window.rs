@@ -8,8 +8,6 @@
 //! Order of work, PS3.3 C.11: modality transformation, VOI transformation, inversion of
 //! MONOCHROME1. Padding is no measurement and becomes air after all of them.
 
-use std::ops::RangeInclusive;
-
 use crate::config::{WindowConfig, WindowMode};
 use crate::plane::{Plane, Rect};
 
@@ -92,10 +90,11 @@ impl WindowSource {
 /// Maps stored values to grey levels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lut {
-    /// By the bits of the stored value, so that negative ones are in the upper half.
-    levels: Vec<u16>,
-    /// Whether stored values are two's complement.
-    signed: bool,
+    /// By the 16 bits of the stored value, so that any of them can be looked up unchecked;
+    /// negative ones are in the upper half.
+    levels: Box<[u16; 1 << 16]>,
+    /// Least and greatest stored value.
+    range: (i32, i32),
     /// How it was computed.
     pub used: WindowUsed,
 }
@@ -117,38 +116,33 @@ pub fn lut(
     let inverted = layout.photometric == Photometric::Monochrome1
         || display.shape == PresentationShape::Inverse;
     let (low, high) = layout.range();
-    let mut levels = vec![0; 1 << layout.bits_stored];
+    let mut levels = Box::new([0; 1 << 16]);
     for stored in low..=high {
         if display.padding.is_some_and(|padding| padding.contains(stored)) {
             continue;
         }
         let share = voi.share(modality(display, f64::from(stored)));
         let share = if inverted { 1.0 - share } else { share };
-        let bits = stored as usize & (levels.len() - 1);
-        levels[bits] = (share * f64::from(u16::MAX)).round() as u16;
+        levels[usize::from(stored as u16)] = (share * f64::from(u16::MAX)).round() as u16;
     }
-    Ok(Lut { levels, signed: layout.signed, used })
+    Ok(Lut { levels, range: (low, high), used })
 }
 
 impl Lut {
     /// The grey level of a stored value, two's complement if signed.
     pub fn level(&self, stored: u16) -> u16 {
-        self.levels[usize::from(stored) & (self.levels.len() - 1)]
+        self.levels[usize::from(stored)]
     }
 
-    /// Least and greatest slope: levels of 256 from one stored value to the next, without
-    /// regard to sign. The step to padding counts, because an approximate value may cross it.
-    pub fn slope(&self) -> RangeInclusive<f64> {
-        // Negative values are in the upper half, so that the order is that of the bits but
-        // for one place, which is the ends' where they are signed.
-        let (upper, lower) = self.levels.split_at(self.levels.len() / 2);
-        let halves = if self.signed { [lower, upper] } else { [upper, lower] };
-        let inner = halves.iter().flat_map(|half| half.windows(2)).map(|w| (w[0], w[1]));
-        let middle = halves[0].last().copied().zip(halves[1].first().copied());
-        let steps = inner.chain(middle).map(|(a, b)| f64::from(a.abs_diff(b)) / 257.0);
-        let (least, most) = steps
-            .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), s| (low.min(s), high.max(s)));
-        least.min(most)..=most
+    /// The steepest slope: levels of 256 from one stored value to the next, without regard to
+    /// sign. The step to padding counts, because an approximate value may cross it.
+    pub fn steepest(&self) -> f64 {
+        let (low, high) = self.range;
+        let steps = (low..high).map(|stored| {
+            let (here, next) = (self.level(stored as u16), self.level((stored + 1) as u16));
+            f64::from(here.abs_diff(next)) / 257.0
+        });
+        steps.fold(0.0, f64::max)
     }
 
     /// Fills `out` with the grey levels of `part` of `stored`, keeping its memory.

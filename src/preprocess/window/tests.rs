@@ -176,3 +176,16 @@ fn only_the_part_asked_for_is_mapped() {
     lut.apply(&stored, Rect { left: 1, top: 1, width: 2, height: 2 }, &mut out);
     assert_eq!(out, Plane::new(2, 2, vec![4 * 257, 5 * 257, 7 * 257, 65535]));
 }
+
+#[test]
+fn the_steepest_step_is_the_windows_or_the_one_to_padding() {
+    let linear = windowed(VoiFunction::LinearExact, &[(2048.0, 4096.0)]);
+    let slope = dicom(&linear, &unsigned(12)).steepest();
+    assert!((slope - 255.0 / 4096.0).abs() < 1.0 / 257.0, "{slope}");
+    let signed = dicom(&linear, &layout(12, true, Photometric::Monochrome2)).steepest();
+    assert!((signed - 255.0 / 4096.0).abs() < 1.0 / 257.0, "order of negative values: {signed}");
+    // A padding of 1000 cuts to black what is about a quarter bright.
+    let padded = Display { padding: Some(Padding { low: 1000, high: 1000 }), ..linear };
+    let slope = dicom(&padded, &unsigned(12)).steepest();
+    assert!((slope - 1000.5 * 255.0 / 4096.0).abs() < 0.5, "{slope}");
+}
