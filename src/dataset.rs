@@ -22,7 +22,6 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use self::folds::{Audit, FoldsError};
 use crate::config::FoldsConfig;
@@ -188,13 +187,4 @@ pub struct Counts {
     pub missing: usize,
     /// Files without a row.
     pub strays: usize,
-}
-
-/// SHA-256 in hex.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(Sha256::digest(bytes))
-}
-
-fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

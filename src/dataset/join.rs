@@ -8,10 +8,11 @@ use sha2::{Digest, Sha256};
 use super::listing::{self, File};
 use super::table::{self, Problem, Problems, Table};
 use super::template::Template;
-use super::{Job, Joined, Missing, Role, Stray, StrayReason, TableSummary, folds, hex};
+use super::{Job, Joined, Missing, Role, Stray, StrayReason, TableSummary, folds};
 use crate::config::{DatasetConfig, FoldsConfig};
 use crate::error::Fault;
 use crate::record::{ImageRecord, Split};
+use crate::store::hex;
 
 /// Reads the tables, lists the files and joins them; deals every record its [`Role`].
 ///
@@ -192,7 +193,7 @@ fn explain(unclaimed: Vec<File>, missing: &[Missing], template: &Template) -> Ve
 fn digest(lines: impl Iterator<Item = String>) -> String {
     let mut sha256 = Sha256::new();
     lines.for_each(|line| sha256.update(line));
-    hex(sha256.finalize())
+    hex(&sha256.finalize())
 }
 
 /// Orders names with their numbers by value: 9 before 10, `p2x` before `p10`.

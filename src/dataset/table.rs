@@ -20,9 +20,9 @@ use csv::{ByteRecord, ReaderBuilder, Trim};
 
 use self::columns::{Column, Columns};
 use crate::config::{ConfigError, DatasetConfig};
-use crate::dataset::sha256;
 use crate::error::Fault;
 use crate::record::{ImageRecord, Split};
+use crate::store::sha256;
 
 pub use columns::{Absent, check_mapping};
 pub use problem::{Problem, Problems, TableErrors};
