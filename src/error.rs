@@ -158,6 +158,9 @@ pub enum Fault {
     /// The patients cannot be divided as asked, or are not.
     #[error(transparent)]
     Folds(#[from] FoldsError),
+    /// The network refused.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
     /// The system refused a file operation.
     #[error("{path}")]
     Io {

@@ -13,6 +13,7 @@ pub mod store;
 pub mod dataset;
 pub mod preprocess;
 pub mod shard;
+pub mod model;
 pub mod report;
 pub mod bench;
 pub mod cli;
