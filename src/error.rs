@@ -152,6 +152,14 @@ pub enum Fault {
         /// What the format's library said.
         reason: String,
     },
+    /// A file of predictions holds something else.
+    #[error("{path}: {reason}")]
+    Predictions {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong with it.
+        reason: String,
+    },
     /// The tables are wrong.
     #[error(transparent)]
     Table(#[from] TableErrors),

@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod preprocess;
 pub mod shard;
 pub mod model;
+pub mod evaluate;
 pub mod report;
 pub mod bench;
 pub mod cli;

@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod quarantine;
 pub mod release;
 pub mod image;
+pub(crate) mod records;
 pub mod columns;
 pub mod writer;
 pub mod reader;

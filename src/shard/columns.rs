@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray, Float32Array, Float64Array,
-    Int64Array, StringArray, UInt8Array, UInt16Array, UInt64Array,
+    ArrayRef, BinaryArray, FixedSizeListArray, StringArray, UInt8Array, UInt16Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
 use super::image::checksum;
+use super::records::{self, Column, OfImage, boolean, double, float, integer, role_word, text};
 use crate::config::{Config, ShardFormat};
 use crate::dataset::Role;
 use crate::preprocess::quality::Flag;
 use crate::preprocess::resize::{Orientation, Pixels};
 use crate::preprocess::stages::Sample;
-use crate::record::{Density, Laterality, View};
+use crate::record::ImageRecord;
 use crate::store::hex;
 
 /// What the columns depend on.
@@ -59,7 +59,7 @@ pub fn schema(shape: &Shape) -> SchemaRef {
 /// Samples as rows.
 pub fn batch(samples: &[Sample], shape: &Shape) -> RecordBatch {
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-    for Column { name, about, array } in table(samples)
+    for Column { name, about, array } in records::columns(samples)
         .into_iter()
         .chain(extra(samples, shape))
         .chain(source(samples))
@@ -84,58 +84,14 @@ pub fn batch(samples: &[Sample], shape: &Shape) -> RecordBatch {
         .expect("every column is made from the same samples, with its own type")
 }
 
-struct Column {
-    name: String,
-    about: &'static str,
-    array: ArrayRef,
-}
+impl OfImage for Sample {
+    fn record(&self) -> &ImageRecord {
+        &self.facts.job.record
+    }
 
-/// What the table says of an image.
-fn table(s: &[Sample]) -> Vec<Column> {
-    vec![
-        text("split", "table the row is from: train or test", s, |s| {
-            Some(s.facts.job.record.split.as_str())
-        }),
-        text("patient_id", "the patient", s, |s| Some(s.facts.job.record.patient_id.as_str())),
-        text("image_id", "the image", s, |s| Some(s.facts.job.record.image_id.as_str())),
-        integer("site_id", "where it was taken", s, |s| s.facts.job.record.site_id),
-        text("laterality", "side of the breast, L or R", s, |s| {
-            s.facts.job.record.laterality.map(Laterality::as_str)
-        }),
-        text("view", "projection: CC, MLO, ...", s, |s| {
-            s.facts.job.record.view.as_ref().map(View::as_str)
-        }),
-        float("age", "years", s, |s| s.facts.job.record.age),
-        boolean("cancer", "the target", s, |s| s.facts.job.record.cancer),
-        boolean("biopsy", "a biopsy followed (leaks the target)", s, |s| s.facts.job.record.biopsy),
-        boolean("invasive", "the cancer is invasive (leaks the target)", s, |s| {
-            s.facts.job.record.invasive
-        }),
-        integer(
-            "BIRADS",
-            "0 follow-up, 1 negative, 2 normal: categories (leaks the target)",
-            s,
-            |s| s.facts.job.record.birads,
-        ),
-        boolean("implant", "there is an implant", s, |s| s.facts.job.record.implant),
-        text("density", "A fatty to D dense", s, |s| {
-            s.facts.job.record.density.map(Density::as_str)
-        }),
-        integer("machine_id", "the machine", s, |s| s.facts.job.record.machine_id),
-        boolean("difficult_negative_case", "hard to call negative (leaks the target)", s, |s| {
-            s.facts.job.record.difficult_negative_case
-        }),
-        text("prediction_id", "row of the submission", s, |s| {
-            s.facts.job.record.prediction_id.as_deref()
-        }),
-        text("role", "fold, locked, left_out or test", s, |s| Some(role(s.facts.job.role))),
-        integer("fold", "the fold that holds it out; null unless role is fold", s, |s| {
-            match s.facts.job.role {
-                Role::Fold(fold) => Some(i64::from(fold)),
-                _ => None,
-            }
-        }),
-    ]
+    fn role(&self) -> Role {
+        self.facts.job.role
+    }
 }
 
 /// The table's further columns.
@@ -343,31 +299,8 @@ fn image(s: &[Sample], shape: &Shape) -> (Field, ArrayRef) {
 pub fn label(role: Role) -> String {
     match role {
         Role::Fold(fold) => format!("fold {fold}"),
-        other => self::role(other).replace('_', " "),
+        other => role_word(other).replace('_', " "),
     }
-}
-
-/// The word in the `role` column.
-pub fn role(role: Role) -> &'static str {
-    match role {
-        Role::Fold(_) => "fold",
-        Role::Locked => "locked",
-        Role::LeftOut => "left_out",
-        Role::Test => "test",
-    }
-}
-
-fn column(name: &str, about: &'static str, array: ArrayRef) -> Column {
-    Column { name: name.to_owned(), about, array }
-}
-
-fn text<'a>(
-    name: &str,
-    about: &'static str,
-    samples: &'a [Sample],
-    get: impl Fn(&'a Sample) -> Option<&'a str>,
-) -> Column {
-    column(name, about, Arc::new(StringArray::from_iter(samples.iter().map(get))))
 }
 
 fn owned(
@@ -376,41 +309,6 @@ fn owned(
     samples: &[Sample],
     get: impl Fn(&Sample) -> Option<String>,
 ) -> Column {
-    column(name, about, Arc::new(StringArray::from_iter(samples.iter().map(get))))
-}
-
-fn integer(
-    name: &str,
-    about: &'static str,
-    samples: &[Sample],
-    get: impl Fn(&Sample) -> Option<i64>,
-) -> Column {
-    column(name, about, Arc::new(Int64Array::from_iter(samples.iter().map(get))))
-}
-
-fn float(
-    name: &str,
-    about: &'static str,
-    samples: &[Sample],
-    get: impl Fn(&Sample) -> Option<f32>,
-) -> Column {
-    column(name, about, Arc::new(Float32Array::from_iter(samples.iter().map(get))))
-}
-
-fn double(
-    name: &str,
-    about: &'static str,
-    samples: &[Sample],
-    get: impl Fn(&Sample) -> Option<f64>,
-) -> Column {
-    column(name, about, Arc::new(Float64Array::from_iter(samples.iter().map(get))))
-}
-
-fn boolean(
-    name: &str,
-    about: &'static str,
-    samples: &[Sample],
-    get: impl Fn(&Sample) -> Option<bool>,
-) -> Column {
-    column(name, about, Arc::new(BooleanArray::from_iter(samples.iter().map(get))))
+    let array = StringArray::from_iter(samples.iter().map(get));
+    Column { name: name.to_owned(), about, array: Arc::new(array) }
 }

@@ -1,0 +1,135 @@
+//! What a model said of each image, with all that subgroups need to know of it.
+//!
+//! In and out: [`Prediction`]s as a Parquet file, one row an image, the table's columns and the
+//! fold as in a release, then `logit` and `probability`; the same is read from CSV.
+//! [`Items`] of them are what is judged: images, breasts or patients.
+
+mod items;
+mod table;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use crate::dataset::Role;
+use crate::error::Fault;
+use crate::record::ImageRecord;
+use crate::shard::reader::ShardReader;
+use crate::shard::records::{self, Cells, Column, OfImage, double};
+use crate::store;
+
+pub use items::{Items, Level};
+
+/// What a model said of one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// What the table says.
+    pub record: ImageRecord,
+    /// What it was for: a fold's images were not trained on by the model that speaks here.
+    pub role: Role,
+    /// The network's output for cancer, before the sigmoid.
+    pub logit: f64,
+    /// Its sigmoid, or the mean of several models' and views of the image.
+    pub probability: f64,
+}
+
+impl OfImage for Prediction {
+    fn record(&self) -> &ImageRecord {
+        &self.record
+    }
+
+    fn role(&self) -> Role {
+        self.role
+    }
+}
+
+/// The sigmoid, 1 / (1 + e^-x).
+pub fn sigmoid(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// The logit of a probability, kept finite: 0 and 1 are taken as the next doubles that have one.
+pub fn logit(probability: f64) -> f64 {
+    let p = probability.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON);
+    (p / (1.0 - p)).ln()
+}
+
+/// Predictions as the bytes of a Parquet file, the same for the same rows. `further` columns
+/// come last.
+pub(crate) fn encode(predictions: &[Prediction], further: Vec<Column>) -> Vec<u8> {
+    let columns = records::columns(predictions).into_iter().chain([
+        double("logit", "the network's output for cancer", predictions, |p| Some(p.logit)),
+        double("probability", "its sigmoid, or a mean of several", predictions, |p| {
+            Some(p.probability)
+        }),
+    ]);
+    let (fields, arrays): (Vec<_>, Vec<_>) = columns
+        .chain(further)
+        .map(|Column { name, about, array }| {
+            let about = HashMap::from([("description".to_owned(), about.to_owned())]);
+            (Field::new(name, array.data_type().clone(), true).with_metadata(about), array)
+        })
+        .unzip();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .expect("every column is made from the same predictions, with its own type");
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))
+        .expect("Parquet has all types of these columns");
+    writer.write(&batch).and_then(|()| writer.close()).expect("memory takes what is written");
+    bytes
+}
+
+/// Writes predictions to `path` in one step, through `.tmp` in `folder`, which must be there.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn write(folder: &Path, path: &Path, predictions: &[Prediction]) -> Result<(), Fault> {
+    store::replace(folder, path, &encode(predictions, Vec::new()))
+}
+
+/// Reads predictions: a Parquet file as [`write`] leaves it, or CSV by its name's ending.
+///
+/// # Errors
+/// [`Fault::Io`]; [`Fault::Predictions`] for a file that holds something else, with the first
+/// thing that is wrong.
+pub fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
+        return table::read(path);
+    }
+    let wrong = |reason: String| Fault::Predictions { path: path.into(), reason };
+    let mut predictions = Vec::new();
+    for batch in ShardReader::open(path, None)? {
+        let batch = batch?;
+        for row in 0..batch.num_rows() {
+            predictions.push(prediction(&batch, row).map_err(wrong)?);
+        }
+    }
+    Ok(predictions)
+}
+
+fn prediction(batch: &RecordBatch, row: usize) -> Result<Prediction, String> {
+    let (record, role) = records::record(batch, row)?;
+    let cells = Cells { batch, row };
+    let of = || format!("image {}", record.image_id);
+    let number = |name: &str| {
+        let value = cells.real(name)?;
+        value.filter(|v| v.is_finite()).ok_or_else(|| format!("{} has no finite {name}", of()))
+    };
+    let (logit, probability) = (number("logit")?, number("probability")?);
+    if !(0.0..=1.0).contains(&probability) {
+        return Err(format!("{} has probability {probability}, not 0 to 1", of()));
+    }
+    Ok(Prediction { record, role, logit, probability })
+}
+
+#[cfg(test)]
+mod tests;
