@@ -9,6 +9,7 @@ pub mod plane;
 pub mod record;
 pub mod units;
 pub mod flow;
+mod random;
 pub mod store;
 pub mod dataset;
 pub mod preprocess;

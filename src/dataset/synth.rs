@@ -21,7 +21,6 @@ mod lesion;
 pub mod machines;
 mod patient;
 mod phantom;
-mod random;
 pub mod sheet;
 mod table;
 mod tissue;
@@ -37,9 +36,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::Fault;
+use crate::random::Random;
 use crate::record::Split;
 use patient::Made;
-use random::Random;
 use table::Patient;
 
 pub use coding::{Coding, PixelData};

@@ -133,6 +133,14 @@ impl Flags {
     }
 }
 
+impl FromIterator<Flag> for Flags {
+    fn from_iter<I: IntoIterator<Item = Flag>>(flags: I) -> Self {
+        let mut set = Self::default();
+        flags.into_iter().for_each(|flag| set.set(flag, true));
+        set
+    }
+}
+
 /// More air than this is a blank: the smallest breast of the 12 real images leaves 0.90, one in
 /// a tenth of the frame 0.95.
 const BLANK: f32 = 0.99;

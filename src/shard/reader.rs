@@ -1,20 +1,27 @@
 //! Rows of a shard, batch by batch, whichever format it has.
 
 use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow::ipc::reader::FileReader;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::map::map;
+use super::tensor::TensorFile;
 use crate::error::Fault;
 
 /// An open shard.
 pub struct ShardReader {
-    inner: Box<dyn RecordBatchReader>,
-    path: std::path::PathBuf,
+    inner: Format,
+    schema: SchemaRef,
+    path: PathBuf,
+}
+
+enum Format {
+    Parquet(Box<ParquetRecordBatchReader>),
+    Tensor { file: TensorFile, columns: Option<Vec<usize>>, next: usize },
 }
 
 impl ShardReader {
@@ -23,17 +30,20 @@ impl ShardReader {
     /// # Errors
     /// [`Fault::Io`]; [`Fault::Shard`] if it is not such a file or lacks a column.
     pub fn open(path: &Path, columns: Option<&[&str]>) -> Result<Self, Fault> {
-        let file = File::open(path).map_err(Fault::io(path))?;
         let damaged = |reason: String| Fault::Shard { path: path.into(), reason };
-        let inner: Box<dyn RecordBatchReader> = if path.extension().is_some_and(|e| e == "arrow") {
-            let reader = FileReader::try_new(BufReader::new(file), None)
-                .map_err(|e| damaged(e.to_string()))?;
-            let keep =
-                columns.map(|c| indices(&reader.schema(), c)).transpose().map_err(damaged)?;
-            drop(reader);
-            let file = BufReader::new(File::open(path).map_err(Fault::io(path))?);
-            Box::new(FileReader::try_new(file, keep).map_err(|e| damaged(e.to_string()))?)
+        let (inner, schema) = if path.extension().is_some_and(|e| e == "arrow") {
+            let file = TensorFile::open(map(path)?).map_err(damaged)?;
+            let columns =
+                columns.map(|c| indices(file.schema(), c)).transpose().map_err(damaged)?;
+            let schema = match &columns {
+                Some(columns) => {
+                    Arc::new(file.schema().project(columns).expect("indices are of its columns"))
+                }
+                None => Arc::clone(file.schema()),
+            };
+            (Format::Tensor { file, columns, next: 0 }, schema)
         } else {
+            let file = File::open(path).map_err(Fault::io(path))?;
             let builder = ParquetRecordBatchReaderBuilder::try_new(file)
                 .map_err(|e| damaged(e.to_string()))?;
             let builder = match columns {
@@ -46,14 +56,16 @@ impl ShardReader {
                 }
             };
             let reader = builder.with_batch_size(BATCH_ROWS).build();
-            Box::new(reader.map_err(|e| damaged(e.to_string()))?)
+            let reader = reader.map_err(|e| damaged(e.to_string()))?;
+            let schema = reader.schema();
+            (Format::Parquet(Box::new(reader)), schema)
         };
-        Ok(Self { inner, path: path.into() })
+        Ok(Self { inner, schema, path: path.into() })
     }
 
     /// Its columns.
     pub fn schema(&self) -> SchemaRef {
-        self.inner.schema()
+        Arc::clone(&self.schema)
     }
 }
 
@@ -69,7 +81,14 @@ impl Iterator for ShardReader {
     type Item = Result<RecordBatch, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.inner.next()?;
-        Some(batch.map_err(|e| Fault::Shard { path: self.path.clone(), reason: e.to_string() }))
+        let batch = match &mut self.inner {
+            Format::Parquet(reader) => reader.next()?.map_err(|e| e.to_string()),
+            Format::Tensor { file, columns, next } => {
+                let index = *next;
+                *next += 1;
+                (index < file.batches()).then(|| file.batch(index, columns.as_deref()))?
+            }
+        };
+        Some(batch.map_err(|reason| Fault::Shard { path: self.path.clone(), reason }))
     }
 }

@@ -4,7 +4,7 @@
 //! right breast is the mirror image.
 
 use super::grid::{Grid, smoothstep};
-use super::random::Random;
+use crate::random::Random;
 use crate::record::View;
 
 /// Where everything is.

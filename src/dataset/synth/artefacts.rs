@@ -6,8 +6,8 @@ use super::font;
 use super::grid::{Noise, smoothstep};
 use super::layout::Layout;
 use super::phantom::PhantomSpec;
-use super::random::Random;
 use crate::plane::Plane;
+use crate::random::Random;
 use crate::record::{Laterality, View};
 
 /// An implant behind the gland, in the plane of the image.

@@ -1,6 +1,6 @@
 //! Smooth functions of a place in millimetres: sampled coarsely, read finely.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Values on a square grid, read between its points by cubic (Catmull-Rom) interpolation.
 ///

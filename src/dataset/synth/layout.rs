@@ -4,7 +4,7 @@
 use super::lesion;
 use super::machines::{self, Machine};
 use super::phantom::PhantomSpec;
-use super::random::Random;
+use crate::random::Random;
 use crate::record::{Density, Laterality, View};
 
 /// One thing that makes an image unlike the others.

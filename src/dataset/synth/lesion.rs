@@ -4,8 +4,8 @@
 use super::anatomy::Anatomy;
 use super::canvas::Canvas;
 use super::grid::Noise;
-use super::random::Random;
 use super::tissue::wander;
+use crate::random::Random;
 
 /// A finding, the same in every view of its breast.
 #[derive(Debug, Clone, PartialEq)]

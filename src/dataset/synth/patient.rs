@@ -8,10 +8,10 @@ use super::damage::Damage;
 use super::file::DicomFile;
 use super::layout::Layout;
 use super::phantom::{PhantomSpec, phantom};
-use super::random::Random;
 use super::table::{Breast, Image, Patient};
 use super::{Size, SynthSpec, lesion, sheet};
 use crate::error::Fault;
+use crate::random::Random;
 
 /// What was made of one patient.
 pub(super) struct Made {

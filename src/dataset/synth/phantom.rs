@@ -9,10 +9,10 @@ use super::canvas::Canvas;
 use super::layout::Layout;
 use super::lesion::{Finding, FindingKind, Placed, lymph_nodes};
 use super::machines::Machine;
-use super::random::Random;
 use super::tissue::{Tissue, threads};
 use super::tone::Tone;
 use crate::plane::{Plane, Rect};
+use crate::random::Random;
 use crate::record::{Density, Laterality, View};
 
 /// All that decides an image.

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::machines::{self, Machine};
-use super::random::Random;
+use crate::random::Random;
 use crate::record::{Density, Laterality, Split, View};
 
 /// Cancers among the real breasts: 492 of 23,826.

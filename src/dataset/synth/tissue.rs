@@ -6,7 +6,7 @@
 use super::anatomy::Anatomy;
 use super::canvas::Canvas;
 use super::grid::{Noise, smoothstep};
-use super::random::Random;
+use crate::random::Random;
 use crate::record::Density;
 
 /// The tissue of one breast, seen in one view.

@@ -4,8 +4,8 @@
 use super::grid::Noise;
 use super::machines::{Air, Grey, Machine};
 use super::phantom::PhantomSpec;
-use super::random::Random;
 use crate::plane::Plane;
+use crate::random::Random;
 
 /// The grey scale of one file.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int64Type};
-use arrow::record_batch::RecordBatch;
+use arrow::datatypes::Field;
 
 use super::Release;
 use crate::error::Fault;
 use crate::plane::Rect;
+use crate::shard::cells::Cells;
 use crate::shard::reader::ShardReader;
 
 /// What the page takes from a row. What a release lacks, or a row leaves empty, is `None`.
@@ -128,9 +127,10 @@ pub fn each(release: &Release, mut take: impl FnMut(Row)) -> Result<(), Fault> {
             names.filter(|name| COLUMNS.contains(name) || name.starts_with(QUALITY)).collect();
         let mut first = 0;
         for batch in ShardReader::open(&path, Some(&wanted))? {
-            let batch = Batch(&batch?);
-            (0..batch.0.num_rows()).for_each(|i| take(batch.row(i, (shard, first + i))));
-            first += batch.0.num_rows();
+            let batch = batch?;
+            let cells = Cells(&batch);
+            (0..batch.num_rows()).for_each(|i| take(row(&cells, i, (shard, first + i))));
+            first += batch.num_rows();
         }
     }
     Ok(())
@@ -152,94 +152,58 @@ pub fn about_quality(release: &Release) -> Result<HashMap<String, String>, Fault
     Ok(schema.fields().iter().filter_map(about).collect())
 }
 
-struct Batch<'a>(&'a RecordBatch);
-
-impl Batch<'_> {
-    fn row(&self, i: usize, place: (usize, usize)) -> Row {
-        let size = |name: &str| self.integer(name, i).and_then(|n| n.try_into().ok()).unwrap_or(0);
-        let rect = |[left, top, width, height]: [&str; 4]| Rect {
-            left: size(left),
-            top: size(top),
-            width: size(width),
-            height: size(height),
-        };
-        Row {
-            place,
-            split: self.text("split", i),
-            patient_id: self.text("patient_id", i).unwrap_or_default(),
-            image_id: self.text("image_id", i).unwrap_or_default(),
-            site: self.integer("site_id", i),
-            machine: self.integer("machine_id", i),
-            laterality: self.text("laterality", i),
-            view: self.text("view", i),
-            age: self.real("age", i),
-            cancer: self.boolean("cancer", i),
-            implant: self.boolean("implant", i),
-            density: self.text("density", i),
-            role: self.text("role", i),
-            fold: self.integer("fold", i),
-            source_path: self.text("source_path", i).unwrap_or_default(),
-            source_sha256: self.text("source_sha256", i).unwrap_or_default(),
-            syntax: self.text("transfer_syntax", i),
-            photometric: self.text("photometric", i),
-            bits: self.integer("bits_stored", i),
-            size: (size("columns"), size("rows")),
-            window: self.text("window_function", i).or_else(|| self.text("window_source", i)),
-            breast: rect(["breast_left", "breast_top", "breast_width", "breast_height"]),
-            crop: rect(["crop_left", "crop_top", "crop_width", "crop_height"]),
-            mirrored: self.boolean("mirrored", i).unwrap_or(false),
-            method: self.text("roi_method", i),
-            confidence: self.real("roi_confidence", i),
-            quality: self.quality(i),
-        }
+fn row(cells: &Cells, i: usize, place: (usize, usize)) -> Row {
+    let size = |name: &str| cells.size(name, i).unwrap_or(0);
+    Row {
+        place,
+        split: cells.text("split", i),
+        patient_id: cells.text("patient_id", i).unwrap_or_default(),
+        image_id: cells.text("image_id", i).unwrap_or_default(),
+        site: cells.integer("site_id", i),
+        machine: cells.integer("machine_id", i),
+        laterality: cells.text("laterality", i),
+        view: cells.text("view", i),
+        age: cells.real("age", i),
+        cancer: cells.boolean("cancer", i),
+        implant: cells.boolean("implant", i),
+        density: cells.text("density", i),
+        role: cells.text("role", i),
+        fold: cells.integer("fold", i),
+        source_path: cells.text("source_path", i).unwrap_or_default(),
+        source_sha256: cells.text("source_sha256", i).unwrap_or_default(),
+        syntax: cells.text("transfer_syntax", i),
+        photometric: cells.text("photometric", i),
+        bits: cells.integer("bits_stored", i),
+        size: (size("columns"), size("rows")),
+        window: cells.text("window_function", i).or_else(|| cells.text("window_source", i)),
+        breast: cells.rect("breast", i).unwrap_or_default(),
+        crop: cells.rect("crop", i).unwrap_or_default(),
+        mirrored: cells.boolean("mirrored", i).unwrap_or(false),
+        method: cells.text("roi_method", i),
+        confidence: cells.real("roi_confidence", i),
+        quality: quality(cells, i),
     }
+}
 
-    /// Column `name`, if it is there and has a value in row `i`.
-    fn value(&self, name: &str, i: usize) -> Option<&ArrayRef> {
-        self.0.column_by_name(name).filter(|column| column.is_valid(i))
-    }
-
-    fn text(&self, name: &str, i: usize) -> Option<String> {
-        Some(self.value(name, i)?.as_string_opt::<i32>()?.value(i).to_owned())
-    }
-
-    fn integer(&self, name: &str, i: usize) -> Option<i64> {
-        Some(self.value(name, i)?.as_primitive_opt::<Int64Type>()?.value(i))
-    }
-
-    fn boolean(&self, name: &str, i: usize) -> Option<bool> {
-        Some(self.value(name, i)?.as_boolean_opt()?.value(i))
-    }
-
-    fn real(&self, name: &str, i: usize) -> Option<f64> {
-        let column = self.value(name, i)?;
-        match column.data_type() {
-            DataType::Float32 => Some(column.as_primitive::<Float32Type>().value(i).into()),
-            DataType::Float64 => Some(column.as_primitive::<Float64Type>().value(i)),
-            DataType::Int64 => Some(column.as_primitive::<Int64Type>().value(i) as f64),
-            _ => None,
-        }
-    }
-
-    fn quality(&self, i: usize) -> Vec<(String, Finding)> {
-        let schema = self.0.schema();
-        let names = schema.fields().iter().map(|field| field.name());
-        let found = |name: &String| {
-            let rest = name.strip_prefix(QUALITY)?.to_owned();
-            let flag = self.boolean(name, i).map(Finding::Flag);
-            let finding = flag
-                .or_else(|| self.real(name, i).map(Finding::Measure))
-                .or_else(|| self.text(name, i).map(Finding::Word))?;
-            Some((rest, finding))
-        };
-        names.filter_map(found).collect()
-    }
+fn quality(cells: &Cells, i: usize) -> Vec<(String, Finding)> {
+    let schema = cells.0.schema();
+    let names = schema.fields().iter().map(|field| field.name());
+    let found = |name: &String| {
+        let rest = name.strip_prefix(QUALITY)?.to_owned();
+        let flag = cells.boolean(name, i).map(Finding::Flag);
+        let finding = flag
+            .or_else(|| cells.real(name, i).map(Finding::Measure))
+            .or_else(|| cells.text(name, i).map(Finding::Word))?;
+        Some((rest, finding))
+    };
+    names.filter_map(found).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{BooleanArray, Float32Array, Int64Array, StringArray};
+    use arrow::array::{ArrayRef, BooleanArray, Float32Array, Int64Array, StringArray};
+    use arrow::record_batch::RecordBatch;
 
     #[test]
     fn what_a_release_lacks_or_leaves_empty_is_no_value() {
@@ -252,7 +216,7 @@ mod tests {
             ("quality_torn", Arc::new(BooleanArray::from(vec![true, false]))),
         ];
         let batch = RecordBatch::try_from_iter(columns).unwrap();
-        let [first, second] = [0, 1].map(|i| Batch(&batch).row(i, (2, i)));
+        let [first, second] = [0, 1].map(|i| row(&Cells(&batch), i, (2, i)));
         assert_eq!((first.patient_id.as_str(), first.cancer, first.age), ("7", None, Some(61.5)));
         assert_eq!((second.cancer, second.age, second.place), (Some(false), None, (2, 1)));
         assert_eq!((first.view, first.confidence, first.size), (None, None, (0, 0)));

@@ -5,7 +5,7 @@
 
 /// A stream of random numbers (SplitMix64; Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// The stream of a seed.

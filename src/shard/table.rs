@@ -1,0 +1,315 @@
+//! A finished release's rows without their pixels: what training, evaluation and reports know
+//! of an image before they look at it.
+//!
+//! In: the folder of a release. Out: [`Table`], whose rows stand in the release's order; an
+//! index into [`Table::rows`] names an image everywhere from here on.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use arrow::record_batch::RecordBatch;
+use rayon::prelude::*;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::cells::Cells;
+use super::columns::Shape;
+use super::manifest::{Entry, PlanFacts};
+use super::reader::ShardReader;
+use super::release::read_manifest;
+use crate::config::{Compression, FoldsConfig};
+use crate::dataset::{Role, folds};
+use crate::error::Fault;
+use crate::plane::Rect;
+use crate::preprocess::quality::{Flag, Flags};
+use crate::preprocess::resize::{Geometry, Orientation};
+use crate::record::{Id, ImageRecord, View};
+use crate::units::{Millimetres, PixelSpacing};
+
+/// All rows of a release, and what they have in common.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// The folder.
+    pub release: PathBuf,
+    /// What the release was made of and how. `plan.settings` are the whole preprocessing
+    /// configuration, which belongs into every checkpoint trained on it.
+    pub plan: PlanFacts,
+    /// SHA-256 of `plan`.
+    pub plan_sha256: String,
+    /// Version of the tool that made it.
+    pub tool: String,
+    /// The shards; [`Row::shard`] is an index into them.
+    pub shards: Vec<Entry>,
+    /// Height, width, bits and format of the images, and the names of
+    /// [`ImageRecord::extra`].
+    pub shape: Shape,
+    /// How pixels are compressed; the format's default if `None`.
+    pub compression: Option<Compression>,
+    /// The images, in the release's order.
+    pub rows: Vec<Row>,
+}
+
+/// One image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What the dataset's table says; `line` is 0, the shards do not keep it.
+    pub record: ImageRecord,
+    /// What it is for.
+    pub role: Role,
+    /// Index into [`Table::shards`].
+    pub shard: usize,
+    /// Row of that shard.
+    pub row: usize,
+    /// XXH3 (64 bits) of the pixels, little-endian where they have 16 bits.
+    pub checksum: u64,
+    /// From the source's pixels to the image's.
+    pub geometry: Geometry,
+    /// Box of the breast, in source pixels.
+    pub breast: Rect,
+    /// Columns and rows of the source.
+    pub source: (usize, usize),
+    /// Distance between source pixels at the breast, where it is known.
+    pub spacing: Option<PixelSpacing>,
+    /// How the breast was found.
+    pub roi_method: String,
+    /// 0 (a guess) to 1 (looks as a breast should in every respect).
+    pub roi_confidence: f32,
+    /// What quality flagged.
+    pub flags: Flags,
+    /// The file, below the dataset's folder.
+    pub source_path: String,
+    /// SHA-256 of the file, in hex.
+    pub source_sha256: String,
+}
+
+impl Table {
+    /// Reads the rows of the finished release in `folder`; no pixel is touched.
+    ///
+    /// # Errors
+    /// [`Fault::NoManifest`] unless it is finished; [`Fault::Shard`] naming the shard and the
+    /// column that no image can do without, or an image that occurs twice; [`Fault::Io`],
+    /// [`Fault::Json`], [`Fault::NewerRelease`].
+    pub fn read(folder: &Path) -> Result<Self, Fault> {
+        let manifest = read_manifest(folder)?;
+        let shape = Shape {
+            height: setting(folder, &manifest.plan, "resize", "height")?,
+            width: setting(folder, &manifest.plan, "resize", "width")?,
+            bits: setting(folder, &manifest.plan, "window", "bits")?,
+            format: setting(folder, &manifest.plan, "shard", "format")?,
+            extra: setting(folder, &manifest.plan, "dataset", "extra_columns")?,
+        };
+        let compression = setting(folder, &manifest.plan, "shard", "compression")?;
+        let shards: Vec<Vec<Row>> = manifest
+            .shards
+            .par_iter()
+            .enumerate()
+            .map(|(index, entry)| shard(folder, index, entry, &shape))
+            .collect::<Result<_, Fault>>()?;
+        let table = Self {
+            release: folder.into(),
+            plan: manifest.plan,
+            plan_sha256: manifest.plan_sha256,
+            tool: manifest.tool,
+            shards: manifest.shards,
+            shape,
+            compression,
+            rows: shards.into_iter().flatten().collect(),
+        };
+        table.assert_unique()?;
+        Ok(table)
+    }
+
+    /// The same rows with roles dealt anew from their metadata; no shard is rewritten.
+    ///
+    /// Only what is in the release is dealt: an image that was rejected or missing counts in
+    /// the release's own folds and not here, so that a patient beside a cut may move.
+    ///
+    /// # Errors
+    /// [`Fault::Folds`] if the configuration asks for what the rows cannot give.
+    pub fn with_folds(mut self, config: &FoldsConfig) -> Result<Self, Fault> {
+        let roles = folds::assign(self.rows.iter().map(|row| (&row.record).into()), config)?;
+        for (row, role) in self.rows.iter_mut().zip(roles) {
+            row.role = role;
+        }
+        Ok(self)
+    }
+
+    /// The folds that hold something out, in order.
+    pub fn folds(&self) -> Vec<u16> {
+        let mut folds: Vec<u16> = self.rows.iter().filter_map(|row| row.fold()).collect();
+        folds.sort_unstable();
+        folds.dedup();
+        folds
+    }
+
+    /// The file of a shard.
+    ///
+    /// # Errors
+    /// [`Fault::Shard`] if the manifest names none.
+    pub fn path(&self, shard: usize) -> Result<PathBuf, Fault> {
+        let entry = &self.shards[shard];
+        let file = entry.file.as_ref().ok_or_else(|| {
+            damaged(&self.release, format!("the manifest names no file for shard {}", entry.shard))
+        })?;
+        Ok(self.release.join(file))
+    }
+
+    /// Bytes of an image.
+    pub fn image_bytes(&self) -> usize {
+        self.shape.height * self.shape.width * usize::from(self.shape.bits / 8)
+    }
+
+    fn assert_unique(&self) -> Result<(), Fault> {
+        let mut seen = HashSet::with_capacity(self.rows.len());
+        match self.rows.iter().find(|row| !seen.insert(row.record.image_id.as_str())) {
+            None => Ok(()),
+            Some(row) => {
+                let reason = format!("has image {} a second time", row.record.image_id);
+                Err(damaged(&self.path(row.shard)?, reason))
+            }
+        }
+    }
+}
+
+impl Row {
+    /// The fold that holds it out, if one does.
+    pub fn fold(&self) -> Option<u16> {
+        match self.role {
+            Role::Fold(fold) => Some(fold),
+            _ => None,
+        }
+    }
+}
+
+/// A value of the settings that the release was made with.
+fn setting<T: DeserializeOwned>(
+    folder: &Path,
+    plan: &PlanFacts,
+    section: &str,
+    key: &str,
+) -> Result<T, Fault> {
+    let value = plan.settings.get(section).and_then(|section| section.get(key));
+    serde_json::from_value(value.cloned().unwrap_or(Value::Null)).map_err(|error| {
+        damaged(&folder.join("manifest.json"), format!("settings.{section}.{key}: {error}"))
+    })
+}
+
+fn damaged(path: &Path, reason: String) -> Fault {
+    Fault::Shard { path: path.into(), reason }
+}
+
+fn shard(folder: &Path, index: usize, entry: &Entry, shape: &Shape) -> Result<Vec<Row>, Fault> {
+    let Some(file) = &entry.file else { return Ok(Vec::new()) };
+    let path = folder.join(file);
+    let schema = ShardReader::open(&path, None)?.schema();
+    let columns: Vec<&str> =
+        schema.fields().iter().map(|f| f.name().as_str()).filter(|name| *name != "image").collect();
+    let mut rows = Vec::with_capacity(entry.rows);
+    for batch in ShardReader::open(&path, Some(&columns))? {
+        let batch: RecordBatch = batch?;
+        for i in 0..batch.num_rows() {
+            let (cells, place) = (Cells(&batch), (index, rows.len()));
+            let row = row(&cells, i, place, shape).map_err(|column| {
+                damaged(&path, format!("row {}: column {column} is absent or unreadable", place.1))
+            })?;
+            rows.push(row);
+        }
+    }
+    if rows.len() != entry.rows {
+        let reason = format!("has {} rows, the manifest says {}", rows.len(), entry.rows);
+        return Err(damaged(&path, reason));
+    }
+    Ok(rows)
+}
+
+/// Row `i`, or the column that it cannot do without.
+fn row(
+    cells: &Cells,
+    i: usize,
+    (shard, row): (usize, usize),
+    shape: &Shape,
+) -> Result<Row, &'static str> {
+    let spacing = |name| cells.real(name, i).map(Millimetres);
+    let millimetres = (spacing("spacing_row_mm"), spacing("spacing_column_mm"));
+    let orientation = match cells.boolean("mirrored", i).ok_or("mirrored")? {
+        true => Orientation::Mirrored,
+        false => Orientation::Kept,
+    };
+    Ok(Row {
+        record: record(cells, i, &shape.extra)?,
+        role: role(cells, i)?,
+        shard,
+        row,
+        checksum: cells.bits("checksum", i).ok_or("checksum")?,
+        geometry: Geometry {
+            crop: cells.rect("crop", i).ok_or("crop_*")?,
+            content: cells.rect("content", i).ok_or("content_*")?,
+            width: shape.width,
+            height: shape.height,
+            orientation,
+        },
+        breast: cells.rect("breast", i).ok_or("breast_*")?,
+        source: (cells.size("columns", i).ok_or("columns")?, cells.size("rows", i).ok_or("rows")?),
+        spacing: match millimetres {
+            (Some(row), Some(column)) => Some(PixelSpacing { row, column }),
+            _ => None,
+        },
+        roi_method: cells.text("roi_method", i).ok_or("roi_method")?,
+        roi_confidence: cells.real("roi_confidence", i).ok_or("roi_confidence")? as f32,
+        flags: Flag::ALL
+            .into_iter()
+            .filter(|flag| cells.boolean(&format!("quality_{}", flag.as_str()), i) == Some(true))
+            .collect(),
+        source_path: cells.text("source_path", i).ok_or("source_path")?,
+        source_sha256: cells.text("source_sha256", i).ok_or("source_sha256")?,
+    })
+}
+
+fn record(cells: &Cells, i: usize, extra: &[String]) -> Result<ImageRecord, &'static str> {
+    let id =
+        |name: &'static str| cells.text(name, i).and_then(|text| Id::new(&text).ok()).ok_or(name);
+    Ok(ImageRecord {
+        split: word(cells, "split", i)?.ok_or("split")?,
+        line: 0,
+        patient_id: id("patient_id")?,
+        image_id: id("image_id")?,
+        site_id: cells.integer("site_id", i),
+        laterality: word(cells, "laterality", i)?,
+        view: cells.text("view", i).map(|code| View::parse(&code)),
+        age: cells.real("age", i).map(|age| age as f32),
+        cancer: cells.boolean("cancer", i),
+        biopsy: cells.boolean("biopsy", i),
+        invasive: cells.boolean("invasive", i),
+        birads: cells.integer("BIRADS", i),
+        implant: cells.boolean("implant", i),
+        density: word(cells, "density", i)?,
+        machine_id: cells.integer("machine_id", i),
+        difficult_negative_case: cells.boolean("difficult_negative_case", i),
+        prediction_id: cells.text("prediction_id", i),
+        extra: extra.iter().map(|name| cells.text(name, i)).collect(),
+    })
+}
+
+/// A value that is spelled as its type's `Serialize` spells it; a word it does not know is an
+/// error, not an absent value.
+fn word<T: DeserializeOwned>(
+    cells: &Cells,
+    name: &'static str,
+    i: usize,
+) -> Result<Option<T>, &'static str> {
+    let Some(text) = cells.text(name, i) else { return Ok(None) };
+    serde_json::from_value(Value::String(text)).map(Some).map_err(|_| name)
+}
+
+fn role(cells: &Cells, i: usize) -> Result<Role, &'static str> {
+    match cells.text("role", i).as_deref() {
+        Some("fold") => {
+            let fold = cells.integer("fold", i).and_then(|fold| u16::try_from(fold).ok());
+            Ok(Role::Fold(fold.ok_or("fold")?))
+        }
+        Some("locked") => Ok(Role::Locked),
+        Some("left_out") => Ok(Role::LeftOut),
+        Some("test") => Ok(Role::Test),
+        _ => Err("role"),
+    }
+}
