@@ -5,6 +5,7 @@
 //! default, and a test keeps the two equal.
 
 mod load;
+pub mod train;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::units::PixelSpacing;
 
 pub(crate) use load::distance;
 pub use load::{ConfigError, load};
+pub use train::TrainConfig;
 
 /// Everything that can be configured, as typed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub shard: ShardConfig,
     /// What a run may use and put up with.
     pub limits: LimitsConfig,
+    /// How a release becomes a model.
+    pub train: TrainConfig,
 }
 
 /// The `dataset` section.
@@ -337,6 +341,7 @@ impl Default for Config {
                 level: 1,
             },
             limits: LimitsConfig { memory_mb: 2048, max_rejected_share: 0.5 },
+            train: TrainConfig::default(),
         }
     }
 }
@@ -403,7 +408,7 @@ impl Config {
             c if !(0.0..=1.0).contains(&c.limits.max_rejected_share) => {
                 bad("limits.max_rejected_share", c.limits.max_rejected_share.to_string(), "0 to 1")
             }
-            _ => Ok(()),
+            _ => self.train.check(),
         }
     }
 }

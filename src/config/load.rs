@@ -49,6 +49,14 @@ pub enum ConfigError {
     /// A `--set` that is not `key=value`.
     #[error("--set {0}: needs key=value, for example roi.margin=0.02")]
     NotAnAssignment(String),
+    /// A column that tells the answer.
+    #[error("train.auxiliary.inputs has {column}, which leaks the answer: {reason}")]
+    Leak {
+        /// Its name.
+        column: &'static str,
+        /// How.
+        reason: &'static str,
+    },
     /// A value that cannot run.
     #[error("{key} is {found}, needs {needed}")]
     Value {

@@ -100,13 +100,14 @@ impl Plan {
     }
 }
 
-/// The settings that decide what the data become: all but where they lie and what a run may
-/// use.
+/// The settings that decide what the data become: all but where they lie, what a run may use,
+/// and what is trained on them.
 fn settings(config: &Config) -> Value {
     let mut tree = serde_json::to_value(config).expect("settings are strings and numbers");
     let top = tree.as_object_mut().expect("a struct becomes an object");
     top.remove("output");
     top.remove("limits");
+    top.remove("train");
     let dataset = top["dataset"].as_object_mut().expect("a struct becomes an object");
     for place in ["input", "train_csv", "test_csv", "allow_missing"] {
         dataset.remove(place);
@@ -119,11 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_data_lie_and_what_a_run_may_use_are_no_part_of_a_plan() {
+    fn where_the_data_lie_what_a_run_may_use_and_training_are_no_part_of_a_plan() {
         let mut other = Config { output: "elsewhere".into(), ..Config::default() };
         other.dataset.input = "/mnt/array".into();
         other.dataset.allow_missing = true;
         other.limits.memory_mb = 99;
+        other.train.batch = 99;
         assert_eq!(settings(&other), settings(&Config::default()));
         other.roi.margin = 0.5;
         assert_ne!(settings(&other), settings(&Config::default()));
