@@ -8,6 +8,11 @@
 //! All parameters lie in one flat buffer of f32 ([`Layout`] says which is where, in timm's
 //! names), so that optimizer, EMA, clipping and checkpoints are loops over it.
 
+pub mod columns;
+pub mod heads;
+pub mod network;
+pub mod update;
+
 use std::ops::Range;
 
 /// One image batch, grey levels as the shards hold them.
@@ -253,4 +258,11 @@ pub enum ModelError {
     /// The device refused.
     #[error("{0}")]
     Device(String),
+}
+
+impl ModelError {
+    /// What candle said, for `map_err`.
+    pub(crate) fn candle(error: candle_core::Error) -> Self {
+        Self::Device(error.to_string())
+    }
 }

@@ -1,0 +1,314 @@
+//! What is read off the pooled features: cancer, and the auxiliary targets.
+//!
+//! In: `[batch, features]` of the backbone, and the rows of the table for what the heads are
+//! told beside the image. Out: logits as candle tensors, and on the way back the gradient of
+//! the features, which enters [`Backbone::backward`](super::Backbone::backward).
+//!
+//! ```text
+//! features -- dropout --+
+//!                       +-- heads.cancer, heads.birads, ... (linear)
+//! columns -- heads.inputs (linear, tanh) --+
+//! ```
+//!
+//! Parameters lie in one flat buffer, as the backbone's do, named `heads.*`.
+
+use candle_core::{DType, Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+use super::columns::Coded;
+use super::{Buffer, Entry, Kind, ModelError, Update};
+use crate::random::Random;
+use crate::record::ImageRecord;
+
+/// What the heads are made of; part of the checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeadsSpec {
+    /// Pooled features of the backbone.
+    pub features: usize,
+    /// Share of the features dropped in training.
+    pub dropout: f64,
+    /// Auxiliary targets.
+    pub targets: Vec<Coded>,
+    /// Columns that the heads are told.
+    pub inputs: Vec<Coded>,
+    /// Values that the inputs are embedded in.
+    pub embedding: usize,
+}
+
+impl HeadsSpec {
+    /// Columns of the input of every head.
+    fn joined(&self) -> usize {
+        self.features + if self.inputs.is_empty() { 0 } else { self.embedding }
+    }
+
+    fn told(&self) -> usize {
+        self.inputs.iter().map(Coded::inputs).sum()
+    }
+
+    /// Name, shape and kind of each parameter, in order.
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let mut linear = |name: &str, outputs: usize, inputs: usize| {
+            for (part, shape, kind) in [
+                ("weight", vec![outputs, inputs], Kind::Weight),
+                ("bias", vec![outputs], Kind::Bias),
+            ] {
+                let start = entries.last().map_or(0, |last: &Entry| last.range.end);
+                let range = start..start + shape.iter().product::<usize>();
+                entries.push(Entry { name: format!("heads.{name}.{part}"), shape, range, kind });
+            }
+        };
+        if !self.inputs.is_empty() {
+            linear("inputs", self.embedding, self.told());
+        }
+        linear("cancer", 1, self.joined());
+        for target in &self.targets {
+            linear(target.column.as_str(), target.outputs(), self.joined());
+        }
+        entries
+    }
+}
+
+/// The heads with their parameters and the optimizer's state.
+#[derive(Debug, Clone)]
+pub struct Heads {
+    spec: HeadsSpec,
+    entries: Vec<Entry>,
+    buffers: Buffers,
+}
+
+/// As the backbone's of the same names; the averages take their place while exchanged.
+#[derive(Debug, Clone)]
+struct Buffers {
+    parameters: Vec<f32>,
+    gradient: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+    average: Vec<f32>,
+}
+
+/// Logits of a batch, with the graph that leads to them.
+#[derive(Debug)]
+pub struct Outputs {
+    /// `[batch]`, f64.
+    pub cancer: Tensor,
+    /// `[batch, outputs]` of each auxiliary target, f64.
+    pub auxiliary: Vec<Tensor>,
+    features: Var,
+    parameters: Vec<Var>,
+}
+
+impl Heads {
+    /// Weights drawn evenly within the root of 1 / inputs, as PyTorch's linear map starts;
+    /// biases at 0, so that no class is favoured at first.
+    pub fn new(spec: HeadsSpec, seed: u64) -> Self {
+        let entries = spec.entries();
+        let length = entries.last().map_or(0, |last| last.range.end);
+        let mut parameters = vec![0.0; length];
+        for (number, entry) in entries.iter().enumerate().filter(|(_, e)| e.kind == Kind::Weight) {
+            let mut random = Random::new(Random::seed_of(seed, number as u64));
+            let bound = 1.0 / (entry.shape[1].max(1) as f32).sqrt();
+            parameters[entry.range.clone()].fill_with(|| random.between(-bound, bound));
+        }
+        let zeros = || vec![0.0; length];
+        let buffers = Buffers {
+            average: parameters.clone(),
+            gradient: zeros(),
+            first: zeros(),
+            second: zeros(),
+            parameters,
+        };
+        Self { spec, entries, buffers }
+    }
+
+    /// What they are made of.
+    pub fn spec(&self) -> &HeadsSpec {
+        &self.spec
+    }
+
+    /// Names, shapes and places of the parameters.
+    pub fn layout(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Logits of `[batch, features]` of the images in `rows`. `dropout` is the seed of what is
+    /// dropped; `None` drops nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Length`] if the features are of another batch.
+    pub fn forward(
+        &self,
+        features: &[f32],
+        rows: &[&ImageRecord],
+        dropout: Option<u64>,
+    ) -> Result<Outputs, ModelError> {
+        let shape = (rows.len(), self.spec.features);
+        if features.len() != shape.0 * shape.1 {
+            let (have, need) = (features.len(), shape.0 * shape.1);
+            return Err(ModelError::Length { what: "the features", have, need });
+        }
+        self.graph(features, rows, dropout).map_err(ModelError::candle)
+    }
+
+    fn graph(
+        &self,
+        features: &[f32],
+        rows: &[&ImageRecord],
+        dropout: Option<u64>,
+    ) -> candle_core::Result<Outputs> {
+        let (batch, device) = (rows.len(), &Device::Cpu);
+        let features = Var::from_slice(features, (batch, self.spec.features), device)?;
+        let parameters = self
+            .entries
+            .iter()
+            .map(|entry| {
+                let values = &self.buffers.parameters[entry.range.clone()];
+                Var::from_slice(values, entry.shape.as_slice(), device)
+            })
+            .collect::<candle_core::Result<Vec<Var>>>()?;
+        let mut linears = parameters.chunks_exact(2);
+        let mut linear = |input: &Tensor| {
+            let pair = linears.next().expect("one weight and bias a head");
+            input.matmul(&pair[0].t()?)?.broadcast_add(&pair[1])
+        };
+        let mut joined = features.as_tensor().clone();
+        if let Some(seed) = dropout {
+            joined = (joined * self.mask(batch, seed)?)?;
+        }
+        if !self.spec.inputs.is_empty() {
+            let mut told = Vec::with_capacity(batch * self.spec.told());
+            for row in rows {
+                self.spec.inputs.iter().for_each(|input| input.tell(row, &mut told));
+            }
+            let told = Tensor::from_vec(told, (batch, self.spec.told()), device)?;
+            joined = Tensor::cat(&[&joined, &linear(&told)?.tanh()?], 1)?;
+        }
+        // What follows is exponentiated: f64 has the digits to spare.
+        let cancer = linear(&joined)?.squeeze(1)?.to_dtype(DType::F64)?;
+        let auxiliary = self
+            .spec
+            .targets
+            .iter()
+            .map(|_| linear(&joined)?.to_dtype(DType::F64))
+            .collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(Outputs { cancer, auxiliary, features, parameters })
+    }
+
+    /// 0 where a feature is dropped, else what keeps its expectation.
+    fn mask(&self, batch: usize, seed: u64) -> candle_core::Result<Tensor> {
+        let mut random = Random::new(seed);
+        let kept = 1.0 / (1.0 - self.spec.dropout);
+        let mask: Vec<f32> = (0..batch * self.spec.features)
+            .map(|_| if f64::from(random.unit()) < self.spec.dropout { 0.0 } else { kept as f32 })
+            .collect();
+        Tensor::from_vec(mask, (batch, self.spec.features), &Device::Cpu)
+    }
+
+    /// Walks back from `loss`, adds to the gradient of the parameters, and gives that of the
+    /// features, `[batch, features]`.
+    ///
+    /// # Errors
+    /// [`ModelError`], if `loss` does not come from `outputs`.
+    pub fn backward(&mut self, outputs: &Outputs, loss: &Tensor) -> Result<Vec<f32>, ModelError> {
+        let store = loss.backward().map_err(ModelError::candle)?;
+        let flat = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        for (entry, var) in self.entries.iter().zip(&outputs.parameters) {
+            // A target that is missing in the whole batch gives no gradient.
+            let Some(gradient) = store.get(var) else { continue };
+            let values = flat(gradient).map_err(ModelError::candle)?;
+            let sum = &mut self.buffers.gradient[entry.range.clone()];
+            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+        match store.get(&outputs.features) {
+            Some(gradient) => flat(gradient).map_err(ModelError::candle),
+            None => Ok(vec![0.0; outputs.features.elem_count()]),
+        }
+    }
+
+    /// Euclidean norm of the gradient.
+    pub fn gradient_norm(&self) -> f64 {
+        self.buffers.gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()
+    }
+
+    /// One optimizer step over all parameters, as the backbone's; clears the gradient.
+    pub fn update(&mut self, update: &Update) {
+        let Buffers { parameters, gradient, first, second, average } = &mut self.buffers;
+        for entry in &self.entries {
+            let at = entry.range.clone();
+            super::update::step(
+                update,
+                entry.kind,
+                &mut parameters[at.clone()],
+                &gradient[at.clone()],
+                &mut first[at.clone()],
+                &mut second[at.clone()],
+                &mut average[at],
+            );
+        }
+        gradient.fill(0.0);
+    }
+
+    /// Exchanges the parameters with their moving average, and back.
+    pub fn exchange_average(&mut self) {
+        std::mem::swap(&mut self.buffers.parameters, &mut self.buffers.average);
+    }
+
+    /// A buffer; empty for the statistics, which heads do not have.
+    pub fn read(&self, buffer: Buffer) -> &[f32] {
+        match buffer {
+            Buffer::Parameters => &self.buffers.parameters,
+            Buffer::Gradient => &self.buffers.gradient,
+            Buffer::FirstMoment => &self.buffers.first,
+            Buffer::SecondMoment => &self.buffers.second,
+            Buffer::AveragedParameters => &self.buffers.average,
+            Buffer::Statistics | Buffer::AveragedStatistics => &[],
+        }
+    }
+
+    /// Overwrites a buffer.
+    ///
+    /// # Errors
+    /// [`ModelError::Length`].
+    pub fn write(&mut self, buffer: Buffer, values: &[f32]) -> Result<(), ModelError> {
+        let need = self.read(buffer).len();
+        if values.len() != need {
+            return Err(ModelError::Length { what: "the heads' buffer", have: values.len(), need });
+        }
+        match buffer {
+            Buffer::Parameters => self.buffers.parameters.copy_from_slice(values),
+            Buffer::Gradient => self.buffers.gradient.copy_from_slice(values),
+            Buffer::FirstMoment => self.buffers.first.copy_from_slice(values),
+            Buffer::SecondMoment => self.buffers.second.copy_from_slice(values),
+            Buffer::AveragedParameters => self.buffers.average.copy_from_slice(values),
+            Buffer::Statistics | Buffer::AveragedStatistics => {}
+        }
+        Ok(())
+    }
+}
+
+impl Outputs {
+    /// Logits of cancer, one an image.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn logits(&self) -> Result<Vec<f64>, ModelError> {
+        self.cancer.to_vec1().map_err(ModelError::candle)
+    }
+
+    /// The gradient of the features, `[batch, features]`, from the sum of the batch's logits of
+    /// cancer: what an explanation walks back.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn gradient_of_cancer(&self) -> Result<Vec<f32>, ModelError> {
+        let gradient = || {
+            let store = self.cancer.sum_all()?.backward()?;
+            let gradient = store.get(&self.features).expect("every logit comes from the features");
+            gradient.flatten_all()?.to_vec1()
+        };
+        gradient().map_err(ModelError::candle)
+    }
+}
+
+#[cfg(test)]
+mod tests;
