@@ -15,6 +15,7 @@ pub mod dataset;
 pub mod preprocess;
 pub mod shard;
 pub mod model;
+pub mod train;
 pub mod evaluate;
 pub mod report;
 pub mod bench;
