@@ -11,6 +11,7 @@ pub mod units;
 pub mod flow;
 mod random;
 pub mod store;
+pub mod dicom;
 pub mod dataset;
 pub mod preprocess;
 pub mod shard;

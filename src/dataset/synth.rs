@@ -41,7 +41,7 @@ use crate::record::Split;
 use patient::Made;
 use table::Patient;
 
-pub use coding::{Coding, PixelData};
+pub use coding::Coding;
 pub use damage::Damage;
 pub use file::DicomFile;
 pub use layout::Layout;

@@ -5,6 +5,7 @@ use flate2::write::DeflateEncoder;
 use std::io::Write;
 
 use super::encode::{Frame, jpeg_lossless, jpeg_ls, jpeg_sequential, jpeg2000, rle};
+use crate::dicom::{Encoding, Value};
 use crate::plane::Plane;
 
 /// A transfer syntax, with what it leaves open.
@@ -41,15 +42,6 @@ pub enum Coding {
     Jpeg2000Fragments,
     /// JPEG 2000 .91, irreversible.
     Jpeg2000Lossy,
-}
-
-/// What stands in Pixel Data.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PixelData {
-    /// Samples, one after the other.
-    Native(Vec<u16>),
-    /// The fragments behind an offset table.
-    Fragments(Vec<Vec<u8>>),
 }
 
 impl Coding {
@@ -130,8 +122,8 @@ impl Coding {
         }
     }
 
-    /// Codes stored values of `bits` Bits Stored.
-    pub(super) fn encode(self, pixels: &Plane<u16>, bits: u32) -> PixelData {
+    /// Codes stored values of `bits` Bits Stored, as Pixel Data has them.
+    pub(super) fn encode(self, pixels: &Plane<u16>, bits: u32) -> Value {
         let size = |n: usize| u16::try_from(n).expect("no machine has 65,536 rows or columns");
         let (width, height) = (size(pixels.width()), size(pixels.height()));
         let frame = || {
@@ -144,19 +136,19 @@ impl Coding {
         };
         match self {
             Self::ExplicitLittle | Self::ImplicitLittle | Self::ExplicitBig | Self::Deflated => {
-                PixelData::Native(pixels.pixels().to_vec())
+                Value::Words(pixels.pixels().to_vec())
             }
-            Self::Rle => PixelData::Fragments(vec![rle::encode(&frame())]),
+            Self::Rle => Value::Fragments(vec![rle::encode(&frame())]),
             Self::JpegBaseline | Self::JpegExtended => {
                 let options = jpeg_sequential::Options::default();
                 let stream = jpeg_sequential::encode(&frame(), options)
                     .expect("the depth is one that the process has");
-                PixelData::Fragments(vec![stream])
+                Value::Fragments(vec![stream])
             }
             Self::JpegLs | Self::JpegLsNear => {
                 let near = if self == Self::JpegLs { 0 } else { 3 };
                 let options = jpeg_ls::Options { near, ..jpeg_ls::Options::default() };
-                PixelData::Fragments(vec![jpeg_ls::encode(&frame(), options)])
+                Value::Fragments(vec![jpeg_ls::encode(&frame(), options)])
             }
             Self::JpegLossless | Self::JpegLosslessSv1 | Self::JpegLosslessSv1Restart => {
                 let options = jpeg_lossless::Options {
@@ -167,9 +159,9 @@ impl Coding {
                     restart_lines: u16::from(self == Self::JpegLosslessSv1Restart),
                     ..jpeg_lossless::Options::default()
                 };
-                PixelData::Fragments(vec![jpeg_lossless::encode(&frame(), options)])
+                Value::Fragments(vec![jpeg_lossless::encode(&frame(), options)])
             }
-            Self::Jpeg2000 => PixelData::Fragments(vec![wavelet(jpeg2000::Options::default())]),
+            Self::Jpeg2000 => Value::Fragments(vec![wavelet(jpeg2000::Options::default())]),
             Self::Jpeg2000Fragments => {
                 let stream = wavelet(jpeg2000::Options {
                     container: jpeg2000::Container::Codestream,
@@ -178,9 +170,9 @@ impl Coding {
                 });
                 // Even lengths, as PS3.5 A.4 asks of fragments.
                 let length = (stream.len() / 3).next_multiple_of(2).max(2);
-                PixelData::Fragments(stream.chunks(length).map(<[u8]>::to_vec).collect())
+                Value::Fragments(stream.chunks(length).map(<[u8]>::to_vec).collect())
             }
-            Self::Jpeg2000Lossy => PixelData::Fragments(vec![wavelet(jpeg2000::Options {
+            Self::Jpeg2000Lossy => Value::Fragments(vec![wavelet(jpeg2000::Options {
                 wavelet: jpeg2000::Wavelet::Irreversible,
                 layers: jpeg2000::Layers::Ratios(vec![10.0]),
                 precision: bits as u8,
@@ -189,14 +181,13 @@ impl Coding {
         }
     }
 
-    /// Whether numbers stand with their low byte first.
-    pub(super) fn little_endian(self) -> bool {
-        self != Self::ExplicitBig
-    }
-
-    /// Whether every element says its value representation.
-    pub(super) fn explicit(self) -> bool {
-        self != Self::ImplicitLittle
+    /// How its elements are written.
+    pub(super) fn encoding(self) -> Encoding {
+        match self {
+            Self::ImplicitLittle => Encoding::ImplicitLittle,
+            Self::ExplicitBig => Encoding::ExplicitBig,
+            _ => Encoding::ExplicitLittle,
+        }
     }
 
     /// The dataset as it stands behind the file meta information.

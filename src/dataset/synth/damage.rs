@@ -1,7 +1,7 @@
 //! Breaks files in the ways that files of real datasets are broken.
 
-use super::coding::PixelData;
 use super::file::{self, DicomFile};
+use crate::dicom::Value;
 
 /// A way of being broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -146,11 +146,11 @@ impl Damage {
 /// Flips the bit at `place` of the pixel data, behind what a codestream's header takes.
 fn flip(file: &mut DicomFile, place: f64) {
     match file.pixels_mut() {
-        Some(PixelData::Native(samples)) => {
+        Some(Value::Words(samples)) => {
             let at = (samples.len() as f64 * place) as usize;
             samples[at] ^= 1 << (at % 12);
         }
-        Some(PixelData::Fragments(fragments)) => {
+        Some(Value::Fragments(fragments)) => {
             let last = fragments.len() - 1;
             let fragment = &mut fragments[last];
             let start = fragment.len().min(if last == 0 { 400 } else { 0 }) as f64;
@@ -159,7 +159,7 @@ fn flip(file: &mut DicomFile, place: f64) {
                 *byte ^= 1 << (at as usize % 8);
             }
         }
-        None => {}
+        _ => {}
     }
 }
 
@@ -172,9 +172,9 @@ fn scale(file: &mut DicomFile, f: impl Fn(u16) -> u16) {
 /// The pixel data three times over.
 fn repeat(file: &mut DicomFile) {
     match file.pixels_mut() {
-        Some(PixelData::Native(samples)) => *samples = samples.repeat(3),
-        Some(PixelData::Fragments(fragments)) => *fragments = [&fragments[..]; 3].concat(),
-        None => {}
+        Some(Value::Words(samples)) => *samples = samples.repeat(3),
+        Some(Value::Fragments(fragments)) => *fragments = [&fragments[..]; 3].concat(),
+        _ => {}
     }
 }
 
@@ -182,8 +182,8 @@ fn repeat(file: &mut DicomFile) {
 /// state none, lose half of what they need instead.
 fn claim(file: &mut DicomFile) {
     match file.pixels_mut() {
-        Some(PixelData::Native(samples)) => samples.truncate(samples.len() / 2),
-        Some(PixelData::Fragments(fragments)) => {
+        Some(Value::Words(samples)) => samples.truncate(samples.len() / 2),
+        Some(Value::Fragments(fragments)) => {
             let stream = &mut fragments[0];
             let siz = stream.windows(4).position(|w| w == [0xFF, 0x4F, 0xFF, 0x51]);
             let sof = stream.windows(2).position(|w| w[0] == 0xFF && matches!(w[1], 0xC0..=0xC3));
@@ -198,6 +198,6 @@ fn claim(file: &mut DicomFile) {
                 stream.truncate(stream.len() / 2);
             }
         }
-        None => {}
+        _ => {}
     }
 }

@@ -4,11 +4,12 @@
 //! that is its value. Nothing is copied and nothing is allocated by a length that the file
 //! claims, so a hostile file costs no more than its size.
 
-use dicom_core::Tag;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use super::ReadError;
+use crate::dicom::has_short_length;
+pub use crate::dicom::{Encoding, Tag};
 
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_DELIMITER: Tag = Tag(0xFFFE, 0xE00D);
@@ -16,34 +17,6 @@ const SEQUENCE_DELIMITER: Tag = Tag(0xFFFE, 0xE0DD);
 
 /// Deeper than any real file, shallow enough for any stack.
 const MAX_DEPTH: usize = 16;
-
-/// How elements are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Encoding {
-    ImplicitLittle,
-    ExplicitLittle,
-    ExplicitBig,
-}
-
-impl Encoding {
-    /// The 16-bit word that the first two bytes make.
-    pub fn u16(self, bytes: &[u8]) -> u16 {
-        let word = [bytes[0], bytes[1]];
-        match self {
-            Self::ExplicitBig => u16::from_be_bytes(word),
-            _ => u16::from_le_bytes(word),
-        }
-    }
-
-    fn u32(self, bytes: &[u8]) -> u32 {
-        let word = [bytes[0], bytes[1], bytes[2], bytes[3]];
-        match self {
-            Self::ExplicitBig => u32::from_be_bytes(word),
-            _ => u32::from_le_bytes(word),
-        }
-    }
-}
 
 /// The head of an element; its value follows.
 #[derive(Debug, Clone, Copy)]
@@ -260,34 +233,6 @@ impl<'a> Elements<'a> {
 
 fn defined(length: u32) -> Option<usize> {
     (length != u32::MAX).then_some(length as usize)
-}
-
-/// PS3.5 table 7.1-2: these have 16 bits of length, all others 32.
-fn has_short_length(vr: [u8; 2]) -> bool {
-    matches!(
-        &vr,
-        b"AE"
-            | b"AS"
-            | b"AT"
-            | b"CS"
-            | b"DA"
-            | b"DS"
-            | b"DT"
-            | b"FL"
-            | b"FD"
-            | b"IS"
-            | b"LO"
-            | b"LT"
-            | b"PN"
-            | b"SH"
-            | b"SL"
-            | b"SS"
-            | b"ST"
-            | b"TM"
-            | b"UI"
-            | b"UL"
-            | b"US"
-    )
 }
 
 fn is_fragments(element: &Element) -> bool {

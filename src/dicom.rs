@@ -1,0 +1,301 @@
+//! DICOM as it is written: data elements (PS3.5 chapter 7), and the file around them (PS3.10).
+//!
+//! In: attributes. Out: bytes. Reading is [`preprocess::read`](crate::preprocess::read), which
+//! shares the byte order and the kinds of head with this; the phantom generator and the
+//! secondary captures of [`explain`](crate::explain) both write through here.
+//!
+//! What is written is what was asked for: no attribute is added or checked.
+
+pub use dicom_core::Tag;
+
+/// How elements are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Encoding {
+    ImplicitLittle,
+    ExplicitLittle,
+    ExplicitBig,
+}
+
+impl Encoding {
+    /// The 16-bit word that the first two bytes make.
+    pub fn u16(self, bytes: &[u8]) -> u16 {
+        let word = [bytes[0], bytes[1]];
+        match self {
+            Self::ExplicitBig => u16::from_be_bytes(word),
+            _ => u16::from_le_bytes(word),
+        }
+    }
+
+    /// The 32-bit number that the first four bytes make.
+    pub fn u32(self, bytes: &[u8]) -> u32 {
+        let word = [bytes[0], bytes[1], bytes[2], bytes[3]];
+        match self {
+            Self::ExplicitBig => u32::from_be_bytes(word),
+            _ => u32::from_le_bytes(word),
+        }
+    }
+
+    fn word(self, number: u16) -> [u8; 2] {
+        if self == Self::ExplicitBig { number.to_be_bytes() } else { number.to_le_bytes() }
+    }
+
+    fn long(self, number: u32) -> [u8; 4] {
+        if self == Self::ExplicitBig { number.to_be_bytes() } else { number.to_le_bytes() }
+    }
+}
+
+/// PS3.5 table 7.1-2: these have 16 bits of length, all others 32.
+pub fn has_short_length(vr: [u8; 2]) -> bool {
+    matches!(
+        &vr,
+        b"AE"
+            | b"AS"
+            | b"AT"
+            | b"CS"
+            | b"DA"
+            | b"DS"
+            | b"DT"
+            | b"FL"
+            | b"FD"
+            | b"IS"
+            | b"LO"
+            | b"LT"
+            | b"PN"
+            | b"SH"
+            | b"SL"
+            | b"SS"
+            | b"ST"
+            | b"TM"
+            | b"UI"
+            | b"UL"
+            | b"US"
+    )
+}
+
+/// Attributes in ascending order of tags, each once.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DataSet {
+    elements: Vec<Element>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Element {
+    tag: Tag,
+    vr: [u8; 2],
+    value: Value,
+}
+
+/// The value of an attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// As it stands in the file; padded to an even length when written.
+    Bytes(Vec<u8>),
+    /// Numbers of 16 bits, signed ones as two's complement.
+    Words(Vec<u16>),
+    /// The items of a sequence.
+    Items(Vec<DataSet>),
+    /// The fragments of encapsulated pixel data, behind an offset table of one frame.
+    Fragments(Vec<Vec<u8>>),
+}
+
+impl DataSet {
+    /// Sets an attribute to a text.
+    pub fn text(&mut self, tag: impl Into<Tag>, vr: &[u8; 2], text: impl Into<String>) {
+        self.set(tag, vr, Value::Bytes(text.into().into_bytes()));
+    }
+
+    /// Sets an attribute of VR US.
+    pub fn number(&mut self, tag: impl Into<Tag>, number: u16) {
+        self.set(tag, b"US", Value::Words(vec![number]));
+    }
+
+    /// Sets a sequence.
+    pub fn items(&mut self, tag: impl Into<Tag>, items: Vec<DataSet>) {
+        self.set(tag, b"SQ", Value::Items(items));
+    }
+
+    /// Sets an attribute, over one that it has.
+    pub fn set(&mut self, tag: impl Into<Tag>, vr: &[u8; 2], value: Value) {
+        let element = Element { tag: tag.into(), vr: *vr, value };
+        match self.elements.binary_search_by_key(&element.tag, |element| element.tag) {
+            Ok(at) => self.elements[at] = element,
+            Err(at) => self.elements.insert(at, element),
+        }
+    }
+
+    /// An attribute's value, if it is there.
+    pub fn get(&self, tag: Tag) -> Option<&Value> {
+        self.elements.iter().find(|element| element.tag == tag).map(|element| &element.value)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, tag: Tag) -> Option<&mut Value> {
+        let mut elements = self.elements.iter_mut();
+        elements.find(|element| element.tag == tag).map(|element| &mut element.value)
+    }
+
+    /// Leaves an attribute out.
+    pub fn remove(&mut self, tag: Tag) {
+        self.elements.retain(|element| element.tag != tag);
+    }
+
+    /// Appends all elements.
+    pub fn write(&self, encoding: Encoding, out: &mut Vec<u8>) {
+        self.elements.iter().for_each(|element| element.write(encoding, out));
+    }
+}
+
+const ITEM: Tag = Tag(0xFFFE, 0xE000);
+const SEQUENCE_DELIMITER: Tag = Tag(0xFFFE, 0xE0DD);
+const UNDEFINED: u32 = u32::MAX;
+
+impl Element {
+    fn write(&self, encoding: Encoding, out: &mut Vec<u8>) {
+        match &self.value {
+            Value::Bytes(bytes) => {
+                self.head(bytes.len().next_multiple_of(2) as u32, encoding, out);
+                out.extend(bytes);
+                if bytes.len() % 2 == 1 {
+                    // PS3.5 6.2: a null for UI and for bytes, a space for text.
+                    out.push(if matches!(&self.vr, b"UI" | b"OB" | b"UN") { 0 } else { b' ' });
+                }
+            }
+            Value::Words(words) => {
+                self.head(2 * words.len() as u32, encoding, out);
+                words.iter().for_each(|&word| out.extend(encoding.word(word)));
+            }
+            Value::Items(items) => {
+                let mut content = Vec::new();
+                for item in items {
+                    let mut elements = Vec::new();
+                    item.write(encoding, &mut elements);
+                    delimiter(ITEM, elements.len() as u32, encoding, &mut content);
+                    content.extend(elements);
+                }
+                self.head(content.len() as u32, encoding, out);
+                out.extend(content);
+            }
+            Value::Fragments(fragments) => {
+                self.head(UNDEFINED, encoding, out);
+                // Encapsulated data are always little endian. The offset table: a frame, at 0.
+                let little = Encoding::ExplicitLittle;
+                delimiter(ITEM, 4, little, out);
+                out.extend([0; 4]);
+                for fragment in fragments {
+                    delimiter(ITEM, fragment.len().next_multiple_of(2) as u32, little, out);
+                    out.extend(fragment);
+                    if fragment.len() % 2 == 1 {
+                        out.push(0);
+                    }
+                }
+                delimiter(SEQUENCE_DELIMITER, 0, little, out);
+            }
+        }
+    }
+
+    fn head(&self, length: u32, encoding: Encoding, out: &mut Vec<u8>) {
+        out.extend(encoding.word(self.tag.0));
+        out.extend(encoding.word(self.tag.1));
+        if encoding == Encoding::ImplicitLittle {
+            out.extend(encoding.long(length));
+        } else if has_short_length(self.vr) {
+            out.extend(self.vr);
+            out.extend(encoding.word(length as u16));
+        } else {
+            out.extend(self.vr);
+            out.extend([0, 0]);
+            out.extend(encoding.long(length));
+        }
+    }
+}
+
+/// The head of an item or delimiter, which has no value representation in any encoding.
+fn delimiter(tag: Tag, length: u32, encoding: Encoding, out: &mut Vec<u8>) {
+    out.extend(encoding.word(tag.0));
+    out.extend(encoding.word(tag.1));
+    out.extend(encoding.long(length));
+}
+
+/// Who writes: Implementation Class UID.
+const IMPLEMENTATION: &str = "2.25.80302813137786398554742050926734630921";
+
+/// File Meta Information Group Length (0002,0000).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupLength {
+    /// Written, as PS3.10 asks.
+    Written,
+    /// Left out, as in all files of the RSNA set.
+    LeftOut,
+}
+
+/// The beginning of a file: preamble, `DICM`, and File Meta Information (PS3.10 7.1).
+pub fn file_meta(class: &str, instance: &str, syntax: &str, length: GroupLength) -> Vec<u8> {
+    let mut meta = DataSet::default();
+    meta.set((0x0002, 0x0001), b"OB", Value::Bytes(vec![0, 1]));
+    meta.text((0x0002, 0x0002), b"UI", class);
+    meta.text((0x0002, 0x0003), b"UI", instance);
+    meta.text((0x0002, 0x0010), b"UI", syntax);
+    meta.text((0x0002, 0x0012), b"UI", IMPLEMENTATION);
+    meta.text((0x0002, 0x0013), b"SH", "MAMMO-PIPE");
+    let mut group = Vec::new();
+    meta.write(Encoding::ExplicitLittle, &mut group);
+    let mut file = vec![0; 128];
+    file.extend(b"DICM");
+    if length == GroupLength::Written {
+        let mut first = DataSet::default();
+        let bytes = (group.len() as u32).to_le_bytes();
+        first.set((0x0002, 0x0000), b"UL", Value::Bytes(bytes.to_vec()));
+        first.write(Encoding::ExplicitLittle, &mut file);
+    }
+    file.extend(group);
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(data: &DataSet, encoding: Encoding) -> Vec<u8> {
+        let mut out = Vec::new();
+        data.write(encoding, &mut out);
+        out
+    }
+
+    #[test]
+    fn elements_stand_in_the_order_of_their_tags_whatever_order_they_came_in() {
+        let mut data = DataSet::default();
+        data.text((0x0010, 0x0020), b"LO", "abc");
+        data.number((0x0008, 0x0001), 0x0102);
+        data.number((0x0008, 0x0001), 0x0304);
+        let expected = b"\x08\x00\x01\x00US\x02\x00\x04\x03\x10\x00\x20\x00LO\x04\x00abc ";
+        assert_eq!(written(&data, Encoding::ExplicitLittle), expected);
+        let big = b"\x00\x08\x00\x01US\x00\x02\x03\x04\x00\x10\x00\x20LO\x00\x04abc ";
+        assert_eq!(written(&data, Encoding::ExplicitBig), big);
+        let implicit =
+            b"\x08\x00\x01\x00\x02\x00\x00\x00\x04\x03\x10\x00\x20\x00\x04\x00\x00\x00abc ";
+        assert_eq!(written(&data, Encoding::ImplicitLittle), implicit);
+    }
+
+    #[test]
+    fn a_sequence_says_how_long_it_and_its_items_are() {
+        let mut item = DataSet::default();
+        item.text((0x0008, 0x1155), b"UI", "1.2");
+        let mut data = DataSet::default();
+        data.items((0x0008, 0x2112), vec![item]);
+        let expected =
+            b"\x08\x00\x12\x21SQ\x00\x00\x14\x00\x00\x00\xfe\xff\x00\xe0\x0c\x00\x00\x00\
+                         \x08\x00\x55\x11UI\x04\x001.2\x00";
+        assert_eq!(written(&data, Encoding::ExplicitLittle), expected);
+    }
+
+    #[test]
+    fn the_group_length_counts_from_behind_itself_to_the_group_s_end() {
+        let with = file_meta("1.2", "1.2.3", "1.2.840.10008.1.2.1", GroupLength::Written);
+        let without = file_meta("1.2", "1.2.3", "1.2.840.10008.1.2.1", GroupLength::LeftOut);
+        assert_eq!(with.len(), without.len() + 12);
+        let said = u32::from_le_bytes(with[140..144].try_into().unwrap());
+        assert_eq!(said as usize, with.len() - 144);
+        assert_eq!(with[144..], without[132..]);
+    }
+}
