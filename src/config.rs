@@ -16,7 +16,7 @@ use crate::record::{Laterality, Split};
 use crate::units::PixelSpacing;
 
 pub(crate) use load::distance;
-pub use load::{ConfigError, load};
+pub use load::{ConfigError, load, of_settings};
 pub use train::TrainConfig;
 
 /// Everything that can be configured, as typed.

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod error;
 pub mod plane;
+pub mod picture;
 pub mod record;
 pub mod units;
 pub mod flow;

@@ -8,6 +8,7 @@
 
 pub mod plan;
 pub mod stages;
+pub mod steps;
 pub mod read;
 pub mod look;
 pub mod decode;

@@ -13,16 +13,14 @@ use serde_json::{Value, json};
 use super::progress::print;
 use crate::config::{self, Config};
 use crate::dataset::{Job, Role};
-use crate::error::{Fault, Reject};
-use crate::flow::Stage;
-use crate::plane::{Plane, Rect};
-use crate::preprocess::decode::Stored;
+use crate::error::Fault;
+use crate::picture::write;
+use crate::plane::Rect;
 use crate::preprocess::memory::Memory;
 use crate::preprocess::quality::Flag;
 use crate::preprocess::resize::Pixels;
-use crate::preprocess::stages::{
-    Decode, FindRoi, Judge, Look, Read, Resize, Sample, Window as CutAndWindow,
-};
+use crate::preprocess::stages::Sample;
+use crate::preprocess::steps::{Steps, steps};
 use crate::preprocess::window::WindowUsed;
 use crate::record::{Id, ImageRecord};
 
@@ -57,18 +55,6 @@ pub struct RenderArgs {
     json: bool,
 }
 
-/// What each step leaves.
-struct Steps {
-    stored: Stored,
-    /// The whole frame in grey levels.
-    windowed: Plane<u16>,
-    /// The part that is resized.
-    cropped: Plane<u16>,
-    /// Where breast and crop lie in the two planes of the whole frame.
-    boxes: [Rect; 2],
-    sample: Sample,
-}
-
 impl RenderArgs {
     /// Runs the command.
     ///
@@ -78,17 +64,17 @@ impl RenderArgs {
         let config = config::load(self.config.as_deref(), &self.overrides)?;
         let steps = run(&self.file, config)?;
         if let Some(path) = &self.picture {
-            picture::write(path, &picture::compose(&steps))?;
+            write(path, &picture::compose(&steps))?;
         }
         if let Some(folder) = &self.steps {
             std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-            picture::write(&folder.join("decoded.png"), &steps.stored.pixels)?;
-            picture::write(&folder.join("windowed.png"), &steps.windowed)?;
-            picture::write(&folder.join("cropped.png"), &steps.cropped)?;
+            write(&folder.join("decoded.png"), &steps.stored.pixels)?;
+            write(&folder.join("windowed.png"), &steps.windowed)?;
+            write(&folder.join("cropped.png"), &steps.cropped)?;
             let output = folder.join("output.png");
             match &steps.sample.pixels {
-                Pixels::U8(plane) => picture::write(&output, plane)?,
-                Pixels::U16(plane) => picture::write(&output, plane)?,
+                Pixels::U8(plane) => write(&output, plane)?,
+                Pixels::U16(plane) => write(&output, plane)?,
             }
         }
         if self.json {
@@ -103,27 +89,8 @@ impl RenderArgs {
 fn run(file: &Path, config: Config) -> Result<Steps, Fault> {
     let memory = Memory::divide(&config, 1, 1)?;
     let job = job(file)?;
-    through_all_stages(job, &Arc::new(config), &memory)
+    steps(job, &Arc::new(config), &memory)
         .map_err(|source| Fault::Rejected { path: file.into(), source: Box::new(source) })
-}
-
-fn through_all_stages(job: Job, config: &Arc<Config>, memory: &Memory) -> Result<Steps, Reject> {
-    let frame = Read::new(config).apply(job)?;
-    let looked = Look::new(config, memory).apply(frame)?;
-    let located = FindRoi::new(config).apply(looked)?;
-    let judged = Judge::new(config).apply(located)?;
-    let decoded = Decode::whole(config).apply(judged)?;
-    let stored = decoded.stored.clone();
-    let whole = Rect::whole(stored.pixels.width(), stored.pixels.height());
-    let mut windowed = Plane::default();
-    decoded.judged.lut.apply(&stored.pixels, whole, &mut windowed);
-    let reduction = decoded.reduction();
-    let cut = CutAndWindow.apply(decoded)?;
-    let cropped = cut.pixels.clone();
-    let sample = Resize::new(config).apply(cut)?;
-    let boxes = [sample.found.breast, sample.geometry.crop]
-        .map(|rect| reduction.rect_to_reduced(rect, sample.facts.frame()));
-    Ok(Steps { stored, windowed, cropped, boxes, sample })
 }
 
 /// A job that no table has a row for.

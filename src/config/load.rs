@@ -92,6 +92,22 @@ pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigE
             .fold(value, |inner, part| Value::Object(Map::from_iter([(part.to_owned(), inner)])));
         merge(&mut tree, nested, &defaults, "--set", "")?;
     }
+    checked(tree)
+}
+
+/// The settings that a release's plan keeps, laid over the defaults: what made its pixels.
+/// Where the data lie and what a run may use are the defaults'.
+///
+/// # Errors
+/// A key that this tool does not know, or a value that cannot run; `origin` names the release.
+pub fn of_settings(settings: &Value, origin: &str) -> Result<Config, ConfigError> {
+    let defaults = tree_of_defaults();
+    let mut tree = defaults.clone();
+    merge(&mut tree, settings.clone(), &defaults, origin, "")?;
+    checked(tree)
+}
+
+fn checked(tree: Value) -> Result<Config, ConfigError> {
     let config: Config = serde_path_to_error::deserialize(tree).map_err(|e| ConfigError::Type {
         key: e.path().to_string(),
         message: e.into_inner().to_string(),

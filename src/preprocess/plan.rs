@@ -130,4 +130,15 @@ mod tests {
         other.roi.margin = 0.5;
         assert_ne!(settings(&other), settings(&Config::default()));
     }
+
+    #[test]
+    fn a_plan_s_settings_give_the_config_back_that_made_its_pixels() {
+        let mut config = Config::default();
+        config.roi.margin = 0.5;
+        config.window.bits = 16;
+        config.dataset.columns.insert("age".into(), "years".into());
+        config.shard.compression = Some(crate::config::Compression::Lz4);
+        let back = crate::config::of_settings(&settings(&config), "here").unwrap();
+        assert_eq!(back, config);
+    }
 }

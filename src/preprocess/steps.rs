@@ -1,0 +1,52 @@
+//! One image through all stages, for those who want to see what each leaves.
+//!
+//! In: a [`Job`]. Out: [`Steps`]. The whole frame is decoded, not the crop alone, so this takes
+//! longer than the flow and gives the same sample.
+
+use std::sync::Arc;
+
+use super::decode::Stored;
+use super::memory::Memory;
+use super::stages::{Decode, FindRoi, Judge, Look, Read, Resize, Sample, Window};
+use crate::config::Config;
+use crate::dataset::Job;
+use crate::error::Reject;
+use crate::flow::Stage;
+use crate::plane::{Plane, Rect};
+
+/// What each step leaves.
+pub struct Steps {
+    /// Stored values of the whole frame.
+    pub stored: Stored,
+    /// The whole frame in grey levels over the full range.
+    pub windowed: Plane<u16>,
+    /// The part that is resized.
+    pub cropped: Plane<u16>,
+    /// Where breast and crop lie in the two planes of the whole frame.
+    pub boxes: [Rect; 2],
+    /// What the release would hold.
+    pub sample: Sample,
+}
+
+/// Takes the file of `job` through every stage.
+///
+/// # Errors
+/// The [`Reject`] that a run would set it aside with.
+pub fn steps(job: Job, config: &Arc<Config>, memory: &Memory) -> Result<Steps, Reject> {
+    let frame = Read::new(config).apply(job)?;
+    let looked = Look::new(config, memory).apply(frame)?;
+    let located = FindRoi::new(config).apply(looked)?;
+    let judged = Judge::new(config).apply(located)?;
+    let decoded = Decode::whole(config).apply(judged)?;
+    let stored = decoded.stored.clone();
+    let whole = Rect::whole(stored.pixels.width(), stored.pixels.height());
+    let mut windowed = Plane::default();
+    decoded.judged.lut.apply(&stored.pixels, whole, &mut windowed);
+    let reduction = decoded.reduction();
+    let cut = Window.apply(decoded)?;
+    let cropped = cut.pixels.clone();
+    let sample = Resize::new(config).apply(cut)?;
+    let boxes = [sample.found.breast, sample.geometry.crop]
+        .map(|rect| reduction.rect_to_reduced(rect, sample.facts.frame()));
+    Ok(Steps { stored, windowed, cropped, boxes, sample })
+}
