@@ -6,9 +6,7 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::Command;
-
+use common::python;
 use common::release::{config, dataset, run};
 use mammo_pipe::config::{Compression, ShardFormat};
 use mammo_pipe::dataset::synth::machines::Machine;
@@ -16,23 +14,6 @@ use mammo_pipe::dataset::synth::{Coding, DicomFile, Layout, PhantomSpec, SynthSp
 use mammo_pipe::preprocess::decode::{Decoder, Want};
 use mammo_pipe::preprocess::read::open;
 use mammo_pipe::record::{Laterality, View};
-
-/// Runs a script of `tests/interop`; `None` if there is no Python to run it with.
-fn python(script: &str, arguments: &[&str]) -> Option<String> {
-    let Some(python) = std::env::var_os("MAMMO_PIPE_PYTHON") else {
-        assert!(
-            std::env::var_os("MAMMO_PIPE_REQUIRE_ENGINES").is_none(),
-            "MAMMO_PIPE_PYTHON is not set"
-        );
-        eprintln!("skipped: MAMMO_PIPE_PYTHON is not set");
-        return None;
-    };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script);
-    let output = Command::new(python).arg(script).args(arguments).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    Some(text)
-}
 
 #[test]
 fn every_engine_reads_every_kind_of_release() {

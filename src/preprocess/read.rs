@@ -14,6 +14,7 @@ mod display;
 mod elements;
 mod header;
 mod meta;
+mod origin;
 mod pixel_data;
 mod syntax;
 
@@ -35,6 +36,7 @@ pub use display::{
     Display, LookupTable, Modality, Padding, PresentationShape, VoiFunction, VoiWindow,
 };
 pub use header::{Header, Photometric, PixelLayout};
+pub use origin::{COPIED, Origin};
 pub use pixel_data::{ByteOrder, PixelData};
 pub use syntax::TransferSyntax;
 

@@ -5,6 +5,7 @@ pub mod dicom_file;
 pub mod release;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
@@ -22,4 +23,23 @@ pub fn shared() -> Option<PathBuf> {
 pub fn sha256_16(samples: &[u16]) -> String {
     let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     Sha256::digest(&bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Runs a script of `tests/interop`; `None` if there is no Python to run it with.
+pub fn python(script: &str, arguments: &[&str]) -> Option<String> {
+    let Some(python) = std::env::var_os("MAMMO_PIPE_PYTHON") else {
+        skip("MAMMO_PIPE_PYTHON is not set");
+        return None;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script);
+    let output = Command::new(python).arg(script).args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    Some(text)
+}
+
+/// Says that a test skips for want of an engine; in CI none may be wanting.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("MAMMO_PIPE_REQUIRE_ENGINES").is_none(), "{reason}");
+    eprintln!("skipped: {reason}");
 }

@@ -1,7 +1,8 @@
 //! Typed values of the few attributes that the pipeline reads.
 //!
 //! Attributes outside [`WANTED`] are walked over and never looked at: that is why no name
-//! or birth date of a patient can reach a message or a shard.
+//! or birth date of a patient can reach a message or a shard. (What a derived image copies of
+//! its source is another walk, in `origin`, whose result cannot be printed.)
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;

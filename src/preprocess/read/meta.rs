@@ -6,7 +6,7 @@ use std::io::Read;
 use dicom_dictionary_std::tags;
 use flate2::read::DeflateDecoder;
 
-use super::elements::{Elements, Encoding};
+use super::elements::{Elements, Encoding, Tag};
 use super::{ReadError, TransferSyntax};
 
 /// As much of a deflated data set as any header takes.
@@ -20,6 +20,38 @@ const MAX_HEADER: u64 = 16 << 20;
 /// # Errors
 /// [`ReadError::Empty`], [`ReadError::NotDicom`], and what is wrong with the group.
 pub fn read(bytes: &[u8]) -> Result<(TransferSyntax, usize), ReadError> {
+    let mut uid = None;
+    let end = walk(bytes, |tag, value| {
+        if tag == tags::TRANSFER_SYNTAX_UID {
+            uid = Some(String::from_utf8_lossy(value).trim_matches([' ', '\0']).to_owned());
+        }
+    })?;
+    if end == bytes.len() {
+        return Err(ReadError::Truncated { attribute: "the data set".into(), need: 8, have: 0 });
+    }
+    let uid = uid.ok_or_else(|| ReadError::Missing { attribute: "TransferSyntaxUID".into() })?;
+    let syntax = TransferSyntax::from_uid(&uid).ok_or_else(|| ReadError::Unsupported {
+        attribute: "TransferSyntaxUID",
+        found: uid.chars().take(64).collect::<String>().escape_debug().to_string(),
+        needed: "a syntax of still grey images",
+    })?;
+    Ok((syntax, end))
+}
+
+/// The value of an attribute of the group, if the file has it.
+pub fn value(bytes: &[u8], wanted: Tag) -> Option<&[u8]> {
+    let mut found = None;
+    walk(bytes, |tag, value| {
+        if tag == wanted {
+            found = Some(value);
+        }
+    })
+    .ok()?;
+    found
+}
+
+/// Calls `visit` with every attribute of the group; gives the offset behind it.
+fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Tag, &'a [u8])) -> Result<usize, ReadError> {
     let start = match bytes {
         [] => return Err(ReadError::Empty),
         _ if bytes.get(128..132) == Some(b"DICM") => 132,
@@ -31,25 +63,12 @@ pub fn read(bytes: &[u8]) -> Result<(TransferSyntax, usize), ReadError> {
         }
     };
     let mut elements = Elements::new(bytes, start, Encoding::ExplicitLittle);
-    let mut uid = None;
     // The data set behind may have another encoding, so look at the group before reading on.
     while bytes.get(elements.at()..elements.at() + 2) == Some(&[0x02, 0x00]) {
         let Some(element) = elements.next()? else { break };
-        let value = elements.value(&element)?;
-        if element.tag == tags::TRANSFER_SYNTAX_UID {
-            uid = Some(String::from_utf8_lossy(value).trim_matches([' ', '\0']).to_owned());
-        }
+        visit(element.tag, elements.value(&element)?);
     }
-    if elements.at() == bytes.len() {
-        return Err(ReadError::Truncated { attribute: "the data set".into(), need: 8, have: 0 });
-    }
-    let uid = uid.ok_or_else(|| ReadError::Missing { attribute: "TransferSyntaxUID".into() })?;
-    let syntax = TransferSyntax::from_uid(&uid).ok_or_else(|| ReadError::Unsupported {
-        attribute: "TransferSyntaxUID",
-        found: uid.chars().take(64).collect::<String>().escape_debug().to_string(),
-        needed: "a syntax of still grey images",
-    })?;
-    Ok((syntax, elements.at()))
+    Ok(elements.at())
 }
 
 /// Inflates a whole data set of at most `max` bytes.

@@ -1,0 +1,15 @@
+//! Where a network looks: class activation maps, on the crop and on the source.
+//!
+//! In: what a [`Backbone`](crate::model::Backbone) left at a [`Tap`](crate::model::Tap), and a
+//! row of the release. Out: a [`gradcam`] map of the crop, 0 to 1; its share inside the breast;
+//! pictures of it; and a DICOM secondary capture that files into the source's study.
+//!
+//! A map says which places moved the score of this network. It does not say that there is a
+//! lesion.
+
+pub mod gradcam;
+pub mod place;
+pub mod colour;
+pub mod overlay;
+pub mod select;
+pub mod secondary_capture;

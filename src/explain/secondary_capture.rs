@@ -1,0 +1,255 @@
+//! A map as a DICOM Secondary Capture Image (PS3.3 A.8) that files into the source's study.
+//!
+//! In: the source's [`Origin`] and a colour image. Out: the bytes of a file: RGB, 8 bits, native,
+//! Explicit VR Little Endian.
+//!
+//! Of patient and study it holds what the source holds ([`COPIED`](crate::preprocess::read::COPIED)
+//! lists it) and no more; attributes that the standard wants to be there (type 2) are empty where
+//! the source has none. Nothing of it depends on the time: series and instance UIDs follow from
+//! the source and the network alone, so that the same map made twice is the same instance.
+
+use dicom_dictionary_std::tags;
+use sha2::{Digest, Sha256};
+
+use super::gradcam::Method;
+use crate::dicom::{DataSet, Encoding, GroupLength, Tag, Value, file_meta};
+use crate::picture::Rgb;
+use crate::plane::Plane;
+use crate::preprocess::read::Origin;
+
+/// Secondary Capture Image Storage.
+const SOP_CLASS: &str = "1.2.840.10008.5.1.4.1.1.7";
+const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
+
+/// Of type 2 in the modules of a secondary capture: there even where the source lacks them.
+const MAY_BE_EMPTY: [(Tag, &[u8; 2]); 11] = [
+    (tags::STUDY_DATE, b"DA"),
+    (tags::STUDY_TIME, b"TM"),
+    (tags::ACCESSION_NUMBER, b"SH"),
+    (tags::REFERRING_PHYSICIAN_NAME, b"PN"),
+    (tags::PATIENT_NAME, b"PN"),
+    (tags::PATIENT_ID, b"LO"),
+    (tags::PATIENT_BIRTH_DATE, b"DA"),
+    (tags::PATIENT_SEX, b"CS"),
+    (tags::STUDY_ID, b"SH"),
+    (tags::INSTANCE_NUMBER, b"IS"),
+    (tags::PATIENT_ORIENTATION, b"CS"),
+];
+
+/// What made the map: decides the UIDs, and is said in Derivation Description.
+#[derive(Debug, Clone, Copy)]
+pub struct Derivation<'a> {
+    /// Hash of the run, which stands for config, data and weights.
+    pub run: &'a str,
+    /// Which of its networks.
+    pub fold: u16,
+    /// The block whose activation is shown.
+    pub layer: &'a str,
+    /// How.
+    pub method: Method,
+}
+
+/// The file of a map laid over the whole source, unmirrored.
+///
+/// # Panics
+/// If the image has more than 65,535 rows or columns, which no source has.
+pub fn file(origin: &Origin, image: &Plane<Rgb>, derivation: &Derivation) -> Vec<u8> {
+    let size = |n: usize| u16::try_from(n).expect("the source's rows and columns have 16 bits");
+    let Derivation { run, fold, layer, method } = derivation;
+    let made_by = format!("{run} {fold} {layer} {} {}", method.as_str(), env!("CARGO_PKG_VERSION"));
+    let instance = uid(&["instance", &origin.instance, &made_by]);
+
+    let mut data = origin.copied.clone();
+    for (tag, vr) in MAY_BE_EMPTY {
+        if data.get(tag).is_none() {
+            data.text(tag, vr, "");
+        }
+    }
+    data.text(tags::STUDY_INSTANCE_UID, b"UI", &*origin.study);
+    data.text(tags::SERIES_INSTANCE_UID, b"UI", uid(&["series", &origin.study, &made_by]));
+    data.text(tags::SOP_CLASS_UID, b"UI", SOP_CLASS);
+    data.text(tags::SOP_INSTANCE_UID, b"UI", &*instance);
+    data.text(tags::MODALITY, b"CS", "OT");
+    data.text(tags::CONVERSION_TYPE, b"CS", "WSD");
+    data.text(tags::MANUFACTURER, b"LO", "mammo-pipe");
+    data.text(tags::SOFTWARE_VERSIONS, b"LO", env!("CARGO_PKG_VERSION"));
+    // Behind the series of the machines and of most other software.
+    data.text(tags::SERIES_NUMBER, b"IS", "9001");
+    data.text(tags::SERIES_DESCRIPTION, b"LO", "Class activation maps (research)");
+    data.text(tags::IMAGE_TYPE, b"CS", "DERIVED\\SECONDARY");
+    let description = format!(
+        "{} of {layer}, network of fold {fold} of run {run}, over the windowed source. \
+         For research; shows what moved a network's score, not a finding.",
+        method.as_str()
+    );
+    data.text(tags::DERIVATION_DESCRIPTION, b"ST", description);
+    data.items(tags::SOURCE_IMAGE_SEQUENCE, vec![reference(origin)]);
+
+    data.number(tags::SAMPLES_PER_PIXEL, 3);
+    data.text(tags::PHOTOMETRIC_INTERPRETATION, b"CS", "RGB");
+    data.number(tags::PLANAR_CONFIGURATION, 0);
+    data.number(tags::ROWS, size(image.height()));
+    data.number(tags::COLUMNS, size(image.width()));
+    data.number(tags::BITS_ALLOCATED, 8);
+    data.number(tags::BITS_STORED, 8);
+    data.number(tags::HIGH_BIT, 7);
+    data.number(tags::PIXEL_REPRESENTATION, 0);
+    let samples = image.pixels().iter().flatten().copied().collect();
+    data.set(tags::PIXEL_DATA, b"OB", Value::Bytes(samples));
+
+    let mut out = file_meta(SOP_CLASS, &instance, EXPLICIT_LITTLE_ENDIAN, GroupLength::Written);
+    data.write(Encoding::ExplicitLittle, &mut out);
+    out
+}
+
+/// An item of Source Image Sequence (PS3.3 C.7.6.1.1.4).
+fn reference(origin: &Origin) -> DataSet {
+    // PS3.16 CID 7202.
+    let mut purpose = DataSet::default();
+    purpose.text(tags::CODE_VALUE, b"SH", "121322");
+    purpose.text(tags::CODING_SCHEME_DESIGNATOR, b"SH", "DCM");
+    let meaning = "Source image for image processing operation";
+    purpose.text(tags::CODE_MEANING, b"LO", meaning);
+    let mut item = DataSet::default();
+    item.text(tags::REFERENCED_SOP_CLASS_UID, b"UI", &*origin.class);
+    item.text(tags::REFERENCED_SOP_INSTANCE_UID, b"UI", &*origin.instance);
+    item.text(tags::SPATIAL_LOCATIONS_PRESERVED, b"CS", "YES");
+    item.items(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![purpose]);
+    item
+}
+
+/// A UID that follows from `parts`: 128 bits of their SHA-256 as a UUID of version 8 (RFC 9562)
+/// under 2.25 (PS3.5 B.2).
+fn uid(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.finalize()[..16]);
+    bytes[6] = bytes[6] & 0x0F | 0x80;
+    bytes[8] = bytes[8] & 0x3F | 0x80;
+    format!("2.25.{}", u128::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preprocess::read::COPIED;
+
+    const DERIVATION: Derivation =
+        Derivation { run: "5f2a", fold: 2, layer: "blocks.5.7", method: Method::GradCam };
+
+    /// A source with everything that is copied, each value its own.
+    fn full() -> DataSet {
+        let mut source = DataSet::default();
+        for (i, (tag, vr)) in COPIED.into_iter().enumerate() {
+            source.text(tag, vr, format!("1.2.{i}"));
+        }
+        source.text(tags::SOP_CLASS_UID, b"UI", "1.2.840.10008.5.1.4.1.1.1.2");
+        source.text(tags::SOP_INSTANCE_UID, b"UI", "1.2.99");
+        // Not for others: nothing derived needs the telephone.
+        source.text(tags::PATIENT_TELEPHONE_NUMBERS, b"SH", "0123");
+        source
+    }
+
+    fn source_file(data: &DataSet, encoding: Encoding) -> Vec<u8> {
+        let syntax = match encoding {
+            Encoding::ImplicitLittle => "1.2.840.10008.1.2",
+            Encoding::ExplicitLittle => EXPLICIT_LITTLE_ENDIAN,
+            Encoding::ExplicitBig => "1.2.840.10008.1.2.2",
+        };
+        let mut out = file_meta("1.2.3", "1.2.4", syntax, GroupLength::LeftOut);
+        data.write(encoding, &mut out);
+        out
+    }
+
+    fn origin(data: &DataSet) -> Origin {
+        let origin = Origin::read(&source_file(data, Encoding::ExplicitLittle).into());
+        origin.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn image() -> Plane<Rgb> {
+        Plane::new(2, 3, (0..6).map(|i| [i, 10 + i, 20 + i]).collect())
+    }
+
+    #[test]
+    fn it_is_filed_where_its_source_is_and_names_it() {
+        let origin = origin(&full());
+        let made = Origin::read(&file(&origin, &image(), &DERIVATION).into());
+        let made = made.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((made.class.as_str(), made.study.as_str()), (SOP_CLASS, &*origin.study));
+        assert!(made.instance.starts_with("2.25.") && made.instance != origin.instance);
+        assert!(made.copied == origin.copied, "patient and study are the source's");
+        let bytes = file(&origin, &image(), &DERIVATION);
+        let holds = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+        assert!(holds("1.2.99") && holds("1.2.840.10008.5.1.4.1.1.1.2") && !holds("0123"));
+        assert!(bytes.ends_with(&[4, 14, 24, 5, 15, 25]), "pixels row by row, colours interleaved");
+    }
+
+    #[test]
+    fn it_has_no_identifier_that_its_source_lacks() {
+        let mut bare = DataSet::default();
+        bare.text(tags::STUDY_INSTANCE_UID, b"UI", "1.2.7");
+        let made = Origin::read(&file(&origin(&bare), &image(), &DERIVATION).into());
+        let made = made.unwrap_or_else(|error| panic!("{error}"));
+        for (tag, _) in COPIED {
+            let value = made.copied.get(tag);
+            let empty = value.is_none_or(|value| *value == Value::Bytes(Vec::new()));
+            assert!(empty || tag == tags::STUDY_INSTANCE_UID, "{tag}");
+        }
+    }
+
+    #[test]
+    fn what_the_data_set_does_not_say_of_itself_is_taken_from_the_file_s_head() {
+        let mut bare = DataSet::default();
+        bare.text(tags::STUDY_INSTANCE_UID, b"UI", "1.2.7");
+        let origin = origin(&bare);
+        assert_eq!((origin.class.as_str(), origin.instance.as_str()), ("1.2.3", "1.2.4"));
+    }
+
+    #[test]
+    fn the_source_s_encoding_makes_no_difference() {
+        let read = |encoding| Origin::read(&source_file(&full(), encoding).into()).ok();
+        let explicit = read(Encoding::ExplicitLittle);
+        assert!(explicit.is_some());
+        assert!(explicit == read(Encoding::ImplicitLittle));
+        assert!(explicit == read(Encoding::ExplicitBig));
+    }
+
+    #[test]
+    fn a_source_without_a_study_is_refused() {
+        let mut bare = full();
+        bare.remove(tags::STUDY_INSTANCE_UID);
+        let refused = Origin::read(&source_file(&bare, Encoding::ExplicitLittle).into());
+        let error = refused.err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("StudyInstanceUID is missing"));
+    }
+
+    #[test]
+    fn the_same_map_is_the_same_instance_and_another_network_s_is_another() {
+        let origin = origin(&full());
+        let of = |derivation: &Derivation| file(&origin, &image(), derivation);
+        assert_eq!(of(&DERIVATION), of(&DERIVATION));
+        let instance = |derivation: &Derivation| {
+            Origin::read(&of(derivation).into()).map(|made| made.instance).unwrap_or_default()
+        };
+        let first = instance(&DERIVATION);
+        for other in [
+            Derivation { run: "5f2b", ..DERIVATION },
+            Derivation { fold: 3, ..DERIVATION },
+            Derivation { layer: "conv_head", ..DERIVATION },
+            Derivation { method: Method::GradCamPlusPlus, ..DERIVATION },
+        ] {
+            assert_ne!(instance(&other), first, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_uid_is_a_uuid_of_version_8() {
+        let number: u128 = uid(&["a", "b"])[5..].parse().unwrap();
+        assert_eq!((number >> 76 & 0xF, number >> 62 & 0b11), (8, 0b10));
+        assert_ne!(uid(&["a", "b"]), uid(&["ab", ""]));
+    }
+}
