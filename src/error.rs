@@ -169,6 +169,9 @@ pub enum Fault {
     /// The network refused.
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),
+    /// A training run cannot start or go on.
+    #[error(transparent)]
+    Train(#[from] crate::train::TrainError),
     /// The system refused a file operation.
     #[error("{path}")]
     Io {

@@ -124,6 +124,20 @@ fn write_aside(folder: &Path, path: &Path, content: &[u8]) -> Result<Written, Fa
     aside.close()
 }
 
+/// Locks `folder` for as long as the file lives; `None` while another process has it. Some
+/// network file systems have no locks: there, whoever comes gets it.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn lock(folder: &Path) -> Result<Option<File>, Fault> {
+    let path = folder.join(".lock");
+    let file = File::create(&path).map_err(Fault::io(&path))?;
+    match file.try_lock() {
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(Some(file)),
+    }
+}
+
 /// Makes the name of `path` survive a power cut, where folders can be synced at all.
 fn sync_folder_of(path: &Path) -> Result<(), Fault> {
     let folder = path.parent().expect("a file lies in a folder");

@@ -1,7 +1,7 @@
 //! The folder of a release while it is written: opened under a plan, committed shard by shard.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::manifest::{Entry, Manifest, PlanFacts, Quarantined};
@@ -30,7 +30,8 @@ impl Release {
             let path = folder.join(part);
             fs::create_dir_all(&path).map_err(Fault::io(&path))?;
         }
-        let lock = lock(folder)?;
+        // Some network file systems have no locks; creating entries in one step still holds.
+        let lock = store::lock(folder)?.ok_or_else(|| Fault::Locked { path: folder.into() })?;
         if let Some(before) = read_plan(folder)?
             && before != *plan
         {
@@ -178,16 +179,6 @@ fn holds_other_things(folder: &Path) -> Result<bool, Fault> {
         }
     }
     Ok(false)
-}
-
-fn lock(folder: &Path) -> Result<File, Fault> {
-    let path = folder.join(".lock");
-    let file = File::create(&path).map_err(Fault::io(&path))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(Fault::Locked { path: folder.into() }),
-        // Some network file systems have no locks; creating entries in one step still holds.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
-    }
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {

@@ -1,0 +1,332 @@
+//! The folder of a run, and what others read in it.
+//!
+//! ```text
+//! runs/<name>/
+//!   run.json                what it is: settings, release, hashes of code and data
+//!   status.json             how far it is
+//!   fold-<k>/               or fold-none, where all images are trained on
+//!     metrics.jsonl         a line an optimizer step and an epoch; events.out.tfevents.* too
+//!     best.safetensors      weights of the best epoch; last.safetensors of the last one
+//!     last.state            what --resume goes on from
+//!     validation.parquet    what the best epoch says of the held-out images
+//! ```
+//!
+//! The folder is locked while it is written; whoever reads needs no lock, because every file
+//! but the logs is put in place whole.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::TrainError;
+use crate::config::{FoldsConfig, TrainConfig};
+use crate::error::Fault;
+use crate::store;
+
+/// Version of the folder's layout; a reader refuses a higher one.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// [`FORMAT_VERSION`] of the tool.
+    pub format_version: u32,
+    /// The release of the tool.
+    pub tool: String,
+    /// SHA-256 of the program that started it.
+    pub program_sha256: String,
+    /// The release that is trained on.
+    pub release: PathBuf,
+    /// Its plan hash.
+    pub release_plan_sha256: String,
+    /// SHA-256 of its manifest, which has that of every shard.
+    pub manifest_sha256: String,
+    /// The settings that made it.
+    pub preprocessing: Value,
+    /// The `train` section.
+    pub train: TrainConfig,
+    /// The `folds` section, if folds are dealt anew by it.
+    pub folds: Option<FoldsConfig>,
+    /// The folds that are held out, one after the other; `None` in it trains on all.
+    pub held_out: Vec<Option<u16>>,
+    /// Weights that it starts from.
+    pub init: Option<String>,
+}
+
+/// `status.json`: how far a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// What it is doing.
+    pub state: State,
+    /// Its process.
+    pub process: u32,
+    /// Where it runs.
+    pub device: String,
+    /// The fold that is held out now; `None` if all are trained on.
+    pub fold: Option<u16>,
+    /// Epochs of this fold done, and to do.
+    pub epochs: (usize, usize),
+    /// Optimizer steps of this fold done, and to do.
+    pub steps: (u64, u64),
+    /// Loss of the last step.
+    pub loss: Option<f64>,
+    /// Metric of the best epoch of this fold.
+    pub best: Option<f64>,
+    /// Seconds left for all folds, as it looks now.
+    pub seconds_left: Option<f64>,
+    /// Seconds since 1970.
+    pub updated: u64,
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Training, or killed while it was: the lock tells.
+    Running,
+    /// Interrupted, its state saved.
+    Stopped,
+    /// Ended by a fault.
+    Failed,
+    /// Done.
+    Finished,
+    /// Killed: it says that it runs, and nobody holds the lock.
+    Killed,
+}
+
+/// A run open for writing. The lock on it is held as long as this lives.
+#[derive(Debug)]
+pub struct Run {
+    folder: PathBuf,
+    /// What it is.
+    pub facts: RunFacts,
+    _lock: File,
+}
+
+impl Run {
+    /// Begins a run in `folder`, which must be new.
+    ///
+    /// # Errors
+    /// [`TrainError::RunExists`], [`TrainError::RunLocked`], [`Fault::Io`].
+    pub fn create(folder: &Path, facts: RunFacts) -> Result<Self, Fault> {
+        if folder.join("run.json").exists() {
+            return Err(TrainError::RunExists { path: folder.into() }.into());
+        }
+        let aside = folder.join(".tmp");
+        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        let lock = lock(folder)?;
+        store::create(folder, &folder.join("run.json"), &json(&facts))?;
+        Ok(Self { folder: folder.into(), facts, _lock: lock })
+    }
+
+    /// Opens a run that was begun, to go on with it.
+    ///
+    /// # Errors
+    /// [`TrainError::NoRun`], [`TrainError::RunLocked`], [`Fault::Json`], [`Fault::Io`].
+    pub fn resume(folder: &Path) -> Result<Self, Fault> {
+        let facts = read_facts(folder)?;
+        let lock = lock(folder)?;
+        Ok(Self { folder: folder.into(), facts, _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder of a fold, made if it is not there; without what a killed start left aside.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn fold(&self, fold: Option<u16>) -> Result<PathBuf, Fault> {
+        let folder = fold_folder(&self.folder, fold);
+        let aside = folder.join(".tmp");
+        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        for left in std::fs::read_dir(&aside).map_err(Fault::io(&aside))? {
+            let path = left.map_err(Fault::io(&aside))?.path();
+            std::fs::remove_file(&path).map_err(Fault::io(&path))?;
+        }
+        Ok(folder)
+    }
+
+    /// Puts the status in place.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn write_status(&self, status: &Status) -> Result<(), Fault> {
+        store::replace(&self.folder, &self.folder.join("status.json"), &json(status))
+    }
+}
+
+/// The folder of a fold below that of its run.
+pub fn fold_folder(run: &Path, fold: Option<u16>) -> PathBuf {
+    run.join(fold.map_or("fold-none".to_owned(), |fold| format!("fold-{fold}")))
+}
+
+/// What the run in `folder` is.
+///
+/// # Errors
+/// [`TrainError::NoRun`], [`Fault::Json`], [`Fault::Io`].
+pub fn read_facts(folder: &Path) -> Result<RunFacts, Fault> {
+    let path = folder.join("run.json");
+    if !path.exists() {
+        return Err(TrainError::NoRun { path: folder.into() }.into());
+    }
+    let version: Value = read_json(&path)?;
+    match version["format_version"].as_u64() {
+        Some(found) if found > u64::from(FORMAT_VERSION) => {
+            let reason = format!("has format version {found}, this tool reads up to 1");
+            Err(TrainError::Checkpoint { path, reason }.into())
+        }
+        _ => read_json(&path),
+    }
+}
+
+/// How far the run in `folder` is; `None` before its first step.
+///
+/// # Errors
+/// [`Fault::Json`], [`Fault::Io`].
+pub fn read_status(folder: &Path) -> Result<Option<Status>, Fault> {
+    let path = folder.join("status.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut status: Status = read_json(&path)?;
+    if status.state == State::Running && !is_locked(folder) {
+        status.state = State::Killed;
+    }
+    Ok(Some(status))
+}
+
+/// The runs in `folder`, by name.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let mut runs = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {
+        let path = entry.map_err(Fault::io(folder))?.path();
+        if path.join("run.json").exists() {
+            runs.push(path);
+        }
+    }
+    runs.sort();
+    Ok(runs)
+}
+
+/// The first of `<stem>-1`, `<stem>-2`, ... that `folder` does not have.
+pub fn free_name(folder: &Path, stem: &str) -> String {
+    let names = (1..).map(|number| format!("{stem}-{number}"));
+    names.into_iter().find(|name| !folder.join(name).exists()).expect("numbers do not end")
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn lock(folder: &Path) -> Result<File, Fault> {
+    // `runs` holds the lock for an instant when it looks whether anyone does.
+    let patience = Instant::now() + Duration::from_millis(500);
+    loop {
+        match store::lock(folder)? {
+            Some(file) => return Ok(file),
+            None if Instant::now() < patience => std::thread::sleep(Duration::from_millis(20)),
+            None => return Err(TrainError::RunLocked { path: folder.into() }.into()),
+        }
+    }
+}
+
+fn is_locked(folder: &Path) -> bool {
+    // A folder that cannot be locked, of another user say, is taken for one in use.
+    !matches!(store::lock(folder), Ok(Some(_)))
+}
+
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("plain data becomes JSON");
+    text.push(b'\n');
+    text
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
+    let text = std::fs::read(path).map_err(Fault::io(path))?;
+    serde_json::from_slice(&text).map_err(|source| Fault::Json { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> RunFacts {
+        RunFacts {
+            format_version: FORMAT_VERSION,
+            tool: "0".into(),
+            program_sha256: "p".into(),
+            release: "release".into(),
+            release_plan_sha256: "r".into(),
+            manifest_sha256: "m".into(),
+            preprocessing: Value::Null,
+            train: TrainConfig::default(),
+            folds: None,
+            held_out: vec![Some(0)],
+            init: None,
+        }
+    }
+
+    fn status(state: State) -> Status {
+        Status {
+            state,
+            process: 1,
+            device: "cpu".into(),
+            fold: Some(0),
+            epochs: (0, 1),
+            steps: (3, 9),
+            loss: Some(0.5),
+            best: None,
+            seconds_left: None,
+            updated: now(),
+        }
+    }
+
+    #[test]
+    fn a_run_is_written_by_one_process_at_a_time_and_begun_once() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("b0-1");
+        let run = Run::create(&folder, facts()).unwrap();
+        let again = Run::create(&folder, facts()).unwrap_err();
+        assert!(matches!(again, Fault::Train(TrainError::RunExists { .. })), "{again}");
+        let second = Run::resume(&folder).unwrap_err();
+        assert!(matches!(second, Fault::Train(TrainError::RunLocked { .. })), "{second}");
+        drop(run);
+        assert_eq!(Run::resume(&folder).unwrap().facts, facts());
+        assert_eq!(list(parent.path()).unwrap(), [folder]);
+        assert_eq!(free_name(parent.path(), "b0"), "b0-2");
+    }
+
+    #[test]
+    fn a_run_that_says_it_runs_and_holds_no_lock_was_killed() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("x");
+        let run = Run::create(&folder, facts()).unwrap();
+        assert_eq!(read_status(&folder).unwrap(), None);
+        run.write_status(&status(State::Running)).unwrap();
+        assert_eq!(read_status(&folder).unwrap().unwrap().state, State::Running);
+        drop(run);
+        assert_eq!(read_status(&folder).unwrap().unwrap().state, State::Killed);
+        let run = Run::resume(&folder).unwrap();
+        run.write_status(&status(State::Finished)).unwrap();
+        drop(run);
+        assert_eq!(read_status(&folder).unwrap().unwrap().state, State::Finished);
+    }
+
+    #[test]
+    fn a_folder_without_a_run_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let fault = Run::resume(folder.path()).unwrap_err();
+        assert!(matches!(fault, Fault::Train(TrainError::NoRun { .. })), "{fault}");
+    }
+}

@@ -1,0 +1,212 @@
+//! All that a run needs to go on as if it had never stopped: one file, written in one step.
+//!
+//! Weights, statistics, moments and averages of the network, and how far the run is. Random
+//! numbers have no state: each is drawn from the seed and the step.
+
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::TrainError;
+use super::tensors::{self, Named};
+use crate::error::Fault;
+use crate::model::Buffer;
+use crate::model::network::Network;
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Version of the tool; another may compute otherwise.
+    pub tool: String,
+    /// Epochs done.
+    pub epoch: usize,
+    /// Optimizer steps of this epoch done.
+    pub position: usize,
+    /// Optimizer steps done in all.
+    pub step: u64,
+    /// Sum of this epoch's losses so far.
+    pub loss_sum: Exact,
+    /// The epochs so far, as far as decisions need them.
+    pub history: Vec<EpochFigures>,
+    /// Whether the run is over.
+    pub finished: bool,
+}
+
+/// What an epoch leaves for decisions to come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochFigures {
+    /// Mean loss of its steps.
+    pub loss: Exact,
+    /// Loss of cancer on the held-out fold, where there is one.
+    pub validation_loss: Option<Exact>,
+    /// The figure that the best epoch is best at.
+    pub metric: Option<Exact>,
+}
+
+/// A number that comes back from JSON bit for bit.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Exact(pub f64);
+
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0.to_bits())
+    }
+}
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits).map(Self)
+    }
+}
+
+impl Progress {
+    /// Before the first step.
+    pub fn new() -> Self {
+        Self {
+            tool: env!("CARGO_PKG_VERSION").into(),
+            epoch: 0,
+            position: 0,
+            step: 0,
+            loss_sum: Exact(0.0),
+            history: Vec::new(),
+            finished: false,
+        }
+    }
+
+    /// The epoch with the highest metric, the first of equals, and the metric.
+    pub fn best(&self) -> Option<(usize, f64)> {
+        let judged = self.history.iter().enumerate();
+        let judged = judged.filter_map(|(epoch, figures)| Some((epoch, figures.metric?.0)));
+        judged.reduce(|best, next| if next.1 > best.1 { next } else { best })
+    }
+
+    /// Epochs since the best one.
+    pub fn stale(&self) -> usize {
+        self.best().map_or(0, |(best, _)| self.history.len() - 1 - best)
+    }
+
+    /// Whether the last epoch fits its own images better than the epoch with the lowest loss on
+    /// the held-out ones did, and those worse.
+    pub fn overfits(&self) -> bool {
+        let Some(last) = self.history.last() else { return false };
+        let held_out = |figures: &EpochFigures| figures.validation_loss.map(|loss| loss.0);
+        let lowest = self
+            .history
+            .iter()
+            .filter(|figures| held_out(figures).is_some())
+            .min_by(|a, b| held_out(a).unwrap().total_cmp(&held_out(b).unwrap()));
+        lowest
+            .is_some_and(|lowest| held_out(last) > held_out(lowest) && last.loss.0 < lowest.loss.0)
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const BUFFERS: [(Buffer, &str); 6] = [
+    (Buffer::Parameters, "parameters"),
+    (Buffer::Statistics, "statistics"),
+    (Buffer::FirstMoment, "first_moment"),
+    (Buffer::SecondMoment, "second_moment"),
+    (Buffer::AveragedParameters, "averaged_parameters"),
+    (Buffer::AveragedStatistics, "averaged_statistics"),
+];
+
+/// Puts the state at `path` in one step, through `.tmp` in `folder`. The gradient must be
+/// clear: a state lies between two optimizer steps.
+///
+/// # Errors
+/// [`Fault::Io`]; [`Fault::Model`] if the device refuses.
+pub fn save(
+    folder: &Path,
+    path: &Path,
+    progress: &Progress,
+    network: &Network,
+) -> Result<(), Fault> {
+    let mut named = Vec::new();
+    for (buffer, name) in BUFFERS {
+        let backbone = network.backbone.read(buffer)?;
+        named.push(Named {
+            name: format!("backbone.{name}"),
+            shape: vec![backbone.len()],
+            values: backbone.into(),
+        });
+        let heads = network.heads.read(buffer);
+        named.push(Named {
+            name: format!("heads.{name}"),
+            shape: vec![heads.len()],
+            values: heads.into(),
+        });
+    }
+    tensors::write(folder, path, progress, &named)
+}
+
+/// Gives a network the state that [`save`] wrote.
+///
+/// # Errors
+/// [`Fault::Io`]; [`TrainError::Checkpoint`] for a file that is no such thing, or of another
+/// version of the tool; [`Fault::Model`] for one of another network.
+pub fn restore(path: &Path, network: &mut Network) -> Result<Progress, Fault> {
+    let (progress, tensors): (Progress, _) = tensors::read(path)?;
+    let wrong = |reason: String| TrainError::Checkpoint { path: path.into(), reason };
+    if progress.tool != env!("CARGO_PKG_VERSION") {
+        let reason = format!(
+            "is a state of mammo-pipe {}, this is {}: go on with the former, or start anew",
+            progress.tool,
+            env!("CARGO_PKG_VERSION")
+        );
+        return Err(wrong(reason).into());
+    }
+    for (buffer, name) in BUFFERS {
+        let values = |part: &str| {
+            let name = format!("{part}.{name}");
+            let tensor = tensors.get(&name).ok_or_else(|| wrong(format!("has no {name}")));
+            tensor.map(|(_, values)| values)
+        };
+        network.backbone.write(buffer, values("backbone")?)?;
+        network.heads.write(buffer, values("heads")?)?;
+    }
+    Ok(progress)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(epochs: &[(f64, f64, Option<f64>)]) -> Progress {
+        let history = epochs.iter().map(|&(loss, held_out, metric)| EpochFigures {
+            loss: Exact(loss),
+            validation_loss: Some(Exact(held_out)),
+            metric: metric.map(Exact),
+        });
+        Progress { history: history.collect(), ..Progress::new() }
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_first_with_the_highest_metric() {
+        let run = progress(&[(1.0, 1.0, Some(0.6)), (1.0, 1.0, Some(0.8)), (1.0, 1.0, Some(0.8))]);
+        assert_eq!((run.best(), run.stale()), (Some((1, 0.8)), 1));
+        assert_eq!(progress(&[(1.0, 1.0, None)]).best(), None, "undefined is not zero");
+    }
+
+    #[test]
+    fn an_epoch_overfits_when_its_own_loss_falls_and_the_held_out_loss_rises() {
+        assert!(!progress(&[(0.7, 0.7, None), (0.5, 0.6, None)]).overfits());
+        assert!(progress(&[(0.7, 0.7, None), (0.5, 0.6, None), (0.3, 0.65, None)]).overfits());
+        // Both got worse: that is noise, or a learning rate too high.
+        assert!(!progress(&[(0.5, 0.6, None), (0.6, 0.65, None)]).overfits());
+        assert!(!progress(&[]).overfits());
+    }
+
+    #[test]
+    fn a_number_comes_back_bit_for_bit() {
+        for value in [0.1 + 0.2, f64::MIN_POSITIVE / 3.0, -0.0] {
+            let text = serde_json::to_string(&Exact(value)).unwrap();
+            let back: Exact = serde_json::from_str(&text).unwrap();
+            assert_eq!(back.0.to_bits(), value.to_bits());
+        }
+    }
+}
