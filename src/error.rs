@@ -160,6 +160,15 @@ pub enum Fault {
         /// The first thing that is wrong with it.
         reason: String,
     },
+    /// Predictions cannot be judged together.
+    #[error(transparent)]
+    Judge(#[from] crate::evaluate::JudgeError),
+    /// Two runs cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] crate::evaluate::compare::CompareError),
+    /// A submission or its labels are wrong.
+    #[error(transparent)]
+    Submission(#[from] crate::evaluate::submission::SubmissionError),
     /// The tables are wrong.
     #[error(transparent)]
     Table(#[from] TableErrors),

@@ -9,7 +9,7 @@
 //! `None` in every row, which [`Table::absent`] tells. A byte order mark, CRLF, quoted fields
 //! and blank lines are fine. Empty, `NA`, `NaN`, `null` and `None` mean missing.
 
-mod cell;
+pub(crate) mod cell;
 mod columns;
 mod problem;
 

@@ -13,6 +13,7 @@ mod ranked;
 use serde::Serialize;
 
 pub use decisions::{BestF1, Confusion, GRID, Grid, all_positive_f1};
+pub(super) use probability::quantile;
 pub use probability::{Bin, Binned, Binning, brier, ece, pf1, pf1_weighted, reliability};
 pub use ranked::Ranked;
 

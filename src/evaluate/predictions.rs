@@ -5,6 +5,8 @@
 //! [`Items`] of them are what is judged: images, breasts or patients.
 
 mod items;
+#[cfg(test)]
+pub(super) mod made;
 mod table;
 
 use std::collections::HashMap;

@@ -1,0 +1,279 @@
+//! Is one model better than another, or lucky?
+//!
+//! In: predictions of two runs for the same images. Out: for every figure the difference, second
+//! minus first, with an interval and a p-value from resamples in which both see the same
+//! patients, and DeLong's test of the AUROC. Runs that judged other images, or by other labels,
+//! cannot be paired and are refused.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+use super::bootstrap::{Bootstrap, Estimate, estimate};
+use super::choice::{self, Decided, Given};
+use super::delong::{DeLong, delong};
+use super::figures::{Name, Prepared};
+use super::judge::{JudgeError, Judged, Size, check, roles};
+use super::metrics::Figure;
+use super::predictions::{Items, Level, Prediction};
+use crate::dataset::Role;
+
+/// The difference of two runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Held-out folds first, then the locked split.
+    pub parts: Vec<ComparedPart>,
+    /// How the intervals were made.
+    pub bootstrap: Bootstrap,
+}
+
+/// The difference on the folds or on the locked split.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedPart {
+    /// Which it is.
+    pub judged: Judged,
+    /// By image, breast and patient.
+    pub levels: Vec<ComparedLevel>,
+}
+
+/// The difference at one level.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedLevel {
+    /// What an item is.
+    pub level: Level,
+    /// How many there are.
+    #[serde(flatten)]
+    pub size: Size,
+    /// All figures.
+    pub differences: Differences,
+    /// DeLong's test of the AUROC; null unless there are positives and negatives.
+    pub delong: Option<DeLong>,
+}
+
+/// Differences by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Differences(pub Vec<(Name, Difference)>);
+
+impl Differences {
+    /// The difference of `name`.
+    pub fn get(&self, name: Name) -> Option<&Difference> {
+        self.0.iter().find(|(found, _)| *found == name).map(|(_, difference)| difference)
+    }
+}
+
+impl Serialize for Differences {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, difference) in &self.0 {
+            map.serialize_entry(name.key(), difference)?;
+        }
+        map.end()
+    }
+}
+
+/// One figure of both runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Difference {
+    /// Of the first run.
+    pub first: Option<f64>,
+    /// Of the second.
+    pub second: Option<f64>,
+    /// Second minus first.
+    pub difference: Estimate,
+    /// Two-sided, from the share of resamples on the other side of 0; never below
+    /// 2 / (resamples + 1).
+    pub p_value: Option<f64>,
+}
+
+/// Runs that cannot be paired.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompareError {
+    /// One of them cannot even be judged.
+    #[error("the {which} run: {source}")]
+    Judge {
+        /// First or second.
+        which: &'static str,
+        /// Why.
+        source: JudgeError,
+    },
+    /// They judged different images.
+    #[error(
+        "the runs judged different images: {only_first} only the first ({}), {only_second} only \
+         the second ({}), {both} both; train both on the same release and folds",
+        .example_first.as_deref().unwrap_or("none"),
+        .example_second.as_deref().unwrap_or("none")
+    )]
+    Images {
+        /// Images of the first run alone.
+        only_first: usize,
+        /// Images of the second run alone.
+        only_second: usize,
+        /// Images of both.
+        both: usize,
+        /// One of the first alone.
+        example_first: Option<String>,
+        /// One of the second alone.
+        example_second: Option<String>,
+    },
+    /// They judged an image by different labels.
+    #[error("image {image_id} has cancer {first} in the first run and {second} in the second")]
+    Label {
+        /// The image.
+        image_id: String,
+        /// Label of the first run.
+        first: bool,
+        /// Label of the second.
+        second: bool,
+    },
+}
+
+/// A run's predictions and what is known of it beforehand.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// Its predictions.
+    pub predictions: &'a [Prediction],
+    /// Threshold and share of positives.
+    pub given: Given,
+}
+
+/// Compares two runs.
+///
+/// # Errors
+/// [`CompareError`] for runs that cannot be paired.
+pub fn compare(
+    first: Run<'_>,
+    second: Run<'_>,
+    bootstrap: &Bootstrap,
+) -> Result<Comparison, CompareError> {
+    for (which, run) in [("first", first), ("second", second)] {
+        check(run.predictions).map_err(|source| CompareError::Judge { which, source })?;
+    }
+    let parts = [Judged::HeldOutFolds, Judged::LockedSplit].map(|judged| {
+        let [a, b] = [part(first.predictions, judged), part(second.predictions, judged)];
+        let b = paired(&a, &b)?;
+        let folds = [first, second].map(|run| part(run.predictions, Judged::HeldOutFolds));
+        let givens = [first.given, second.given];
+        Ok((!a.is_empty()).then(|| compared(judged, [a, b], &folds, givens, bootstrap)))
+    });
+    let parts = parts.into_iter().filter_map(Result::transpose);
+    let parts: Vec<ComparedPart> = parts.collect::<Result<_, CompareError>>()?;
+    if parts.is_empty() {
+        let rows = first.predictions.len();
+        return Err(CompareError::Judge { which: "first", source: JudgeError::Nothing { rows } });
+    }
+    Ok(Comparison { parts, bootstrap: *bootstrap })
+}
+
+/// The labelled predictions of a part.
+fn part(predictions: &[Prediction], judged: Judged) -> Vec<Prediction> {
+    let of = |p: &&Prediction| {
+        p.record.cancer.is_some()
+            && match judged {
+                Judged::HeldOutFolds => matches!(p.role, Role::Fold(_)),
+                Judged::LockedSplit => p.role == Role::Locked,
+            }
+    };
+    predictions.iter().filter(of).cloned().collect()
+}
+
+/// The second run's predictions in the order of the first's.
+fn paired(first: &[Prediction], second: &[Prediction]) -> Result<Vec<Prediction>, CompareError> {
+    type Key<'a> = (&'a str, &'a str);
+    fn key(p: &Prediction) -> Key<'_> {
+        (p.record.patient_id.as_str(), p.record.image_id.as_str())
+    }
+    let of_second: HashMap<Key, &Prediction> = second.iter().map(|p| (key(p), p)).collect();
+    let of_first: HashMap<Key, &Prediction> = first.iter().map(|p| (key(p), p)).collect();
+    let alone = |run: &[Prediction], other: &HashMap<Key, &Prediction>| {
+        let alone: Vec<String> = run
+            .iter()
+            .filter(|p| !other.contains_key(&key(p)))
+            .map(|p| p.record.image_id.to_string())
+            .collect();
+        (alone.len(), alone.into_iter().next())
+    };
+    let (only_first, example_first) = alone(first, &of_second);
+    let (only_second, example_second) = alone(second, &of_first);
+    if only_first + only_second > 0 {
+        let both = first.len() - only_first;
+        return Err(CompareError::Images {
+            only_first,
+            only_second,
+            both,
+            example_first,
+            example_second,
+        });
+    }
+    let pair = |a: &Prediction| {
+        let b = of_second[&key(a)];
+        match (a.record.cancer, b.record.cancer) {
+            (Some(first), Some(second)) if first != second => {
+                let image_id = a.record.image_id.to_string();
+                Err(CompareError::Label { image_id, first, second })
+            }
+            // Grouped as the first run's, should the tables differ in a side.
+            _ => Ok(Prediction { record: a.record.clone(), ..b.clone() }),
+        }
+    };
+    first.iter().map(pair).collect()
+}
+
+fn compared(
+    judged: Judged,
+    runs: [Vec<Prediction>; 2],
+    folds: &[Vec<Prediction>; 2],
+    givens: [Given; 2],
+    bootstrap: &Bootstrap,
+) -> ComparedPart {
+    let level = |level: Level| {
+        let items = [0, 1].map(|run| Items::of(&runs[run], level));
+        let decided: [Decided; 2] = [0, 1].map(|run| match judged {
+            Judged::HeldOutFolds => {
+                let roles = roles(&runs[run], &items[run]);
+                choice::cross_fitted(&items[run], &roles, givens[run])
+            }
+            Judged::LockedSplit => {
+                choice::locked(&items[run], &Items::of(&folds[run], level), givens[run])
+            }
+        });
+        let prepared = [0, 1].map(|run| Prepared::new(&items[run], &decided[run]));
+        let delong = delong(&items[0].probabilities, &items[1].probabilities, &items[0].labels);
+        ComparedLevel {
+            level,
+            size: Size::of(&items[0]),
+            differences: differences(&prepared, &items[0].patients, bootstrap),
+            delong: delong.ok(),
+        }
+    };
+    ComparedPart { judged, levels: Level::ALL.into_iter().map(level).collect() }
+}
+
+fn differences(runs: &[Prepared; 2], patients: &[u32], bootstrap: &Bootstrap) -> Differences {
+    let both = |name: Name, weights: &[f64]| [0, 1].map(|run| runs[run].figure(name, weights));
+    let difference = |[first, second]: [Figure; 2]| -> Figure { Ok(second? - first?) };
+    let resampled: Vec<Vec<Figure>> = bootstrap.resample(patients, |weights| {
+        Name::ALL.map(|name| difference(both(name, weights))).to_vec()
+    });
+    let ones = vec![1.0; patients.len()];
+    let of = |(index, name): (usize, Name)| {
+        let values = both(name, &ones);
+        let drawn: Vec<f64> = resampled.iter().filter_map(|all| all[index].ok()).collect();
+        let value = difference(values);
+        let p_value = value.is_ok().then(|| p_value(&drawn)).flatten();
+        let difference = estimate(value, drawn, bootstrap);
+        (name, Difference { first: values[0].ok(), second: values[1].ok(), difference, p_value })
+    };
+    Differences(Name::ALL.into_iter().enumerate().map(of).collect())
+}
+
+/// How rarely a difference as far from 0 would come by chance, both sides. One is added to
+/// count and resamples (Davison and Hinkley 1997, 4.11): no finite sample proves 0.
+fn p_value(drawn: &[f64]) -> Option<f64> {
+    let count = |side: fn(&f64) -> bool| drawn.iter().filter(|d| side(d)).count() as f64 + 1.0;
+    let rarer = count(|d| *d <= 0.0).min(count(|d| *d >= 0.0));
+    (!drawn.is_empty()).then(|| (2.0 * rarer / (drawn.len() as f64 + 1.0)).min(1.0))
+}
+
+#[cfg(test)]
+mod tests;

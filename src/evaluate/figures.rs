@@ -1,0 +1,242 @@
+//! All figures of one set of items, with their intervals.
+//!
+//! In: [`Items`] and what was [`Decided`] for them. Out: [`Figures`], a value with interval or a
+//! reason under each [`Name`], all from the same resamples.
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+use super::bootstrap::{Bootstrap, Estimate};
+use super::choice::Decided;
+use super::metrics::{
+    Binned, Binning, Confusion, Figure, Grid, Ranked, Undefined, brier, pf1_weighted,
+};
+use super::predictions::Items;
+
+/// Bins of the calibration error, as Guo et al. (2017) take.
+pub const ECE_BINS: usize = 15;
+
+/// False positive rate up to which the partial AUROC goes: beyond it nobody would screen.
+pub const MAX_FPR: f64 = 0.1;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum Name {
+    Auroc,
+    PartialAuroc,
+    Auprc,
+    Pf1,
+    BestF1,
+    BestF1Accuracy,
+    F1,
+    Accuracy,
+    Sensitivity,
+    Specificity,
+    RecallRate,
+    Ppv,
+    SensitivityAt90,
+    SensitivityAt95,
+    SensitivityAt99,
+    Brier,
+    Ece,
+    EceSameCount,
+    CalibratedPf1,
+    CalibratedBrier,
+    CalibratedEce,
+    CalibratedEceSameCount,
+}
+
+impl Name {
+    /// All of them, in the order of a table.
+    pub const ALL: [Self; 22] = [
+        Self::Auroc,
+        Self::PartialAuroc,
+        Self::Auprc,
+        Self::Pf1,
+        Self::BestF1,
+        Self::BestF1Accuracy,
+        Self::F1,
+        Self::Accuracy,
+        Self::Sensitivity,
+        Self::Specificity,
+        Self::RecallRate,
+        Self::Ppv,
+        Self::SensitivityAt90,
+        Self::SensitivityAt95,
+        Self::SensitivityAt99,
+        Self::Brier,
+        Self::Ece,
+        Self::EceSameCount,
+        Self::CalibratedPf1,
+        Self::CalibratedBrier,
+        Self::CalibratedEce,
+        Self::CalibratedEceSameCount,
+    ];
+
+    /// What a subgroup is told apart by.
+    pub const OF_SUBGROUPS: [Self; 8] = [
+        Self::Auroc,
+        Self::Auprc,
+        Self::Pf1,
+        Self::F1,
+        Self::Sensitivity,
+        Self::Specificity,
+        Self::RecallRate,
+        Self::Ppv,
+    ];
+
+    /// The key in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Auroc => "auroc",
+            Self::PartialAuroc => "partial_auroc",
+            Self::Auprc => "auprc",
+            Self::Pf1 => "pf1",
+            Self::BestF1 => "best_f1",
+            Self::BestF1Accuracy => "best_f1_accuracy",
+            Self::F1 => "f1",
+            Self::Accuracy => "accuracy",
+            Self::Sensitivity => "sensitivity",
+            Self::Specificity => "specificity",
+            Self::RecallRate => "recall_rate",
+            Self::Ppv => "ppv",
+            Self::SensitivityAt90 => "sensitivity_at_90",
+            Self::SensitivityAt95 => "sensitivity_at_95",
+            Self::SensitivityAt99 => "sensitivity_at_99",
+            Self::Brier => "brier",
+            Self::Ece => "ece",
+            Self::EceSameCount => "ece_same_count",
+            Self::CalibratedPf1 => "calibrated_pf1",
+            Self::CalibratedBrier => "calibrated_brier",
+            Self::CalibratedEce => "calibrated_ece",
+            Self::CalibratedEceSameCount => "calibrated_ece_same_count",
+        }
+    }
+
+    /// As the reader is told.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Auroc => "AUROC",
+            Self::PartialAuroc => "partial AUROC, FPR to 0.1",
+            Self::Auprc => "AUPRC",
+            Self::Pf1 => "pF1",
+            Self::BestF1 => "F1, best of 50 thresholds",
+            Self::BestF1Accuracy => "  accuracy there",
+            Self::F1 => "F1, frozen threshold",
+            Self::Accuracy => "  accuracy",
+            Self::Sensitivity => "  sensitivity",
+            Self::Specificity => "  specificity",
+            Self::RecallRate => "  recall rate",
+            Self::Ppv => "  PPV",
+            Self::SensitivityAt90 => "sensitivity at 90 % spec.",
+            Self::SensitivityAt95 => "sensitivity at 95 % spec.",
+            Self::SensitivityAt99 => "sensitivity at 99 % spec.",
+            Self::Brier => "Brier",
+            Self::Ece => "ECE, 15 of a width",
+            Self::EceSameCount => "ECE, 15 of a count",
+            Self::CalibratedPf1 => "calibrated: pF1",
+            Self::CalibratedBrier => "calibrated: Brier",
+            Self::CalibratedEce => "calibrated: ECE, width",
+            Self::CalibratedEceSameCount => "calibrated: ECE, count",
+        }
+    }
+}
+
+/// Estimates by name, in the order asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures(pub Vec<(Name, Estimate)>);
+
+impl Figures {
+    /// The estimate of `name`, if it was asked for.
+    pub fn get(&self, name: Name) -> Option<&Estimate> {
+        self.0.iter().find(|(found, _)| *found == name).map(|(_, estimate)| estimate)
+    }
+}
+
+impl Serialize for Figures {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, estimate) in &self.0 {
+            map.serialize_entry(name.key(), estimate)?;
+        }
+        map.end()
+    }
+}
+
+/// Items with all that is sorted once for any weights.
+pub struct Prepared<'a> {
+    items: &'a Items,
+    decided: &'a Decided,
+    ranked: Result<Ranked, Undefined>,
+    grid: Result<Grid, Undefined>,
+    raw: [Result<Binned, Undefined>; 2],
+    calibrated: [Result<Binned, Undefined>; 2],
+}
+
+impl<'a> Prepared<'a> {
+    /// Sorts and bins.
+    pub fn new(items: &'a Items, decided: &'a Decided) -> Self {
+        let (p, labels) = (&items.probabilities, &items.labels);
+        let binnings = [Binning::SameWidth(ECE_BINS), Binning::SameCount(ECE_BINS)];
+        let calibrated = decided.calibrated.as_ref().map_err(|reason| *reason);
+        Self {
+            ranked: Ranked::new(p, labels),
+            grid: Grid::new(p, labels),
+            raw: binnings.map(|binning| Binned::new(p, labels, binning)),
+            calibrated: binnings.map(|binning| Binned::new(calibrated?, labels, binning)),
+            items,
+            decided,
+        }
+    }
+
+    /// One figure of the items with these weights.
+    pub fn figure(&self, name: Name, weights: &[f64]) -> Figure {
+        let (p, labels) = (&self.items.probabilities, &self.items.labels);
+        let ranked = || self.ranked.as_ref().map_err(|reason| *reason);
+        let grid = || self.grid.as_ref().map_err(|reason| *reason)?.best_f1(weights);
+        let ece = |binned: &Result<Binned, Undefined>| match binned {
+            Ok(binned) => binned.ece(weights),
+            Err(reason) => Err(*reason),
+        };
+        let calibrated = || self.decided.calibrated.as_ref().map_err(|reason| *reason);
+        match name {
+            Name::Auroc => ranked()?.auroc(weights),
+            Name::PartialAuroc => ranked()?.partial_auroc(weights, MAX_FPR),
+            Name::Auprc => ranked()?.auprc(weights),
+            Name::Pf1 => pf1_weighted(p, labels, weights),
+            Name::BestF1 => grid().map(|best| best.f1),
+            Name::BestF1Accuracy => grid().map(|best| best.accuracy),
+            Name::F1 => self.confusion(weights)?.f1(),
+            Name::Accuracy => self.confusion(weights)?.accuracy(),
+            Name::Sensitivity => self.confusion(weights)?.sensitivity(),
+            Name::Specificity => self.confusion(weights)?.specificity(),
+            Name::RecallRate => self.confusion(weights)?.recall_rate(),
+            Name::Ppv => self.confusion(weights)?.ppv(),
+            Name::SensitivityAt90 => ranked()?.sensitivity_at(weights, 0.90),
+            Name::SensitivityAt95 => ranked()?.sensitivity_at(weights, 0.95),
+            Name::SensitivityAt99 => ranked()?.sensitivity_at(weights, 0.99),
+            Name::Brier => brier(p, labels, weights),
+            Name::Ece => ece(&self.raw[0]),
+            Name::EceSameCount => ece(&self.raw[1]),
+            Name::CalibratedPf1 => pf1_weighted(calibrated()?, labels, weights),
+            Name::CalibratedBrier => brier(calibrated()?, labels, weights),
+            Name::CalibratedEce => ece(&self.calibrated[0]),
+            Name::CalibratedEceSameCount => ece(&self.calibrated[1]),
+        }
+    }
+
+    fn confusion(&self, weights: &[f64]) -> Result<Confusion, Undefined> {
+        let called = self.decided.called.as_ref().map_err(|reason| *reason)?;
+        Ok(Confusion::of(called, &self.items.labels, weights))
+    }
+
+    /// The figures asked for, with intervals.
+    pub fn figures(&self, names: &[Name], bootstrap: &Bootstrap) -> Figures {
+        let all = |weights: &[f64]| -> Vec<Figure> {
+            names.iter().map(|name| self.figure(*name, weights)).collect()
+        };
+        let estimates = bootstrap.estimate(&self.items.patients, all);
+        Figures(names.iter().copied().zip(estimates).collect())
+    }
+}
