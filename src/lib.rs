@@ -19,6 +19,7 @@ pub mod shard;
 pub mod model;
 pub mod train;
 pub mod evaluate;
+pub mod predict;
 pub mod explain;
 pub mod report;
 pub mod bench;

@@ -58,12 +58,16 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Summary, Fault> {
     let release = Release::open(&plan.config.output, &plan.facts)?;
     let mut sink = Sink::new(plan, &release, control)?;
     let jobs: Vec<usize> = sink.todo().collect();
-    flow(plan, control, &jobs, |outcomes| sink.drain(outcomes))?;
+    samples(plan, control, &jobs, |outcomes| sink.drain(outcomes))?;
     sink.conclude(start.elapsed())
 }
 
-/// Sends `jobs` of `plan` through all stages, and their outcomes, in that order, to `take`.
-fn flow(
+/// Sends `jobs` of `plan` through all stages, and their outcomes, in that order, to `take`, which
+/// may leave before the last.
+///
+/// # Errors
+/// That of `take`; [`Fault::TooLittleMemory`].
+pub fn samples(
     plan: &Plan,
     control: &Control,
     jobs: &[usize],

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::plan::Plan;
 use super::sink;
-use super::{Control, flow};
+use super::{Control, samples};
 use crate::error::Fault;
 use crate::flow::{Meters, Stop};
 use crate::shard::columns::Shape;
@@ -52,7 +52,7 @@ pub fn estimate(plan: &Plan, workers: usize, readers: usize) -> Result<Estimate,
     let scratch = Scratch::new()?;
     let start = Instant::now();
     let (mut rejected, mut written) = (0, 0);
-    flow(plan, &control, &jobs, |outcomes| {
+    samples(plan, &control, &jobs, |outcomes| {
         let shard = &plan.config.shard;
         let file = Aside::create(&scratch.0, writer::extension(shard.format))?;
         let mut writer = ShardWriter::new(file, shard, Shape::of(&plan.config))?;

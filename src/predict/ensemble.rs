@@ -1,0 +1,145 @@
+//! Several networks, and both ways round of an image, as one opinion.
+//!
+//! In: [`Input`]s one by one. Out: a [`Prediction`] each, in the same order. Probabilities are
+//! averaged, over networks and flips alike; the logit is that of the average.
+
+use std::collections::HashMap;
+
+use super::{Input, Prediction};
+use crate::error::Fault;
+use crate::evaluate::predictions::{logit, sigmoid};
+use crate::model::network::Network;
+use crate::model::{Images, Pixels as Batch};
+use crate::preprocess::resize::Pixels;
+use crate::record::ImageRecord;
+
+/// Which ways round an image is shown to a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flips {
+    /// As it is.
+    None,
+    /// As it is, and mirrored left to right.
+    Mirrored,
+}
+
+/// A network, and the fold that it was not trained on.
+pub struct Member {
+    /// The network, its averaged weights in place if it is to speak with them.
+    pub network: Network,
+    /// The fold.
+    pub fold: u16,
+}
+
+/// Networks that wait for a batch.
+pub struct Ensemble {
+    members: Vec<Member>,
+    flips: Flips,
+    batch: usize,
+    /// Patients that the run was trained on, and the fold that held each out.
+    known: HashMap<String, u16>,
+    waiting: Vec<Input>,
+    done: Vec<Prediction>,
+    unheard: Vec<ImageRecord>,
+}
+
+/// What an ensemble has to say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Opinion {
+    /// In the order of the images.
+    pub predictions: Vec<Prediction>,
+    /// Images that every one of the networks was trained on, and therefore none spoke of.
+    pub unheard: Vec<ImageRecord>,
+}
+
+impl Ensemble {
+    /// Waits for `batch` images before it asks the networks; `known` has the patients of the
+    /// run's folds, each with the fold that held her out.
+    pub fn new(
+        members: Vec<Member>,
+        flips: Flips,
+        batch: usize,
+        known: HashMap<String, u16>,
+    ) -> Self {
+        let (waiting, done, unheard) = (Vec::new(), Vec::new(), Vec::new());
+        Self { members, flips, batch: batch.max(1), known, waiting, done, unheard }
+    }
+
+    /// Takes an image.
+    ///
+    /// # Errors
+    /// [`Fault::Model`].
+    pub fn push(&mut self, input: Input) -> Result<(), Fault> {
+        self.waiting.push(input);
+        if self.waiting.len() == self.batch { self.ask() } else { Ok(()) }
+    }
+
+    /// What all images came to.
+    ///
+    /// # Errors
+    /// [`Fault::Model`].
+    pub fn finish(mut self) -> Result<Opinion, Fault> {
+        self.ask()?;
+        Ok(Opinion { predictions: self.done, unheard: self.unheard })
+    }
+
+    fn ask(&mut self) -> Result<(), Fault> {
+        let inputs = std::mem::take(&mut self.waiting);
+        let mut sums = vec![(0.0_f64, 0_u32); inputs.len()];
+        for member in &mut self.members {
+            let held_out = |input: &Input| self.known.get(input.record.patient_id.as_str());
+            let may: Vec<usize> = (0..inputs.len())
+                .filter(|&i| held_out(&inputs[i]).is_none_or(|&fold| fold == member.fold))
+                .collect();
+            if may.is_empty() {
+                continue;
+            }
+            let chosen: Vec<&Input> = may.iter().map(|&i| &inputs[i]).collect();
+            for mirrored in [false, true] {
+                if mirrored && self.flips == Flips::None {
+                    continue;
+                }
+                let logits = logits(&mut member.network, &chosen, mirrored)?;
+                for (&i, logit) in may.iter().zip(logits) {
+                    sums[i].0 += sigmoid(logit);
+                    sums[i].1 += 1;
+                }
+            }
+        }
+        for (Input { record, role, .. }, (sum, count)) in inputs.into_iter().zip(sums) {
+            if count == 0 {
+                self.unheard.push(record);
+                continue;
+            }
+            let probability = sum / f64::from(count);
+            self.done.push(Prediction { record, role, logit: logit(probability), probability });
+        }
+        Ok(())
+    }
+}
+
+/// Logits of cancer of images of one size, as they are or mirrored left to right.
+fn logits(network: &mut Network, inputs: &[&Input], mirrored: bool) -> Result<Vec<f64>, Fault> {
+    let (width, height) = (inputs[0].pixels.width(), inputs[0].pixels.height());
+    let rows: Vec<&ImageRecord> = inputs.iter().map(|input| &input.record).collect();
+    let (mut bytes, mut words) = (Vec::new(), Vec::new());
+    for input in inputs {
+        match &input.pixels {
+            Pixels::U8(plane) => plane.rows().for_each(|row| append(&mut bytes, row, mirrored)),
+            Pixels::U16(plane) => plane.rows().for_each(|row| append(&mut words, row, mirrored)),
+        }
+    }
+    let pixels = if words.is_empty() { Batch::U8(&bytes) } else { Batch::U16(&words) };
+    let images = Images { pixels, batch: inputs.len(), height, width };
+    Ok(network.logits(&images, &rows)?)
+}
+
+fn append<T: Copy>(all: &mut Vec<T>, row: &[T], mirrored: bool) {
+    if mirrored {
+        all.extend(row.iter().rev());
+    } else {
+        all.extend(row);
+    }
+}
+
+#[cfg(test)]
+mod tests;
