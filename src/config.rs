@@ -139,8 +139,20 @@ pub struct DecodeConfig {
     pub precision: Precision,
     /// Wavelet levels of JPEG 2000 left out (each halves the image), 0 to 5.
     pub reduce: u8,
+    /// How much of a file is read.
+    pub read: Reading,
     /// Largest image accepted, in pixels.
     pub max_pixels: usize,
+}
+
+/// How much of a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reading {
+    /// All of it, so that its hash is known and damage anywhere in its structure is found.
+    Whole,
+    /// Of JPEG 2000 with levels left out, as much as is needed.
+    Prefix,
 }
 
 /// How exactly JPEG 2000 is decoded.
@@ -317,6 +329,7 @@ impl Default for Config {
             decode: DecodeConfig {
                 precision: Precision::Exact,
                 reduce: 0,
+                read: Reading::Whole,
                 max_pixels: 100_000_000,
             },
             window: WindowConfig {

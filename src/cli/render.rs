@@ -23,6 +23,7 @@ use crate::preprocess::stages::Sample;
 use crate::preprocess::steps::{Steps, steps};
 use crate::preprocess::window::WindowUsed;
 use crate::record::{Id, ImageRecord};
+use crate::store;
 
 /// Show what the pipeline sees of one DICOM file at each step.
 ///
@@ -111,7 +112,7 @@ fn facts(sample: &Sample) -> Value {
     let layout = &header.layout;
     let WindowUsed { source, function, center, width, index } = sample.window;
     json!({
-        "sha256": sample.facts.file.sha256.map(|byte| format!("{byte:02x}")).concat(),
+        "sha256": sample.facts.file.sha256.map(|sha256| store::hex(&sha256)),
         "bytes": sample.facts.file.bytes,
         "transfer_syntax": header.syntax.uid(),
         "rows": layout.rows,

@@ -20,6 +20,7 @@ pub struct Meter {
     items: AtomicU64,
     rejects: AtomicU64,
     busy: AtomicU64,
+    fetched: AtomicU64,
 }
 
 /// One pool of workers.
@@ -48,6 +49,9 @@ pub struct Snapshot {
     pub blocked_s: f64,
     /// Threads (0 for a stage).
     pub workers: usize,
+    /// Bytes fetched from outside, for items that were not rejected (0 for a pool).
+    #[serde(default)]
+    pub fetched_bytes: u64,
 }
 
 impl Meters {
@@ -58,6 +62,7 @@ impl Meters {
             items: AtomicU64::new(0),
             rejects: AtomicU64::new(0),
             busy: AtomicU64::new(0),
+            fetched: AtomicU64::new(0),
         });
         lock(&self.steps).push(Arc::clone(&meter));
         meter
@@ -94,6 +99,11 @@ impl Meter {
         self.busy.fetch_add(nanos(busy), Ordering::Relaxed);
     }
 
+    /// Counts bytes fetched from outside.
+    pub fn fetched(&self, bytes: u64) {
+        self.fetched.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             name: self.name.into(),
@@ -103,6 +113,7 @@ impl Meter {
             starved_s: 0.0,
             blocked_s: 0.0,
             workers: 0,
+            fetched_bytes: self.fetched.load(Ordering::Relaxed),
         }
     }
 }
@@ -127,6 +138,7 @@ impl PoolMeter {
             starved_s: seconds(&self.starved),
             blocked_s: seconds(&self.blocked),
             workers: self.workers,
+            fetched_bytes: 0,
         }
     }
 }

@@ -22,6 +22,12 @@ pub trait Stage {
     /// # Errors
     /// A [`Reject`] sets this item aside; the run goes on.
     fn apply(&mut self, input: Self::In) -> Result<Self::Out, Reject>;
+
+    /// Bytes that were fetched from outside to make `output`.
+    fn fetched(output: &Self::Out) -> u64 {
+        let _ = output;
+        0
+    }
 }
 
 /// A [`Reject`] and the stage that pronounced it.
@@ -85,6 +91,7 @@ impl<S: Stage + Clone> Work for Step<S> {
                 Err(Reject::Panicked(message(panic.as_ref())))
             });
         self.meter.done(start.elapsed(), result.is_err());
+        self.meter.fetched(result.as_ref().map_or(0, S::fetched));
         result.map_err(|reason| Rejected { stage: S::NAME, reason })
     }
 }

@@ -164,8 +164,11 @@ pub fn levels(header: &Header, pixel_data: &PixelData) -> Result<u8, DecodeError
     match pixel_data {
         PixelData::Fragments(fragments) if header.syntax.is_jpeg_2000() => {
             // The main header may itself be cut into fragments, if hardly ever.
-            Ok(Codestream::parse(join(fragments, &mut Vec::new()))?.levels)
+            let mut joined = Vec::new();
+            let stream = join(fragments, &mut joined);
+            Ok(Codestream::parse(stream, stream.len())?.levels)
         }
+        PixelData::Prefix { bytes, length } => Ok(Codestream::parse(bytes, *length)?.levels),
         _ => Ok(0),
     }
 }
@@ -177,6 +180,7 @@ pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
     let compressed = pixel_data.len();
     match pixel_data {
         PixelData::Native { .. } => stored,
+        PixelData::Prefix { .. } => stored + openjpeg::cost(width * height, compressed),
         PixelData::Fragments(fragments) => {
             let joined = if fragments.len() > 1 { compressed } else { 0 };
             let codec = match header.syntax {
@@ -224,6 +228,10 @@ impl Decoder {
                 Values::new(layout, fidelity, sample)?.correct(out);
                 return Ok(whole(DecoderName::Native, 0));
             }
+            PixelData::Prefix { bytes, length } => {
+                let decoder = &mut self.jpeg2000;
+                return jpeg2000_or_openjpeg::decode(decoder, header, bytes, *length, want, out);
+            }
             PixelData::Fragments(fragments) => fragments,
         };
         let mut joined = Vec::new();
@@ -262,7 +270,8 @@ impl Decoder {
             | HtJpeg2000Lossless
             | HtJpeg2000LosslessRpcl
             | HtJpeg2000 => {
-                return jpeg2000_or_openjpeg::decode(&mut self.jpeg2000, header, stream, want, out);
+                let (decoder, length) = (&mut self.jpeg2000, stream.len());
+                return jpeg2000_or_openjpeg::decode(decoder, header, stream, length, want, out);
             }
             syntax => return Err(DecodeError::Syntax { syntax }),
         };

@@ -27,6 +27,12 @@ pub fn wavelet(reduce: u8) -> Reduction {
     Reduction { reduce, sampling: Sampling::Wavelet }
 }
 
+/// The fewest of an image's wavelet `levels` that are left out by a look or by an output that
+/// leaves out `reduce`.
+pub fn least_reduce(header: &Header, levels: u8, reduce: u8) -> u8 {
+    halvings(header).min(reduce).min(levels)
+}
+
 /// Halvings until the longer side is short enough.
 fn halvings(header: &Header) -> u8 {
     let longer = usize::from(header.layout.rows.max(header.layout.columns));

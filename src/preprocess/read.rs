@@ -1,7 +1,8 @@
 //! Reads a DICOM file: what its header says, and where its pixels lie.
 //!
 //! In: a [`Job`]. Out: a [`RawFrame`], whose pixels are still compressed and lie in the one
-//! buffer that the file was read into.
+//! buffer that the file was read into: all of it, or where `decode.read: prefix` allows and a
+//! reduced image needs no more, its beginning.
 //!
 //! The walk over the elements is our own, because every file of the RSNA set lacks
 //! File Meta Information Group Length (0002,0000), which other readers insist on
@@ -16,6 +17,7 @@ mod header;
 mod meta;
 mod origin;
 mod pixel_data;
+mod prefix;
 mod syntax;
 
 use std::fs::File;
@@ -25,7 +27,7 @@ use std::path::Path;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::config::{DecodeConfig, SpacingConfig};
+use crate::config::{DecodeConfig, Reading, SpacingConfig};
 use crate::dataset::Job;
 use crate::units::PixelSpacing;
 
@@ -158,8 +160,10 @@ pub struct RawFrame {
 pub struct SourceFacts {
     /// Size of the file.
     pub bytes: u64,
-    /// SHA-256 of all of it.
-    pub sha256: [u8; 32],
+    /// Bytes of it that were read.
+    pub read: u64,
+    /// SHA-256 of all of it, if all of it was read.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// Reads the file of `job`.
@@ -177,10 +181,26 @@ pub fn read(
     if bytes > max {
         return Err(ReadError::TooManyBytes { found: format!("a file of {bytes} bytes"), max });
     }
-    let mut buffer = Vec::with_capacity(bytes as usize);
-    file.read_to_end(&mut buffer)?;
-    let source = SourceFacts { bytes: buffer.len() as u64, sha256: Sha256::digest(&buffer).into() };
-    let (header, pixel_data) = open(buffer.into(), decode.max_pixels)?;
+    let mut buffer = Vec::new();
+    let prefix = match decode.read {
+        Reading::Prefix if decode.reduce > 0 => {
+            prefix::read(&mut file, bytes, &mut buffer, decode)?
+        }
+        _ => None,
+    };
+    let (source, (header, pixel_data)) = match prefix {
+        Some(prefix) => {
+            let read = prefix.read;
+            (SourceFacts { bytes, read, sha256: None }, prefix.take(buffer.into()))
+        }
+        None => {
+            buffer.reserve_exact(bytes as usize - buffer.len().min(bytes as usize));
+            file.read_to_end(&mut buffer)?;
+            let bytes = buffer.len() as u64;
+            let sha256 = Some(Sha256::digest(&buffer).into());
+            (SourceFacts { bytes, read: bytes, sha256 }, open(buffer.into(), decode.max_pixels)?)
+        }
+    };
     let machine = job.record.machine_id.map(|id| id.to_string());
     let configured = machine.and_then(|id| spacing.by_machine.get(&id).copied());
     let spacing = header.spacing.or(configured);

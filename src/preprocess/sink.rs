@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::plan::Plan;
-use super::stages::Sample;
+use super::stages::{Read, Sample};
 use super::{Control, memory};
 use crate::error::{Fault, chain};
-use crate::flow::{Ordered, Rejected, Snapshot};
+use crate::flow::{Ordered, Rejected, Snapshot, Stage};
 use crate::shard::columns::{self, Shape};
 use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, Manifest, Quarantined};
@@ -58,7 +58,8 @@ pub struct Sink<'a> {
     entries: BTreeMap<usize, Entry>,
     processed: usize,
     rejected: usize,
-    bytes_read: u64,
+    /// Bytes of the files that were rejected while they were read.
+    unreadable_bytes: u64,
 }
 
 /// Images seen before the share of rejected ones means anything.
@@ -77,7 +78,7 @@ impl<'a> Sink<'a> {
             }
             entries.retain(|_, entry| entry.rejected.is_empty());
         }
-        Ok(Self { plan, release, control, entries, processed: 0, rejected: 0, bytes_read: 0 })
+        Ok(Self { plan, release, control, entries, processed: 0, rejected: 0, unreadable_bytes: 0 })
     }
 
     /// Shards that are still to be made.
@@ -120,11 +121,13 @@ impl<'a> Sink<'a> {
             let Some(outcome) = outcomes.next() else { return Ok(None) };
             let bytes = self.plan.job(index).bytes;
             self.processed += 1;
-            self.bytes_read += bytes;
             (self.control.seen)(bytes, outcome.is_err());
             match outcome {
                 Ok(sample) => self.writer(&mut writer, number)?.push(sample)?,
                 Err(why) => {
+                    if why.stage == Read::NAME {
+                        self.unreadable_bytes += bytes;
+                    }
                     rejected.push(self.quarantined(index, &why));
                     self.rejected += 1;
                     self.check_share(&why)?;
@@ -195,7 +198,8 @@ impl<'a> Sink<'a> {
     /// # Panics
     /// If an image was lost or counted twice, which is a bug.
     pub fn conclude(self, time: Duration) -> Result<Summary, Fault> {
-        let Self { plan, release, control, entries, processed, bytes_read, .. } = self;
+        let Self { plan, release, control, entries, processed, unreadable_bytes, .. } = self;
+        let stages = control.meters.steps();
         let joined = plan.joined.counts();
         let planned: usize = entries.values().map(|e| e.planned).sum();
         let rejected: usize = entries.values().map(|e| e.rejected.len()).sum();
@@ -215,13 +219,13 @@ impl<'a> Sink<'a> {
         let summary = Summary {
             counts,
             processed,
-            bytes_read,
+            bytes_read: unreadable_bytes + stages.iter().map(|s| s.fetched_bytes).sum::<u64>(),
             bytes_written: entries.values().map(|e| e.bytes).sum(),
             shards: entries.len(),
             shards_planned: plan.shards(),
             seconds: time.as_secs_f64(),
             peak_memory_bytes: memory::peak(),
-            stages: control.meters.steps(),
+            stages,
             pools: control.meters.pools(),
             quarantine: by_reason(&set_aside),
         };

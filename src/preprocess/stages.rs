@@ -148,6 +148,10 @@ impl Stage for Read {
     fn apply(&mut self, job: Job) -> Result<RawFrame, Reject> {
         Ok(read::read(job, &self.config.decode, &self.config.spacing)?)
     }
+
+    fn fetched(frame: &RawFrame) -> u64 {
+        frame.source.read
+    }
 }
 
 /// Decodes as much as a look takes. Waits until the memory for the whole image is free.

@@ -107,7 +107,9 @@ fn source(s: &[Sample]) -> Vec<Column> {
     vec![
         text("source_path", "the file, below the input folder", s, |s| Some(&s.facts.job.relative)),
         integer("source_bytes", "its size", s, |s| Some(s.facts.file.bytes as i64)),
-        owned("source_sha256", "its SHA-256", s, |s| Some(hex(&s.facts.file.sha256))),
+        owned("source_sha256", "its SHA-256; null if it was not read whole", s, |s| {
+            s.facts.file.sha256.map(|sha256| hex(&sha256))
+        }),
         text("transfer_syntax", "UID of the transfer syntax", s, |s| {
             Some(s.facts.header.syntax.uid())
         }),

@@ -53,7 +53,7 @@ pub enum CodestreamError {
 /// A codestream, and what its main header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Codestream<'a> {
-    /// From its start marker on, without any JP2 wrapper.
+    /// From its start marker on, without any JP2 wrapper, as far as it was read.
     pub bytes: &'a [u8],
     /// Columns.
     pub width: usize,
@@ -83,13 +83,14 @@ const MIN_PIXELS_A_PART: usize = 64;
 const FEW_PARTS: usize = 1 << 16;
 
 impl<'a> Codestream<'a> {
-    /// Unwraps one frame and reads its main header.
+    /// Unwraps one frame of `length` bytes, of which `frame` are the first at least, and reads
+    /// its main header.
     ///
     /// # Errors
     /// [`CodestreamError`], also for several components and for an image whose parts are
     /// absurdly many.
-    pub fn parse(frame: &'a [u8]) -> Result<Self, CodestreamError> {
-        let bytes = unwrap(frame)?;
+    pub fn parse(frame: &'a [u8], length: usize) -> Result<Self, CodestreamError> {
+        let bytes = unwrap(frame, length - frame.len())?;
         let mut reader = Reader { bytes, at: 2 };
         let (mut size, mut levels) = (None, None);
         loop {
@@ -123,8 +124,8 @@ impl<'a> Codestream<'a> {
     }
 }
 
-/// The bare codestream inside JP2's boxes, or the frame itself.
-fn unwrap(frame: &[u8]) -> Result<&[u8], CodestreamError> {
+/// The bare codestream inside JP2's boxes, or the frame itself; `missing` more bytes follow.
+fn unwrap(frame: &[u8], missing: usize) -> Result<&[u8], CodestreamError> {
     if frame.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) {
         return Ok(frame);
     }
@@ -136,7 +137,7 @@ fn unwrap(frame: &[u8]) -> Result<&[u8], CodestreamError> {
     while let Some((head, _)) = rest.split_first_chunk::<8>() {
         let [l0, l1, l2, l3, kind @ ..] = *head;
         let (header, length) = match u32::from_be_bytes([l0, l1, l2, l3]) {
-            0 => (8, rest.len()),
+            0 => (8, rest.len() + missing),
             1 => match rest[8..].first_chunk() {
                 Some(long) => {
                     (16, usize::try_from(u64::from_be_bytes(*long)).unwrap_or(usize::MAX))
@@ -145,7 +146,7 @@ fn unwrap(frame: &[u8]) -> Result<&[u8], CodestreamError> {
             },
             length => (8, length as usize),
         };
-        let (need, have) = (length, rest.len());
+        let (need, have) = (length, rest.len() + missing);
         if length < header {
             return Err(value(
                 "a JP2 box",
@@ -158,13 +159,13 @@ fn unwrap(frame: &[u8]) -> Result<&[u8], CodestreamError> {
             return Err(CodestreamError::Truncated { part, need, have });
         }
         if &kind == b"jp2c" {
-            let codestream = &rest[header..length];
+            let codestream = &rest[header..length.min(rest.len())];
             return match codestream.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) {
                 true => Ok(codestream),
                 false => Err(CodestreamError::NoCodestream),
             };
         }
-        rest = &rest[length..];
+        rest = rest.get(length..).unwrap_or_default();
     }
     Err(CodestreamError::NoCodestream)
 }

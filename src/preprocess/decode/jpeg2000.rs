@@ -23,6 +23,7 @@ mod geometry;
 mod mq;
 mod packet;
 mod passes;
+mod prefix;
 mod reader;
 mod refine;
 mod tag_tree;
@@ -30,15 +31,16 @@ mod tier1;
 mod tile;
 mod wavelet;
 
+use boxes::Contents;
 use canvas::{Canvas, round};
 use codestream::{Area, Codestream, Tile};
-use geometry::TileComponent;
 use packet::Packets;
 use tier1::BlockDecoder;
 use tile::{Buffers, Source};
 use wavelet::{Irreversible, Reversible};
 
 pub use error::Error;
+pub use prefix::{Prefix, prefix};
 
 /// What the main header declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ pub struct Header {
 /// [`Error::Unsupported`] for what this decoder leaves to others, and whatever is wrong with
 /// the boxes or the main header.
 pub fn header(bytes: &[u8]) -> Result<Header, Error> {
-    let (size, coding) = codestream::read_main(boxes::codestream(bytes)?)?;
+    let (size, coding) = codestream::read_main(boxes::codestream(bytes)?.bytes)?;
     let (component, first) = (size.components[0], &coding.components[0].decomposition);
     Ok(Header {
         width: size.image.width() as u32,
@@ -120,11 +122,19 @@ pub struct Request {
     pub planes: BitPlanes,
     /// Samples that the header may declare, over all components.
     pub max_samples: u64,
+    /// Bytes of the whole stream, where only its [`prefix`] is given.
+    pub prefix_of: Option<usize>,
 }
 
 impl Default for Request {
     fn default() -> Self {
-        Self { reduce: 0, region: None, planes: BitPlanes::Exact, max_samples: 1 << 28 }
+        Self {
+            reduce: 0,
+            region: None,
+            planes: BitPlanes::Exact,
+            max_samples: 1 << 28,
+            prefix_of: None,
+        }
     }
 }
 
@@ -168,19 +178,16 @@ impl Decoder {
     /// # Errors
     /// [`Error`]: whoever falls back to another decoder does so on [`Error::Unsupported`] only.
     pub fn decode(&mut self, bytes: &[u8], request: &Request) -> Result<Image, Error> {
-        let bytes = boxes::codestream(bytes)?;
-        let stream = codestream::read(bytes)?;
+        let length = request.prefix_of.unwrap_or(bytes.len()).max(bytes.len());
+        let contents = boxes::beginning(bytes, length)?;
+        let stream = codestream::read(contents)?;
         let size = &stream.size;
         let samples =
             size.image.width() as u64 * size.image.height() as u64 * size.components.len() as u64;
         if samples > request.max_samples {
             return Err(Error::TooLarge { samples, limit: request.max_samples });
         }
-        let levels = stream.tiles.values().map(|tile| &tile.coding).chain([&stream.main]);
-        let levels = levels
-            .flat_map(|c| c.components.iter().map(|c| c.decomposition.levels))
-            .min()
-            .unwrap_or(0);
+        let levels = stream.fewest_levels();
         if request.reduce > levels {
             return Err(Error::Reduce { asked: request.reduce, levels });
         }
@@ -209,7 +216,7 @@ impl Decoder {
             }
             let tile =
                 stream.tiles.get(&index).ok_or(Error::Truncated("a tile without a tile-part"))?;
-            self.tile(bytes, &stream, tile, &area, &target, request, &mut canvas)?;
+            self.tile(contents, &stream, tile, &area, &target, request, &mut canvas)?;
         }
         Ok(Image {
             width: wanted.width() as u32,
@@ -225,7 +232,7 @@ impl Decoder {
     #[allow(clippy::too_many_arguments)]
     fn tile(
         &mut self,
-        bytes: &[u8],
+        contents: Contents,
         stream: &Codestream,
         tile: &Tile,
         area: &Area,
@@ -233,22 +240,9 @@ impl Decoder {
         request: &Request,
         canvas: &mut Canvas,
     ) -> Result<(), Error> {
-        let body = match tile.parts.as_slice() {
-            [part] => &bytes[part.clone()],
-            parts => {
-                self.joined.clear();
-                parts.iter().for_each(|part| self.joined.extend_from_slice(&bytes[part.clone()]));
-                &self.joined
-            }
-        };
-        let headers = tile.packed_headers.as_deref();
-        let precision = stream.size.components[0].precision;
-        let backed = body.len() + headers.map_or(0, <[u8]>::len);
-        let mut components = Vec::with_capacity(tile.coding.components.len());
-        for parameters in &tile.coding.components {
-            components.push(TileComponent::new(*area, precision, parameters, backed)?);
-        }
-        self.packets.read(body, headers, &tile.coding, area, &mut components)?;
+        let body = tile.body(contents, &mut self.joined);
+        let mut components = stream.lay_out(tile, *area, &body)?;
+        self.packets.read(body, &tile.coding, area, request.reduce, &mut components)?;
         let skip = match &request.planes {
             BitPlanes::Exact => &[][..],
             BitPlanes::Skip(planes) => planes,
@@ -260,7 +254,7 @@ impl Decoder {
             components.iter().zip(&tile.coding.components).enumerate()
         {
             let source = Source {
-                bytes: body,
+                bytes: body.bytes,
                 pieces: &self.packets.pieces,
                 style: parameters.decomposition.style,
                 skip,

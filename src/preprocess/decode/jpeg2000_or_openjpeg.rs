@@ -6,7 +6,8 @@ use super::values::{Fidelity, Sample, Values};
 use super::{DecodeError, Decoded, DecoderName, Want, openjpeg, size, size_error};
 use crate::preprocess::read::Header;
 
-/// Decodes `stream`, whose size has to be the header's, into `out`.
+/// Decodes a stream of `length` bytes, of which `stream` are the first at least, into `out`. Its
+/// size has to be the header's.
 ///
 /// # Errors
 /// [`DecodeError`].
@@ -14,10 +15,11 @@ pub fn decode(
     decoder: &mut jpeg2000::Decoder,
     header: &Header,
     stream: &[u8],
+    length: usize,
     want: &Want,
     out: &mut Vec<u16>,
 ) -> Result<Decoded, DecodeError> {
-    let codestream = Codestream::parse(stream)?;
+    let codestream = Codestream::parse(stream, length)?;
     if (codestream.width, codestream.height) != size(header, 0) {
         return Err(size_error(header, codestream.width, codestream.height));
     }
@@ -25,12 +27,14 @@ pub fn decode(
     if wanted > levels {
         return Err(DecodeError::Levels { wanted, levels });
     }
-    codestream.check_whole()?;
+    if stream.len() == length {
+        codestream.check_whole()?;
+    }
     let sample = Sample { precision: codestream.precision, signed: codestream.signed };
     let exact = want.reduce == 0 && want.display.is_none();
     let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
     let values = Values::new(&header.layout, fidelity, sample)?;
-    match own(decoder, header, stream, want) {
+    match own(decoder, header, stream, length, want) {
         Ok(image) => {
             let (width, height) = (image.width as usize, image.height as usize);
             let origin = (image.origin.0 as usize, image.origin.1 as usize);
@@ -39,7 +43,7 @@ pub fn decode(
             let decoder = DecoderName::Own("jpeg2000");
             Ok(Decoded { size: (width, height), origin, surplus_bytes: 0, decoder })
         }
-        Err(jpeg2000::Error::Unsupported(_)) => {
+        Err(jpeg2000::Error::Unsupported(_)) if stream.len() == length => {
             let size = size(header, want.reduce);
             openjpeg::decode(&codestream, want.reduce, size, values, out)?;
             let decoder = DecoderName::OpenJpeg;
@@ -53,6 +57,7 @@ fn own(
     decoder: &mut jpeg2000::Decoder,
     header: &Header,
     stream: &[u8],
+    length: usize,
     want: &Want,
 ) -> Result<jpeg2000::Image, jpeg2000::Error> {
     let planes = match &want.display {
@@ -66,5 +71,7 @@ fn own(
         height: part.height as u32,
     });
     let max_samples = header.layout.pixels() as u64;
-    decoder.decode(stream, &jpeg2000::Request { reduce: want.reduce, region, planes, max_samples })
+    let (reduce, prefix_of) = (want.reduce, Some(length));
+    let request = jpeg2000::Request { reduce, region, planes, max_samples, prefix_of };
+    decoder.decode(stream, &request)
 }

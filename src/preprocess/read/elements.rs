@@ -4,6 +4,8 @@
 //! that is its value. Nothing is copied and nothing is allocated by a length that the file
 //! claims, so a hostile file costs no more than its size.
 
+use std::ops::Range;
+
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
@@ -181,15 +183,23 @@ impl<'a> Elements<'a> {
     ///
     /// # Errors
     /// [`ReadError::Truncated`], or [`ReadError::Structure`] if there is something else.
-    pub fn fragment(&mut self, owner: Tag) -> Result<Option<std::ops::Range<usize>>, ReadError> {
+    pub fn fragment(&mut self, owner: Tag) -> Result<Option<Range<usize>>, ReadError> {
+        let Some(range) = self.declared_fragment(owner)? else { return Ok(None) };
+        self.peek(range.len(), || name(owner))?;
+        self.at = range.end;
+        Ok(Some(range))
+    }
+
+    /// The range that the head of the next fragment declares, whether or not it is all there;
+    /// goes to its first byte. `None` behind the delimiter that ends the fragments.
+    ///
+    /// # Errors
+    /// As [`Elements::fragment`], but for the fragment's value.
+    pub fn declared_fragment(&mut self, owner: Tag) -> Result<Option<Range<usize>>, ReadError> {
         let item = self.inside(owner)?;
         match (item.tag, item.length) {
             (SEQUENCE_DELIMITER, _) => Ok(None),
-            (ITEM, Some(length)) => {
-                self.peek(length, || name(owner))?;
-                self.at += length;
-                Ok(Some(self.at - length..self.at))
-            }
+            (ITEM, Some(length)) => Ok(Some(self.at..self.at + length)),
             (other, _) => Err(self.structure(owner, &name(other), "a fragment of known length")),
         }
     }

@@ -17,6 +17,13 @@ pub enum PixelData {
     },
     /// The fragments of one frame's compressed stream, in order; at least one.
     Fragments(Vec<Bytes>),
+    /// The first bytes of the one fragment of a JPEG 2000 stream, as far as they were read.
+    Prefix {
+        /// What was read.
+        bytes: Bytes,
+        /// Bytes of the fragment.
+        length: usize,
+    },
 }
 
 /// Order of the bytes in a 16-bit word.
@@ -73,11 +80,12 @@ impl PixelData {
         }
     }
 
-    /// Bytes of the value.
+    /// Bytes of the value, as far as they were read.
     pub fn len(&self) -> usize {
         match self {
             Self::Native { bytes, .. } => bytes.len(),
             Self::Fragments(fragments) => fragments.iter().map(Bytes::len).sum(),
+            Self::Prefix { bytes, .. } => bytes.len(),
         }
     }
 

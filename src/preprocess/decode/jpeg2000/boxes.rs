@@ -8,18 +8,52 @@ use super::error::Error;
 const SIGNATURE: [u8; 12] = [0, 0, 0, 12, b'j', b'P', b' ', b' ', 0x0D, 0x0A, 0x87, 0x0A];
 const SOC: [u8; 2] = [0xFF, 0x4F];
 
+const SHORT: Error = Error::Truncated("no codestream box before the end of the file");
+
+/// A codestream, as far as it is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contents<'a> {
+    /// From SOC on.
+    pub bytes: &'a [u8],
+    /// Where SOC stands in the stream.
+    pub start: usize,
+    /// Bytes of all of it.
+    pub length: usize,
+}
+
+impl Contents<'_> {
+    /// Whether only the beginning is at hand.
+    pub fn is_cut(&self) -> bool {
+        self.bytes.len() < self.length
+    }
+}
+
 /// The codestream within `bytes`: all of them, or the contents of the first `jp2c` box.
-pub fn codestream(bytes: &[u8]) -> Result<&[u8], Error> {
+pub fn codestream(bytes: &[u8]) -> Result<Contents<'_>, Error> {
+    beginning(bytes, bytes.len())
+}
+
+/// The codestream within a stream of `length` bytes, of which `bytes` are the first.
+pub fn beginning(bytes: &[u8], length: usize) -> Result<Contents<'_>, Error> {
     if bytes.starts_with(&SOC) {
-        return Ok(bytes);
+        return Ok(Contents { bytes, start: 0, length });
+    }
+    let missing = length - bytes.len();
+    if bytes.len() < SIGNATURE.len() && missing > 0 {
+        return Err(SHORT);
     }
     let mut rest = bytes
         .strip_prefix(&SIGNATURE)
         .ok_or(Error::Malformed("neither JP2 signature nor SOC marker"))?;
     loop {
-        let Jp2Box { kind, body, next } = next_box(rest)?;
+        let Jp2Box { kind, body, declared, next } = next_box(rest)?;
         match &kind {
-            b"jp2c" if body.starts_with(&SOC) => return Ok(body),
+            b"jp2c" if body.starts_with(&SOC) => {
+                let start = bytes.len() - next.len() - body.len();
+                let length = declared.min(body.len() + if next.is_empty() { missing } else { 0 });
+                return Ok(Contents { bytes: body, start, length });
+            }
+            b"jp2c" if body.len() < SOC.len() && missing > 0 => return Err(SHORT),
             b"jp2c" => return Err(Error::Malformed("the codestream box does not start with SOC")),
             b"jp2h" => refuse_palettes(body)?,
             _ => {}
@@ -43,6 +77,8 @@ fn refuse_palettes(mut header: &[u8]) -> Result<(), Error> {
 struct Jp2Box<'a> {
     kind: [u8; 4],
     body: &'a [u8],
+    /// Bytes of the body, as its head says; a last box of open length has as many as follow.
+    declared: usize,
     /// What follows it.
     next: &'a [u8],
 }
@@ -52,12 +88,11 @@ struct Jp2Box<'a> {
 /// The last box may run beyond the end of the bytes: how much of a codestream is missing
 /// is told better by its own markers.
 fn next_box(bytes: &[u8]) -> Result<Jp2Box<'_>, Error> {
-    const SHORT: Error = Error::Truncated("no codestream box before the end of the file");
     let (head, rest) = bytes.split_first_chunk::<8>().ok_or(SHORT)?;
     let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
     let kind = [head[4], head[5], head[6], head[7]];
     let (body, length) = match length {
-        0 => (rest, rest.len() as u64),
+        0 => (rest, u64::MAX),
         1 => {
             let (long, rest) = rest.split_first_chunk::<8>().ok_or(SHORT)?;
             (
@@ -71,7 +106,7 @@ fn next_box(bytes: &[u8]) -> Result<Jp2Box<'_>, Error> {
             (rest, u64::from(length.checked_sub(8).ok_or(Error::Malformed("box length below 8"))?))
         }
     };
-    let length = usize::try_from(length).unwrap_or(usize::MAX).min(body.len());
-    let (body, next) = body.split_at(length);
-    Ok(Jp2Box { kind, body, next })
+    let declared = usize::try_from(length).unwrap_or(usize::MAX);
+    let (body, next) = body.split_at(declared.min(body.len()));
+    Ok(Jp2Box { kind, body, declared, next })
 }

@@ -1,14 +1,17 @@
 //! Reads the marker segments of a codestream (ISO/IEC 15444-1 Annex A).
 //!
-//! In: the bytes from SOC on. Out: [`Codestream`], the image's grid, how each tile is coded
+//! In: the bytes from SOC on, or the first of them. Out: [`Codestream`], the image's grid, how each tile is coded
 //! and where its packets lie. Nothing is allocated from a count that the bytes do not back:
 //! components are at most [`MAX_COMPONENTS`], and a tile exists only once it has a tile-part.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::boxes::Contents;
 use super::coding::{Coding, Defaults};
 use super::error::Error;
+use super::geometry::TileComponent;
+use super::packet::Body;
 use super::reader::Reader;
 
 /// More components than this go to another decoder: pixels have one, three or four.
@@ -176,18 +179,77 @@ impl Size {
 #[derive(Clone, Debug)]
 pub struct Tile {
     pub coding: Coding,
+    /// Never beyond the codestream's length; the last may end beyond what is at hand.
     pub parts: Vec<Range<usize>>,
     /// Packet headers moved out of the packets (PPM, PPT), in order.
     pub packed_headers: Option<Vec<u8>>,
+    /// Lengths of the first packets, as far as they are listed (PLT).
+    pub packet_lengths: Vec<u32>,
 }
 
-/// A codestream's headers.
+impl Tile {
+    /// Its packets in the codestream; copied to `joined` from several tile-parts.
+    pub fn body<'a>(&'a self, contents: Contents<'a>, joined: &'a mut Vec<u8>) -> Body<'a> {
+        let (bytes, is_cut) = (contents.bytes, contents.is_cut());
+        let at_hand = |part: &Range<usize>| &bytes[part.start..part.end.min(bytes.len())];
+        let bytes = match self.parts.as_slice() {
+            [part] => at_hand(part),
+            parts => {
+                joined.clear();
+                parts.iter().for_each(|part| joined.extend_from_slice(at_hand(part)));
+                joined
+            }
+        };
+        let length = match is_cut {
+            true => contents.length,
+            false => bytes.len(),
+        };
+        Body { bytes, length, is_cut, headers: self.packed_headers.as_deref() }
+    }
+
+    /// Where byte `position` of the body lies in the codestream.
+    pub fn offset(&self, mut position: usize) -> usize {
+        for part in &self.parts {
+            if position <= part.len() {
+                return part.start + position;
+            }
+            position -= part.len();
+        }
+        self.parts.last().map_or(0, |part| part.end) + position
+    }
+}
+
+/// A codestream's headers, as far as they are at hand.
 #[derive(Clone, Debug)]
 pub struct Codestream {
     pub size: Size,
     /// What the main header says for every tile.
     pub main: Coding,
     pub tiles: BTreeMap<u32, Tile>,
+}
+
+impl Codestream {
+    /// Wavelet levels of the component and tile that have the fewest.
+    pub fn fewest_levels(&self) -> u8 {
+        let codings = self.tiles.values().map(|tile| &tile.coding).chain([&self.main]);
+        let levels = codings.flat_map(|c| c.components.iter().map(|c| c.decomposition.levels));
+        levels.min().unwrap_or(0)
+    }
+
+    /// The components of `tile`, which is `area` and has `body`.
+    ///
+    /// # Errors
+    /// [`TileComponent::new`]'s.
+    pub fn lay_out(
+        &self,
+        tile: &Tile,
+        area: Area,
+        body: &Body,
+    ) -> Result<Vec<TileComponent>, Error> {
+        let precision = self.size.components[0].precision;
+        let components = tile.coding.components.iter();
+        components.map(|c| TileComponent::new(area, precision, c, body.backing())).collect()
+    }
 }
 
 /// SIZ and the coding of the main header, without looking at any tile.
@@ -240,72 +302,117 @@ struct OpenTile {
     parts: Vec<Range<usize>>,
     packed: BTreeMap<u8, Vec<u8>>,
     packed_main: Vec<u8>,
+    packet_lengths: Vec<u32>,
 }
 
-/// Reads every header of the codestream.
-pub fn read(bytes: &[u8]) -> Result<Codestream, Error> {
-    let mut r = Reader::new(bytes);
+/// Reads every header that is at hand.
+pub fn read(contents: Contents) -> Result<Codestream, Error> {
+    let mut r = Reader::new(contents.bytes);
     let header = MainHeader::read(&mut r)?;
     let MainHeader { size, defaults: main, packed } = header;
-    let has_packed = !packed.is_empty();
-    let packed: Vec<u8> = packed.into_values().flatten().collect();
-    let mut packed = Reader::new(&packed);
+    let mut packed =
+        (!packed.is_empty()).then(|| packed.into_values().flatten().collect::<Vec<u8>>());
+    let mut packed = packed.as_mut().map(|packed| Reader::new(packed));
+    let has_packed = packed.is_some();
     let mut open: BTreeMap<u32, OpenTile> = BTreeMap::new();
     loop {
-        // Just behind a SOT marker.
-        let start = r.position() - 2;
-        let mut sot = r.body(SOT)?;
-        let (index, length) = (u32::from(sot.u16()?), sot.u32()?);
-        if index >= size.tiles() {
-            return Err(Error::Malformed("a tile-part of a tile that the image has not"));
-        }
-        let tile = open.entry(index).or_default();
-        loop {
-            let code = r.u16()?;
-            if code == SOD {
-                break;
-            }
-            let mut segment = r.body(code)?;
-            if code == 0xFF61 {
-                tile.packed.insert(segment.u8()?, segment.rest().to_vec());
-            } else {
-                tile.defaults.read(code, segment, size.components.len())?;
-            }
-        }
-        if has_packed {
-            let length = packed.u32()?;
-            tile.packed_main.extend_from_slice(packed.bytes(length as usize)?);
-        }
-        let end = match length {
-            // The last tile-part may leave its length open: it runs to EOC.
-            0 => bytes.len() - if bytes.ends_with(&EOC.to_be_bytes()) { 2 } else { 0 },
-            _ => start.saturating_add(length as usize),
-        };
-        if end > bytes.len() {
-            return Err(Error::Truncated("a tile-part runs beyond the end of the stream"));
-        }
-        if end < r.position() {
-            return Err(Error::Malformed("a tile-part ends within its header"));
-        }
-        tile.parts.push(r.position()..end);
-        r.seek(end);
-        // A missing EOC costs no pixel, and encoders have left it out.
-        match if r.is_empty() { EOC } else { r.u16()? } {
-            SOT => {}
-            EOC => break,
-            _ => return Err(Error::Malformed("neither SOT nor EOC behind a tile-part")),
+        match tile_part(&mut r, contents, &size, &mut open, packed.as_mut()) {
+            Ok(Behind::TilePart) => {}
+            Ok(Behind::End) => break,
+            // The headers that are cut off are of packets that are cut off as well.
+            Err(Error::Truncated(_)) if contents.is_cut() => break,
+            Err(error) => return Err(error),
         }
     }
     let mut tiles = BTreeMap::new();
-    for (index, tile) in open {
+    for (index, tile) in open.into_iter().filter(|(_, tile)| !tile.parts.is_empty()) {
         let coding = main.resolve(&tile.defaults, &size.components)?;
         let packed_headers = match (has_packed, tile.packed.is_empty()) {
             (true, _) => Some(tile.packed_main),
             (false, false) => Some(tile.packed.into_values().flatten().collect()),
             (false, true) => None,
         };
-        tiles.insert(index, Tile { coding, parts: tile.parts, packed_headers });
+        let (parts, packet_lengths) = (tile.parts, tile.packet_lengths);
+        tiles.insert(index, Tile { coding, parts, packed_headers, packet_lengths });
     }
     let main = main.resolve(&Defaults::default(), &size.components)?;
     Ok(Codestream { size, main, tiles })
+}
+
+/// What stands behind a tile-part.
+enum Behind {
+    TilePart,
+    End,
+}
+
+/// Reads a tile-part's header, from just behind its SOT marker to just behind the next one.
+fn tile_part(
+    r: &mut Reader<'_>,
+    contents: Contents,
+    size: &Size,
+    open: &mut BTreeMap<u32, OpenTile>,
+    packed: Option<&mut Reader<'_>>,
+) -> Result<Behind, Error> {
+    let Contents { bytes, length: whole, .. } = contents;
+    let start = r.position() - 2;
+    let mut sot = r.body(SOT)?;
+    let (index, length) = (u32::from(sot.u16()?), sot.u32()?);
+    if index >= size.tiles() {
+        return Err(Error::Malformed("a tile-part of a tile that the image has not"));
+    }
+    let tile = open.entry(index).or_default();
+    loop {
+        let code = r.u16()?;
+        if code == SOD {
+            break;
+        }
+        let mut segment = r.body(code)?;
+        match code {
+            0xFF61 => {
+                tile.packed.insert(segment.u8()?, segment.rest().to_vec());
+            }
+            0xFF58 => packet_lengths(segment, &mut tile.packet_lengths)?,
+            _ => tile.defaults.read(code, segment, size.components.len())?,
+        }
+    }
+    if let Some(packed) = packed {
+        let length = packed.u32()?;
+        tile.packed_main.extend_from_slice(packed.bytes(length as usize)?);
+    }
+    let end = match length {
+        // The last tile-part may leave its length open: it runs to EOC.
+        0 if !contents.is_cut() && bytes.ends_with(&EOC.to_be_bytes()) => whole - 2,
+        0 => whole,
+        _ => start.saturating_add(length as usize),
+    };
+    if end > whole {
+        return Err(Error::Truncated("a tile-part runs beyond the end of the stream"));
+    }
+    if end < r.position() {
+        return Err(Error::Malformed("a tile-part ends within its header"));
+    }
+    tile.parts.push(r.position()..end);
+    r.seek(end);
+    if r.is_empty() {
+        // A missing EOC costs no pixel, and encoders have left it out.
+        return Ok(Behind::End);
+    }
+    match r.u16()? {
+        SOT => Ok(Behind::TilePart),
+        EOC => Ok(Behind::End),
+        _ => Err(Error::Malformed("neither SOT nor EOC behind a tile-part")),
+    }
+}
+
+/// Takes in a PLT segment (A.7.3): seven bits of a length a byte, more of it where the eighth is set.
+fn packet_lengths(mut segment: Reader<'_>, lengths: &mut Vec<u32>) -> Result<(), Error> {
+    let (_index, mut length) = (segment.u8()?, 0_u32);
+    while !segment.is_empty() {
+        let byte = segment.u8()?;
+        length = length << 7 | u32::from(byte & 0x7F);
+        if byte & 0x80 == 0 {
+            lengths.push(std::mem::take(&mut length));
+        }
+    }
+    Ok(())
 }

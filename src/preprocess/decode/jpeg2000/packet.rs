@@ -5,7 +5,7 @@
 //! and [`Packets::pieces`], the byte ranges of their codeword segments. Nothing is decoded.
 
 use super::codestream::Area;
-use super::coding::{Coding, Order, Style};
+use super::coding::{Coding, Order, Progression, Style};
 use super::error::Error;
 use super::geometry::{Block, TileComponent};
 use super::tag_tree::HeaderBits;
@@ -22,11 +22,33 @@ pub struct Piece {
     pub next: u32,
 }
 
+/// A tile's packets, as far as they are at hand.
+#[derive(Clone, Copy)]
+pub struct Body<'a> {
+    pub bytes: &'a [u8],
+    /// Bytes of all of them, or where tile-parts may not be at hand, the most that can be.
+    pub length: usize,
+    /// Whether some may not be at hand.
+    pub is_cut: bool,
+    /// Their headers, where these were moved out of them.
+    pub headers: Option<&'a [u8]>,
+}
+
+impl Body<'_> {
+    /// Bytes that back what is declared.
+    pub fn backing(&self) -> usize {
+        self.length + self.headers.map_or(0, <[u8]>::len)
+    }
+}
+
 /// Where the bytes of a tile's code-blocks are.
 #[derive(Default)]
 pub struct Packets {
     /// Piece 0 is nobody's, so that 0 can mean none.
     pub pieces: Vec<Piece>,
+    /// Where the last packet that is needed ends in the body; when that is not at hand, how
+    /// far the packets are known to go.
+    pub reach: usize,
     /// Pieces of the packet at hand: the block, and its piece.
     open: Vec<u32>,
 }
@@ -40,77 +62,95 @@ struct Place {
     precinct: u32,
 }
 
+impl Place {
+    /// Its precinct among all those of `component`.
+    fn precinct(&self, component: &TileComponent) -> usize {
+        let resolution = &component.resolutions[usize::from(self.resolution)];
+        resolution.first_precinct + self.precinct as usize
+    }
+
+    /// Whether it is left when `reduce` levels are discarded.
+    fn is_needed(&self, component: &TileComponent, reduce: u8) -> bool {
+        usize::from(self.resolution) + usize::from(reduce) < component.resolutions.len()
+    }
+}
+
+/// How many of a tile's packets, in their order, are needed when `reduce` levels are discarded.
+pub fn needed(
+    coding: &Coding,
+    tile: &Area,
+    reduce: u8,
+    components: &mut [TileComponent],
+) -> Result<usize, Error> {
+    let (mut count, mut needed) = (0, 0);
+    in_order(coding, tile, components, |component, place, _| {
+        count += 1;
+        if place.is_needed(component, reduce) {
+            needed = count;
+        }
+        Ok(())
+    })?;
+    Ok(needed)
+}
+
 impl Packets {
-    /// Reads all packets of a tile from `bytes`, their headers from `headers` where they were
-    /// moved there.
+    /// Reads the packets of a tile: all of them, or of a cut body at least those that are
+    /// needed when `reduce` levels are discarded.
     ///
     /// # Errors
-    /// [`Error::Truncated`] when the bytes end before the packets do.
+    /// [`Error::Truncated`] when the bytes end before those packets do.
     pub fn read(
         &mut self,
-        bytes: &[u8],
-        headers: Option<&[u8]>,
+        body: Body,
         coding: &Coding,
         tile: &Area,
+        reduce: u8,
         components: &mut [TileComponent],
     ) -> Result<(), Error> {
-        if bytes.len() > u32::MAX as usize {
+        if body.length > u32::MAX as usize {
             return Err(Error::Unsupported("a tile of more than 4 GiB"));
         }
         self.pieces.clear();
         self.pieces.push(Piece { start: 0, length: 0, passes: 0, continues: false, next: 0 });
-        let mut reader =
-            PacketReader { packets: self, bytes, position: 0, headers, header_position: 0, coding };
-        for progression in &coding.progressions {
-            let mut places = Vec::new();
-            for (c, component) in components.iter().enumerate() {
-                if !(progression.component_start..progression.component_end).contains(&(c as u16)) {
-                    continue;
-                }
-                let levels = component.resolutions.len() as u8 - 1;
-                for r in progression.resolution_start..progression.resolution_end.min(levels + 1) {
-                    let resolution = &component.resolutions[usize::from(r)];
-                    for precinct in 0..resolution.across * resolution.down {
-                        let (y, x) = resolution.position(precinct, levels - r, tile);
-                        let (c, r, p) = (c as u64, u64::from(r), u64::from(precinct));
-                        let key = match progression.order {
-                            Order::Lrcp | Order::Rlcp => (r, c, p, 0),
-                            Order::Rpcl => (r, y, x, c),
-                            Order::Pcrl => (y, x, c, r),
-                            Order::Cprl => (c, y, x, r),
-                        };
-                        places.push(Place {
-                            key,
-                            component: c as u8,
-                            resolution: r as u8,
-                            precinct,
-                        });
-                    }
-                }
-            }
-            places.sort_unstable_by_key(|place| (place.key, place.precinct));
-            let layers = progression.layer_end.min(coding.layers);
-            match progression.order {
-                Order::Lrcp => reader.layer_by_layer(components, &places, layers)?,
-                Order::Rlcp => {
-                    for places in places.chunk_by(|a, b| a.resolution == b.resolution) {
-                        reader.layer_by_layer(components, places, layers)?;
-                    }
-                }
-                Order::Rpcl | Order::Pcrl | Order::Cprl => {
-                    for place in places.chunks(1) {
-                        reader.layer_by_layer(components, place, layers)?;
-                    }
-                }
-            }
-        }
-        let sent = |component: &TileComponent| {
-            component.precincts.iter().all(|p| p.next_layer == coding.layers)
+        self.reach = 0;
+        let mut reader = PacketReader {
+            packets: self,
+            bytes: body.bytes,
+            position: 0,
+            headers: body.headers,
+            header_position: 0,
+            coding,
+            is_cut: body.is_cut,
         };
-        if components.iter().all(sent) {
+        let walked = in_order(coding, tile, components, |component, place, layer| {
+            reader.packet(component, place, layer)?;
+            if place.is_needed(component, reduce) {
+                reader.packets.reach = reader.position;
+            }
             Ok(())
-        } else {
-            Err(Error::Malformed("packets that no progression names"))
+        });
+        let position = reader.position;
+        let has = |discarded: u8| {
+            components.iter().all(|component| {
+                let left = component.resolutions.len().saturating_sub(discarded.into());
+                let first_without = component.resolutions.get(left).map(|r| r.first_precinct);
+                component.precincts[..first_without.unwrap_or(component.precincts.len())]
+                    .iter()
+                    .all(|precinct| precinct.next_layer == coding.layers)
+            })
+        };
+        match walked {
+            Ok(()) if has(0) => Ok(()),
+            Ok(()) | Err(Error::Truncated(_)) if body.is_cut && has(reduce) => Ok(()),
+            Ok(()) if body.is_cut => {
+                self.reach = position;
+                Err(Error::Truncated("a progression is not at hand"))
+            }
+            Ok(()) => Err(Error::Malformed("packets that no progression names")),
+            Err(error) => {
+                self.reach = position;
+                Err(error)
+            }
         }
     }
 }
@@ -122,36 +162,14 @@ struct PacketReader<'a> {
     headers: Option<&'a [u8]>,
     header_position: usize,
     coding: &'a Coding,
+    is_cut: bool,
 }
 
 impl PacketReader<'_> {
-    fn layer_by_layer(
-        &mut self,
-        tile: &mut [TileComponent],
-        places: &[Place],
-        layers: u16,
-    ) -> Result<(), Error> {
-        for layer in 0..layers {
-            for place in places {
-                let component = &mut tile[usize::from(place.component)];
-                let resolution = &component.resolutions[usize::from(place.resolution)];
-                let precinct = resolution.first_precinct + place.precinct as usize;
-                // An earlier progression may have sent this one (B.12.2).
-                if component.precincts[precinct].next_layer == layer {
-                    component.precincts[precinct].next_layer += 1;
-                    self.packet(component, usize::from(place.component), place, precinct, layer)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn packet(
         &mut self,
         component: &mut TileComponent,
-        index: usize,
         place: &Place,
-        precinct: usize,
         layer: u16,
     ) -> Result<(), Error> {
         // SOP: six bytes that may stand before any packet, and that no packet begins with.
@@ -165,7 +183,8 @@ impl PacketReader<'_> {
         let mut bits = HeaderBits::new(source, at);
         self.packets.open.clear();
         if bits.bit()? == 1 {
-            let style = self.coding.components[index].decomposition.style;
+            let style = self.coding.components[usize::from(place.component)].decomposition.style;
+            let precinct = place.precinct(component);
             let TileComponent { resolutions, bands, blocks, precincts, .. } = component;
             let bands = &bands[resolutions[usize::from(place.resolution)].bands.clone()];
             for (band, part) in bands.iter().zip(&mut precincts[precinct].bands) {
@@ -204,8 +223,13 @@ impl PacketReader<'_> {
             }
         }
         let mut end = bits.finish()?;
-        if self.coding.packet_headers_end_marked && source[end..].starts_with(&[0xFF, 0x92]) {
-            end += 2;
+        if self.coding.packet_headers_end_marked {
+            if source[end..].starts_with(&[0xFF, 0x92]) {
+                end += 2;
+            } else if self.is_cut && self.headers.is_none() && source[end..].len() == 1 {
+                // Half of the marker must not be taken for a body of one byte.
+                return Err(Error::Truncated("the stream ends within a packet header"));
+            }
         }
         match self.headers {
             Some(_) => self.header_position = end,
@@ -215,12 +239,80 @@ impl PacketReader<'_> {
             let piece = &mut self.packets.pieces[piece as usize];
             piece.start = self.position as u32;
             self.position += piece.length as usize;
-            if self.position > self.bytes.len() {
-                return Err(Error::Truncated("a packet's body runs beyond the end of its tile"));
-            }
+        }
+        if self.position > self.bytes.len() {
+            return Err(Error::Truncated("a packet's body runs beyond the end of its tile"));
         }
         Ok(())
     }
+}
+
+/// Goes to every packet of a tile in the order of its progressions, to each once.
+fn in_order(
+    coding: &Coding,
+    tile: &Area,
+    components: &mut [TileComponent],
+    mut packet: impl FnMut(&mut TileComponent, &Place, u16) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut layer_by_layer = |components: &mut [TileComponent], places: &[Place], layers: u16| {
+        for layer in 0..layers {
+            for place in places {
+                let component = &mut components[usize::from(place.component)];
+                let precinct = place.precinct(component);
+                // An earlier progression may have sent this one (B.12.2).
+                if component.precincts[precinct].next_layer == layer {
+                    packet(component, place, layer)?;
+                    component.precincts[precinct].next_layer += 1;
+                }
+            }
+        }
+        Ok::<(), Error>(())
+    };
+    for progression in &coding.progressions {
+        let places = places(progression, tile, components);
+        let layers = progression.layer_end.min(coding.layers);
+        match progression.order {
+            Order::Lrcp => layer_by_layer(components, &places, layers)?,
+            Order::Rlcp => {
+                for places in places.chunk_by(|a, b| a.resolution == b.resolution) {
+                    layer_by_layer(components, places, layers)?;
+                }
+            }
+            Order::Rpcl | Order::Pcrl | Order::Cprl => {
+                for place in places.chunks(1) {
+                    layer_by_layer(components, place, layers)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The packets that `progression` names, one layer of them, in its order.
+fn places(progression: &Progression, tile: &Area, components: &[TileComponent]) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (c, component) in components.iter().enumerate() {
+        if !(progression.component_start..progression.component_end).contains(&(c as u16)) {
+            continue;
+        }
+        let levels = component.resolutions.len() as u8 - 1;
+        for r in progression.resolution_start..progression.resolution_end.min(levels + 1) {
+            let resolution = &component.resolutions[usize::from(r)];
+            for precinct in 0..resolution.across * resolution.down {
+                let (y, x) = resolution.position(precinct, levels - r, tile);
+                let (c, r, p) = (c as u64, u64::from(r), u64::from(precinct));
+                let key = match progression.order {
+                    Order::Lrcp | Order::Rlcp => (r, c, p, 0),
+                    Order::Rpcl => (r, y, x, c),
+                    Order::Pcrl => (y, x, c, r),
+                    Order::Cprl => (c, y, x, r),
+                };
+                places.push(Place { key, component: c as u8, resolution: r as u8, precinct });
+            }
+        }
+    }
+    places.sort_unstable_by_key(|place| (place.key, place.precinct));
+    places
 }
 
 /// Reads how many passes a packet adds to a block, and the length of each segment they are in.

@@ -1,0 +1,72 @@
+//! Left-out bit-planes move no pixel further than was promised.
+
+use mammo_pipe::dataset::synth::encode::jpeg2000::{Options, Wavelet, encode};
+use mammo_pipe::preprocess::decode::jpeg2000::display::{Assurance, Output, plan};
+use mammo_pipe::preprocess::decode::jpeg2000::{BitPlanes, Decoder, Image, Request};
+
+use crate::streams::{Random, texture, values};
+
+/// The means of `scale`d areas of grey levels, from samples.
+fn pixels(image: &Image, scale: (f64, f64), grey: impl Fn(u16) -> f64) -> Vec<f64> {
+    let (width, height) = (image.width as usize, image.height as usize);
+    let shares = |size: usize, scale: f64| -> Vec<Vec<(usize, f64)>> {
+        let parts = |start: f64| {
+            let end = start + scale;
+            let part = move |i: usize| (end.min(i as f64 + 1.0) - start.max(i as f64)) / scale;
+            (start as usize..size.min(end.ceil() as usize))
+                .map(|i| (i, part(i)))
+                .filter(|p| p.1 > 0.0)
+                .collect()
+        };
+        (0..(size as f64 / scale) as usize).map(|i| parts(i as f64 * scale)).collect()
+    };
+    let (columns, rows) = (shares(width, scale.0), shares(height, scale.1));
+    let mean = |row: &[(usize, f64)], column: &[(usize, f64)]| {
+        let line = |y: usize| {
+            column.iter().map(|&(x, w)| w * grey(image.samples[y * width + x])).sum::<f64>()
+        };
+        row.iter().map(|&(y, w)| w * line(y)).sum::<f64>()
+    };
+    rows.iter().flat_map(|row| columns.iter().map(move |column| mean(row, column))).collect()
+}
+
+#[test]
+fn left_out_planes_move_no_pixel_further_than_their_bound() {
+    let mut decoder = Decoder::new();
+    let mut r = Random(11);
+    for round in 0..40 {
+        let wavelet = if round % 4 == 3 { Wavelet::Irreversible } else { Wavelet::Reversible };
+        let options = Options { precision: 12, levels: 4, wavelet, ..Options::default() };
+        let samples = texture(&mut r, 190, 170, &options);
+        let bytes = encode(&samples, 190, 170, &options).expect("a plain stream");
+        let scale = (1.0 + f64::from(r.below(500)) / 100.0, 1.0 + f64::from(r.below(500)) / 100.0);
+        let exact = decoder.decode(&bytes, &Request::default()).expect("it decodes");
+        let steepest = 255.0 / f64::from(400 + r.below(3696));
+        // A window that clips on both sides, so any slope from 0 up to the steepest.
+        let grey = |v: u16| ((f64::from(v) - 500.0) * steepest).clamp(0.0, 255.0);
+        let output =
+            Output { scale_x: scale.0, scale_y: scale.1, slope: 0.0..=steepest, slack: 0.0 };
+        let expected = Assurance::Expected { deviations: 4.0 };
+        for (assurance, tolerance) in
+            [(Assurance::Proven, 1.0), (Assurance::Proven, 4.0), (expected, 1.0)]
+        {
+            let plan = plan(&bytes, &output, tolerance, assurance).expect("a sound header");
+            assert!(plan.bound <= tolerance);
+            let request = Request { planes: plan.planes.clone(), ..Request::default() };
+            let skipped = decoder.decode(&bytes, &request).expect("it decodes");
+            let pairs = pixels(&exact, scale, grey).into_iter().zip(pixels(&skipped, scale, grey));
+            let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(off <= plan.bound, "{off} off, {plan:?}, scale {scale:?}, slope {steepest}");
+        }
+    }
+}
+
+#[test]
+fn the_lowest_band_is_never_cut() {
+    let options = Options { precision: 12, levels: 0, ..Options::default() };
+    let samples = texture(&mut Random(7), 90, 70, &options);
+    let bytes = encode(&samples, 90, 70, &options).expect("a plain stream");
+    let request = Request { planes: BitPlanes::Skip(vec![[5; 3]]), ..Request::default() };
+    let whole = Decoder::new().decode(&bytes, &request).expect("it decodes");
+    assert_eq!(values(&whole), samples);
+}
