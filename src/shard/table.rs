@@ -78,8 +78,8 @@ pub struct Row {
     pub flags: Flags,
     /// The file, below the dataset's folder.
     pub source_path: String,
-    /// SHA-256 of the file, in hex.
-    pub source_sha256: String,
+    /// SHA-256 of the file, in hex; `None` if it was not read whole.
+    pub source_sha256: Option<String>,
 }
 
 impl Table {
@@ -261,7 +261,7 @@ fn row(
             .filter(|flag| cells.boolean(&format!("quality_{}", flag.as_str()), i) == Some(true))
             .collect(),
         source_path: cells.text("source_path", i).ok_or("source_path")?,
-        source_sha256: cells.text("source_sha256", i).ok_or("source_sha256")?,
+        source_sha256: cells.text("source_sha256", i),
     })
 }
 
