@@ -8,12 +8,21 @@
 //! All parameters lie in one flat buffer of f32 ([`Layout`] says which is where, in timm's
 //! names), so that optimizer, EMA, clipping and checkpoints are loops over it.
 
+pub mod variant;
+pub mod plan;
+pub mod kernels;
+pub mod backbone;
+pub mod build;
+pub mod weights;
 pub mod columns;
 pub mod heads;
 pub mod network;
 pub mod update;
 
 use std::ops::Range;
+
+pub use build::{Device, Keep, Options, Precision, build};
+pub use variant::Variant;
 
 /// One image batch, grey levels as the shards hold them.
 #[derive(Debug, Clone, Copy)]
@@ -252,6 +261,15 @@ pub enum ModelError {
         /// The last there is.
         last: String,
     },
+    /// A norm cannot learn from a single pixel.
+    #[error("the statistics at {place} would come from one pixel: take more images or larger ones")]
+    SinglePixel {
+        /// The block or norm.
+        place: String,
+    },
+    /// Neither grey nor colour.
+    #[error("a network takes 1 or 3 channels, not {0}")]
+    Channels(usize),
     /// A backward pass without its forward pass.
     #[error("a backward pass needs a forward pass in training or explaining mode before it")]
     NothingKept,

@@ -8,6 +8,8 @@ use super::{Kind, Rule, Update};
 ///
 /// Weight decay is decoupled under both rules: `parameter -= rate * decay * parameter`, on
 /// weights alone.
+// Inlined, so that it is compiled for the vectors that its caller dispatched to.
+#[inline(always)]
 pub fn step(
     update: &Update,
     kind: Kind,
