@@ -1,4 +1,5 @@
-//! How well the pipeline does, held to references.
+//! How well and how fast the pipeline does, held to references.
 
 pub mod labels;
+pub mod loader;
 pub mod roi;

@@ -169,6 +169,21 @@ pub enum Fault {
     /// A submission or its labels are wrong.
     #[error(transparent)]
     Submission(#[from] crate::evaluate::submission::SubmissionError),
+    /// A row of a shard is not what was written.
+    #[error("{path}: row {row}, image {image_id}: {reason}")]
+    Row {
+        /// The shard.
+        path: PathBuf,
+        /// Which of its rows, from 0.
+        row: usize,
+        /// The image.
+        image_id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Rows cannot be loaded as asked.
+    #[error(transparent)]
+    Loader(#[from] crate::loader::LoaderError),
     /// The tables are wrong.
     #[error(transparent)]
     Table(#[from] TableErrors),

@@ -16,6 +16,7 @@ pub mod dicom;
 pub mod dataset;
 pub mod preprocess;
 pub mod shard;
+pub mod loader;
 pub mod model;
 pub mod train;
 pub mod evaluate;

@@ -19,6 +19,7 @@ pub mod columns;
 pub mod cells;
 pub mod writer;
 pub mod map;
+pub mod guard;
 pub mod tensor;
 pub mod reader;
 pub mod table;

@@ -1,5 +1,6 @@
 //! `mammo-pipe bench`
 
+mod loader;
 mod roi;
 
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use crate::error::Fault;
 
-/// Hold a part of the pipeline to a reference.
+/// Hold a part of the pipeline to a reference, or measure its speed.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     #[command(subcommand)]
@@ -17,6 +18,7 @@ pub struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 enum Part {
+    Loader(loader::LoaderArgs),
     Roi(roi::RoiArgs),
 }
 
@@ -27,6 +29,7 @@ impl BenchArgs {
     /// That part's [`Fault`].
     pub fn run(self) -> Result<ExitCode, Fault> {
         match self.part {
+            Part::Loader(args) => args.run(),
             Part::Roi(args) => args.run(),
         }
     }

@@ -102,7 +102,7 @@ impl Plan {
 
 /// The settings that decide what the data become: all but where they lie, what a run may use,
 /// and what is trained on them.
-fn settings(config: &Config) -> Value {
+pub(crate) fn settings(config: &Config) -> Value {
     let mut tree = serde_json::to_value(config).expect("settings are strings and numbers");
     let top = tree.as_object_mut().expect("a struct becomes an object");
     top.remove("output");

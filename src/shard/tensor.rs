@@ -12,6 +12,8 @@ use arrow::ipc::{Block, MetadataVersion, root_as_footer};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
+use super::guard::guarded;
+
 /// Length of the footer, then `ARROW1`.
 const TRAILER: usize = 10;
 
@@ -30,6 +32,10 @@ impl TensorFile {
     /// # Errors
     /// A sentence that says what is wrong with it.
     pub fn open(bytes: Bytes) -> Result<Self, String> {
+        guarded(|| Self::parse(bytes))
+    }
+
+    fn parse(bytes: Bytes) -> Result<Self, String> {
         let too_short = || format!("{} bytes are no Arrow file", bytes.len());
         let trailer = bytes.len().checked_sub(TRAILER).ok_or_else(too_short)?;
         let length: [u8; TRAILER] = bytes[trailer..].try_into().expect("that many are left");
@@ -70,9 +76,9 @@ impl TensorFile {
             Some(columns) => decoder.with_projection(columns.to_vec()),
             None => decoder,
         };
-        decoder
-            .read_record_batch(&block, &self.buffer.slice_with_length(start, length))
-            .map_err(|e| e.to_string())?
-            .ok_or_else(|| format!("batch {index} holds no rows"))
+        let bytes = self.buffer.slice_with_length(start, length);
+        let batch =
+            guarded(|| decoder.read_record_batch(&block, &bytes).map_err(|e| e.to_string()))?;
+        batch.ok_or_else(|| format!("batch {index} holds no rows"))
     }
 }

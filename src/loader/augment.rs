@@ -1,0 +1,188 @@
+//! Changes an image in ways that do not change its label, while it still has 8 or 16 bits.
+//!
+//! In: pixels as the release has them, and a seed. Out: as many pixels of the same type. What
+//! is done is drawn from the seed alone ([`Drawn`]), each kind of change from a stream of its
+//! own, so that switching one off moves nothing in another.
+//!
+//! Every change of place (flips, rotation, scale, shear, shift, crop) is one map and one pass
+//! over the pixels; grey levels change in the same pass. Air is 0 and stays 0: what comes into
+//! view from beyond the image is air, a grey scale keeps it black, noise leaves it alone.
+
+mod config;
+mod noise;
+mod tone;
+mod warp;
+
+pub use config::{
+    AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, NoiseConfig, ToneConfig,
+};
+pub use noise::Noise;
+pub use tone::Tone;
+pub use warp::Affine;
+
+use crate::plane::Rect;
+use crate::random::Random;
+use tone::ToneTable;
+
+/// A grey level of 8 or 16 bits.
+pub trait Grey: Copy + Default + PartialEq + Send + Sync + 'static {
+    /// White.
+    const WHITE: u32;
+    /// As a number.
+    fn widen(self) -> u32;
+    /// The level of a number up to [`Grey::WHITE`].
+    fn narrow(level: u32) -> Self;
+    #[doc(hidden)]
+    fn tone(self, table: &ToneTable) -> Self;
+}
+
+impl Grey for u8 {
+    const WHITE: u32 = 255;
+
+    fn widen(self) -> u32 {
+        self.into()
+    }
+
+    fn narrow(level: u32) -> Self {
+        level as u8
+    }
+
+    fn tone(self, table: &ToneTable) -> Self {
+        table.eight[usize::from(self)]
+    }
+}
+
+impl Grey for u16 {
+    const WHITE: u32 = 65_535;
+
+    fn widen(self) -> u32 {
+        self.into()
+    }
+
+    fn narrow(level: u32) -> Self {
+        level as u16
+    }
+
+    fn tone(self, table: &ToneTable) -> Self {
+        table.sixteen(self)
+    }
+}
+
+/// Where an output pixel comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Place {
+    /// The source as it is or mirrored; no pixel is mixed with another.
+    Flip {
+        /// Left and right are exchanged.
+        horizontal: bool,
+        /// Top and bottom are exchanged.
+        vertical: bool,
+    },
+    /// Anything linear, interpolated between four pixels.
+    Affine(Affine),
+}
+
+/// What is done to one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// Where each pixel comes from.
+    pub place: Place,
+    /// Grey levels.
+    pub tone: Option<Tone>,
+    /// Noise.
+    pub noise: Option<Noise>,
+    /// What is blackened, in pixels of the output.
+    pub holes: Vec<Rect>,
+}
+
+/// What the streams are for.
+mod stream {
+    pub const FLIP: u64 = 1;
+    pub const AFFINE: u64 = 2;
+    pub const CROP: u64 = 3;
+    pub const TONE: u64 = 4;
+    pub const NOISE: u64 = 5;
+    pub const CUTOUT: u64 = 6;
+}
+
+impl Drawn {
+    /// Nothing.
+    pub fn nothing() -> Self {
+        let place = Place::Flip { horizontal: false, vertical: false };
+        Self { place, tone: None, noise: None, holes: Vec::new() }
+    }
+
+    /// What `seed` does to an image of `width` x `height` under `config`.
+    pub fn new(config: &AugmentConfig, seed: u64, (width, height): (usize, usize)) -> Self {
+        let stream = |name| Random::new(Random::seed_of(seed, name));
+        Self {
+            place: place(config, &stream, (width as f64, height as f64)),
+            tone: config.tone.draw(&mut stream(stream::TONE)),
+            noise: config.noise.draw(&mut stream(stream::NOISE)),
+            holes: config.cutout.draw(&mut stream(stream::CUTOUT), (width, height)),
+        }
+    }
+
+    /// Does it: `source` to `out`, both row-major with rows of `width`.
+    ///
+    /// # Panics
+    /// If they differ in length or are no whole rows.
+    pub fn apply<T: Grey>(&self, source: &[T], out: &mut [T], width: usize) {
+        assert_eq!(source.len(), out.len());
+        assert_eq!(source.len() % width, 0);
+        match &self.tone {
+            None => self.move_pixels(source, out, width, |level| level),
+            Some(tone) => {
+                let table = tone.table();
+                self.move_pixels(source, out, width, |level| level.tone(&table));
+            }
+        }
+        if let Some(noise) = &self.noise {
+            noise.add(out);
+        }
+        for hole in &self.holes {
+            let rows = out.chunks_exact_mut(width).skip(hole.top).take(hole.height);
+            rows.for_each(|row| row[hole.left..hole.right()].fill(T::default()));
+        }
+    }
+
+    fn move_pixels<T: Grey>(
+        &self,
+        source: &[T],
+        out: &mut [T],
+        width: usize,
+        level: impl Fn(T) -> T,
+    ) {
+        match self.place {
+            Place::Affine(affine) => warp::warp(&affine, source, out, width, level),
+            Place::Flip { horizontal, vertical } => {
+                let height = source.len() / width;
+                for (y, out) in out.chunks_exact_mut(width).enumerate() {
+                    let y = if vertical { height - 1 - y } else { y };
+                    let row = &source[y * width..][..width];
+                    let set = |(out, from): (&mut T, &T)| *out = level(*from);
+                    match horizontal {
+                        true => out.iter_mut().zip(row.iter().rev()).for_each(set),
+                        false => out.iter_mut().zip(row).for_each(set),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn place(config: &AugmentConfig, stream: &dyn Fn(u64) -> Random, size: (f64, f64)) -> Place {
+    let mut flip = stream(stream::FLIP);
+    let horizontal = f64::from(flip.unit()) < config.flip_horizontal;
+    let vertical = f64::from(flip.unit()) < config.flip_vertical;
+    let affine = config.affine.draw(&mut stream(stream::AFFINE));
+    let crop = config.crop.draw(&mut stream(stream::CROP));
+    if affine.is_none() && crop.is_none() {
+        return Place::Flip { horizontal, vertical };
+    }
+    let motion = affine.unwrap_or_default();
+    Place::Affine(Affine::new(&motion, (horizontal, vertical), crop.unwrap_or_default(), size))
+}
+
+#[cfg(test)]
+mod tests;

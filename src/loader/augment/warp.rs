@@ -1,0 +1,185 @@
+//! All changes of place as one linear map, and the pass that carries it out.
+//!
+//! Positions are continuous: the centre of pixel `i` is at `i + 0.5`. Levels between pixel
+//! centres are interpolated linearly, beyond the image is air.
+
+use super::Grey;
+
+/// From a position of the output to the position of the source that it shows:
+/// `x = xx * X + xy * Y + x0`, `y = yx * X + yy * Y + y0`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)]
+pub struct Affine {
+    pub xx: f64,
+    pub xy: f64,
+    pub x0: f64,
+    pub yx: f64,
+    pub yy: f64,
+    pub y0: f64,
+}
+
+/// What happens to what the image shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Motion {
+    /// Clockwise as one looks at it, about the middle.
+    pub rotate_degrees: f64,
+    /// Enlarged so much, about the middle.
+    pub scale: f64,
+    /// Vertical lines lean so much, their lower ends to the right.
+    pub shear_degrees: f64,
+    /// Moved right and down, as shares of width and height.
+    pub shift: (f64, f64),
+}
+
+impl Default for Motion {
+    fn default() -> Self {
+        Self { rotate_degrees: 0.0, scale: 1.0, shear_degrees: 0.0, shift: (0.0, 0.0) }
+    }
+}
+
+/// The part that is enlarged to the whole, in shares of width and height.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Crop {
+    /// Its width and height.
+    pub share: f64,
+    /// Its left edge.
+    pub left: f64,
+    /// Its upper edge.
+    pub top: f64,
+}
+
+impl Default for Crop {
+    fn default() -> Self {
+        Self { share: 1.0, left: 0.0, top: 0.0 }
+    }
+}
+
+impl Affine {
+    /// Cuts out `crop` and enlarges it, flips that (horizontally, vertically), and moves it by
+    /// `motion`: scale, shear, rotation, shift.
+    pub fn new(
+        motion: &Motion,
+        (horizontal, vertical): (bool, bool),
+        crop: Crop,
+        (width, height): (f64, f64),
+    ) -> Self {
+        let (sin, cos) = motion.rotate_degrees.to_radians().sin_cos();
+        let lean = motion.shear_degrees.to_radians().tan();
+        let sign = |flipped: bool| if flipped { -1.0 } else { 1.0 };
+        // Undone from the last to the first, on positions from the middle: turn back by
+        // [cos sin; -sin cos], lean back by [1 -lean; 0 1], then scale, flip and crop.
+        let across = sign(horizontal) * crop.share / motion.scale;
+        let down = sign(vertical) * crop.share / motion.scale;
+        let (xx, xy) = (across * (cos + lean * sin), across * (sin - lean * cos));
+        let (yx, yy) = (down * -sin, down * cos);
+        // The middle of the output, moved back, shows the middle of the crop.
+        let middle = (width * (0.5 + motion.shift.0), height * (0.5 + motion.shift.1));
+        let shown =
+            (width * (crop.left + crop.share / 2.0), height * (crop.top + crop.share / 2.0));
+        Self {
+            xx,
+            xy,
+            x0: shown.0 - xx * middle.0 - xy * middle.1,
+            yx,
+            yy,
+            y0: shown.1 - yx * middle.0 - yy * middle.1,
+        }
+    }
+}
+
+/// Positions have 32 bits behind the point, weights 8: the sum over four pixels of 16 bits
+/// still fits into 32.
+const POINT: u32 = 32;
+const ONE: i64 = 1 << POINT;
+
+/// Fills `out` with what `affine` shows of `source`, and `level` makes of it.
+pub(super) fn warp<T: Grey>(
+    affine: &Affine,
+    source: &[T],
+    out: &mut [T],
+    width: usize,
+    level: impl Fn(T) -> T,
+) {
+    let height = source.len() / width;
+    let fixed = |value: f64| (value * ONE as f64).round() as i64;
+    let step = (fixed(affine.xx), fixed(affine.yx));
+    for (y, row) in out.chunks_exact_mut(width).enumerate() {
+        let (x, y) = (0.5, y as f64 + 0.5);
+        // Of the upper left of the four pixels, whose centre is half a pixel in.
+        let start = (
+            fixed(affine.xx * x + affine.xy * y + affine.x0 - 0.5),
+            fixed(affine.yx * x + affine.yy * y + affine.y0 - 0.5),
+        );
+        let inside = columns(start.0, step.0, 0, (width as i64 - 1) * ONE, width);
+        let inside = both(inside, columns(start.1, step.1, 0, (height as i64 - 1) * ONE, width));
+        let near = columns(start.0, step.0, -ONE, width as i64 * ONE, width);
+        let near = both(near, columns(start.1, step.1, -ONE, height as i64 * ONE, width));
+        let inside = both(inside, near);
+        let at =
+            |column: usize| (start.0 + step.0 * column as i64, start.1 + step.1 * column as i64);
+        row[..near.0].fill(T::default());
+        row[near.1..].fill(T::default());
+        for column in (near.0..inside.0).chain(inside.1..near.1) {
+            row[column] = level(at_edge(source, (width, height), at(column)));
+        }
+        let (mut u, mut v) = at(inside.0);
+        for pixel in &mut row[inside.0..inside.1] {
+            let first = (v >> POINT) as usize * width + (u >> POINT) as usize;
+            let four = &source[first..first + width + 2];
+            let mix = mix([four[0], four[1], four[width], four[width + 1]], weight(u), weight(v));
+            *pixel = level(T::narrow(mix));
+            u += step.0;
+            v += step.1;
+        }
+    }
+}
+
+/// The columns at which `start + step * column` is at least `low` and below `high`: from the
+/// first to behind the last, or an empty range.
+fn columns(start: i64, step: i64, low: i64, high: i64, width: usize) -> (usize, usize) {
+    let width = width as i64;
+    // The first column at or above a limit, where positions ascend.
+    let reach = |limit: i64, start: i64, step: i64| {
+        (limit - start).div_euclid(step) + i64::from((limit - start).rem_euclid(step) != 0)
+    };
+    let (from, to) = match step {
+        0 if (low..high).contains(&start) => (0, width),
+        0 => (0, 0),
+        1.. => (reach(low, start, step), reach(high, start, step)),
+        // Turned round, `high` is the limit that is not reached itself.
+        _ => (reach(1 - high, -start, -step), reach(1 - low, -start, -step)),
+    };
+    let from = from.clamp(0, width);
+    (from as usize, to.clamp(from, width) as usize)
+}
+
+/// What both ranges have in common; where that is nothing, an empty range within `b`.
+fn both(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
+    let (from, to) = (a.0.max(b.0), a.1.min(b.1));
+    if from < to {
+        return (from, to);
+    }
+    let nowhere = from.clamp(b.0, b.1);
+    (nowhere, nowhere)
+}
+
+fn weight(position: i64) -> u32 {
+    (position >> (POINT - 8)) as u32 & 255
+}
+
+fn mix<T: Grey>([a, b, c, d]: [T; 4], x: u32, y: u32) -> u32 {
+    let upper = a.widen() * (256 - x) + b.widen() * x;
+    let lower = c.widen() * (256 - x) + d.widen() * x;
+    (upper * (256 - y) + lower * y + (1 << 15)) >> 16
+}
+
+/// As in the middle, with air for the pixels that are not there.
+fn at_edge<T: Grey>(source: &[T], (width, height): (usize, usize), (u, v): (i64, i64)) -> T {
+    let pixel = |x: i64, y: i64| {
+        let there = (0..width as i64).contains(&x) && (0..height as i64).contains(&y);
+        if there { source[y as usize * width + x as usize] } else { T::default() }
+    };
+    let (x, y) = (u >> POINT, v >> POINT);
+    let four = [pixel(x, y), pixel(x + 1, y), pixel(x, y + 1), pixel(x + 1, y + 1)];
+    T::narrow(mix(four, weight(u), weight(v)))
+}

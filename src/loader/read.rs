@@ -1,0 +1,135 @@
+//! The pixels of any row of a release, checked.
+//!
+//! In: a [`Table`] and the index of a row. Out: its pixels as they were written, or a fault
+//! that names shard, row and image: every read is held to the row's checksum.
+//!
+//! An image is read alone wherever the format allows it: a page of Parquet, a slice of a
+//! tensor that is not compressed. Of a compressed tensor the block of 16 images is
+//! decompressed and kept in [`Blocks`], for the rows of it that come soon after.
+//!
+//! Where the bytes of a shard come from is a [`Store`]'s business.
+
+mod blocks;
+mod parquet;
+mod tensor;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+
+use self::blocks::Blocks;
+use self::parquet::ParquetImages;
+use self::tensor::TensorImages;
+use super::order::in_blocks;
+use crate::config::ShardFormat;
+use crate::error::Fault;
+use crate::shard::image::checksum;
+use crate::shard::map::map;
+use crate::shard::table::Table;
+
+/// Where shards lie.
+pub trait Store: Send + Sync {
+    /// All bytes of the shard at `path` below the release, or as good as: they may be brought
+    /// in as they are touched. Called once a shard.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    fn open(&self, release: &Path, path: &str) -> Result<Bytes, Fault>;
+}
+
+/// A folder of this machine; shards are mapped.
+#[derive(Debug, Clone, Copy)]
+pub struct Local;
+
+impl Store for Local {
+    fn open(&self, release: &Path, path: &str) -> Result<Bytes, Fault> {
+        map(&release.join(path))
+    }
+}
+
+/// Pixels by row, from any number of threads at once.
+pub struct Images {
+    table: Arc<Table>,
+    store: Box<dyn Store>,
+    shards: Vec<Mutex<Option<Arc<Shard>>>>,
+    blocks: Blocks,
+}
+
+/// An open shard.
+enum Shard {
+    Parquet(ParquetImages),
+    Tensor(TensorImages),
+}
+
+impl Images {
+    /// The images of `table`. Keeps at most `kept` decompressed blocks of 16 images, at least
+    /// one, where the shards are such ([`in_blocks`]).
+    pub fn new(table: Arc<Table>, store: Box<dyn Store>, kept: usize) -> Self {
+        let shards = table.shards.iter().map(|_| Mutex::new(None)).collect();
+        let kept = if in_blocks(&table) { kept } else { 0 };
+        Self { table, store, shards, blocks: Blocks::new(kept) }
+    }
+
+    /// The rows.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// The pixels of row `index` of the table, row-major, little-endian where they have 16
+    /// bits. Nothing is copied where the shard holds them as they are.
+    ///
+    /// # Errors
+    /// [`Fault::Row`] if they cannot be read or are not those that were written,
+    /// [`Fault::Shard`] and [`Fault::Io`] if the shard cannot be opened.
+    pub fn pixels(&self, index: usize) -> Result<Bytes, Fault> {
+        let row = &self.table.rows[index];
+        let bad = |reason: String| {
+            Ok::<_, Fault>(Fault::Row {
+                path: self.table.path(row.shard)?,
+                row: row.row,
+                image_id: row.record.image_id.to_string(),
+                reason,
+            })
+        };
+        let shard = self.shard(row.shard)?;
+        let pixels = match shard.as_ref() {
+            Shard::Parquet(shard) => shard.pixels(row.row),
+            Shard::Tensor(shard) => {
+                shard.pixels(row.row, |block, read| self.blocks.get((row.shard, block), read))
+            }
+        };
+        let pixels = pixels.or_else(|reason| Err(bad(reason)?))?;
+        let needed = self.table.image_bytes();
+        if pixels.len() != needed {
+            let reason = format!("has {} bytes of pixels, needs {needed}", pixels.len());
+            return Err(bad(reason)?);
+        }
+        if checksum(&pixels) != row.checksum {
+            let reason = "the pixels do not match their checksum; mammo-pipe verify lists all \
+                          that is damaged, preprocess makes a shard anew that was deleted";
+            return Err(bad(reason.into())?);
+        }
+        Ok(pixels)
+    }
+
+    fn shard(&self, index: usize) -> Result<Arc<Shard>, Fault> {
+        let mut place = self.shards[index].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(shard) = place.as_ref() {
+            return Ok(Arc::clone(shard));
+        }
+        let path = self.table.path(index)?;
+        let name = self.table.shards[index].file.as_deref().unwrap_or_default();
+        let bytes = self.store.open(&self.table.release, name)?;
+        let opened = match self.table.shape.format {
+            ShardFormat::Parquet => ParquetImages::open(bytes).map(Shard::Parquet),
+            ShardFormat::Tensor => {
+                let compressed = in_blocks(&self.table);
+                TensorImages::open(bytes, self.table.image_bytes(), compressed).map(Shard::Tensor)
+            }
+        };
+        let shard = Arc::new(opened.map_err(|reason| Fault::Shard { path, reason })?);
+        *place = Some(Arc::clone(&shard));
+        Ok(shard)
+    }
+}
