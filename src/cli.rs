@@ -9,8 +9,10 @@ mod preprocess;
 mod report;
 pub mod progress;
 mod render;
+mod runs;
 mod signals;
 mod synth;
+mod train;
 mod verify;
 
 use std::process::ExitCode;
@@ -44,6 +46,10 @@ pub enum Command {
     #[allow(missing_docs)]
     Verify(verify::VerifyArgs),
     #[allow(missing_docs)]
+    Train(train::TrainArgs),
+    #[allow(missing_docs)]
+    Runs(runs::RunsArgs),
+    #[allow(missing_docs)]
     Report(report::ReportArgs),
     #[allow(missing_docs)]
     Bench(bench::BenchArgs),
@@ -63,6 +69,8 @@ impl Cli {
             Command::Preprocess(args) => args.run(),
             Command::Render(args) => args.run(),
             Command::Verify(args) => args.run(),
+            Command::Train(args) => args.run(),
+            Command::Runs(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Bench(args) => args.run(),
         }

@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 
 use crate::error::Fault;
 
-/// Starts this program with its own arguments but `--detach`, its output in `log`.
+/// Starts this program with its own arguments but `--detach`, and `further` ones, its output in
+/// `log`.
 /// Returns the process id.
 ///
 /// # Errors
 /// [`Fault::Io`].
-pub fn detach(log: &Path) -> Result<u32, Fault> {
+pub fn detach(log: &Path, further: &[&str]) -> Result<u32, Fault> {
     let program = std::env::current_exe().map_err(Fault::io(PathBuf::from("this program")))?;
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
@@ -21,6 +22,7 @@ pub fn detach(log: &Path) -> Result<u32, Fault> {
     let mut command = Command::new(&program);
     command
         .args(std::env::args_os().skip(1).filter(|a| a != "--detach"))
+        .args(further)
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors);

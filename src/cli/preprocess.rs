@@ -155,7 +155,7 @@ impl PreprocessArgs {
 
     fn in_background(&self, config: &Config) -> Result<ExitCode, Fault> {
         let log = config.output.join("run.log");
-        let process = detach(&log)?;
+        let process = detach(&log, &[])?;
         print(&format!(
             "running in the background as process {process}\n  \
              follow it   tail -f {log}\n  \

@@ -57,6 +57,9 @@ pub enum ConfigError {
         /// How.
         reason: &'static str,
     },
+    /// An augmentation that means nothing.
+    #[error("train.{0}")]
+    Augment(#[from] crate::loader::AugmentError),
     /// A value that cannot run.
     #[error("{key} is {found}, needs {needed}")]
     Value {

@@ -4,6 +4,9 @@ mod check;
 
 use serde::{Deserialize, Serialize};
 
+use crate::loader::{AugmentConfig, Sampling};
+use crate::model::{Precision, Variant};
+
 /// The `train` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +17,10 @@ pub struct TrainConfig {
     pub auxiliary: AuxiliaryConfig,
     /// What is made small.
     pub loss: LossConfig,
+    /// How often images with cancer come.
+    pub sampling: Sampling,
+    /// What is done to images before they are trained on; nothing if `None`.
+    pub augment: Option<AugmentConfig>,
     /// How a gradient becomes a step.
     pub optimizer: OptimizerConfig,
     /// The learning rate over time.
@@ -53,33 +60,6 @@ pub struct ModelConfig {
     pub dropout: Option<f64>,
     /// Share of the last block's branches dropped; fewer before it.
     pub drop_path: f64,
-}
-
-/// An EfficientNet by its letter and number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum Variant {
-    B0,
-    B1,
-    B2,
-    B3,
-    B4,
-    B5,
-    B6,
-    B7,
-}
-
-impl Variant {
-    /// Dropout before the classifier, as Tan and Le (2019) publish it with each variant.
-    pub fn dropout(self) -> f64 {
-        match self {
-            Self::B0 | Self::B1 => 0.2,
-            Self::B2 | Self::B3 => 0.3,
-            Self::B4 | Self::B5 => 0.4,
-            Self::B6 | Self::B7 => 0.5,
-        }
-    }
 }
 
 /// The `train.auxiliary` section.
@@ -260,15 +240,6 @@ pub enum ScheduleKind {
     Constant,
 }
 
-/// Numbers that activations are kept in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum Precision {
-    F32,
-    Bf16,
-}
-
 /// The `train.early_stopping` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -318,6 +289,8 @@ impl Default for TrainConfig {
                 positive_weight: 1.0,
                 regression: RegressionLoss::Huber,
             },
+            sampling: Sampling { positives_per_batch: 1, oversample: 1.0 },
+            augment: Some(AugmentConfig::default()),
             optimizer: OptimizerConfig {
                 kind: OptimizerKind::Adamw,
                 learning_rate: 3e-4,

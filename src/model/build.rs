@@ -1,5 +1,8 @@
 //! A network for a device, by what it should be able to do.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::backbone::{EfficientNet, Settings};
 use super::kernels::cpu::Cpu;
 use super::plan::Plan;
@@ -13,6 +16,29 @@ pub enum Device {
     Cpu,
     /// The GPU of this number.
     Cuda(usize),
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => formatter.write_str("cpu"),
+            Self::Cuda(number) => write!(formatter, "cuda:{number}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    /// `cpu`, `cuda:1`, or `cuda` for the first.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = match text {
+            "cpu" => return Ok(Self::Cpu),
+            "cuda" => Some(0),
+            other => other.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
+        };
+        number.map(Self::Cuda).ok_or_else(|| "needs cpu, cuda, cuda:0, cuda:1, ...".to_owned())
+    }
 }
 
 /// Numbers of the activations; weights, statistics and gradients of weights are f32 always.

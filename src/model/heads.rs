@@ -77,14 +77,15 @@ pub struct Heads {
     buffers: Buffers,
 }
 
-/// As the backbone's of the same names; the averages take their place while exchanged.
+/// As the backbone's of the same names. The average is there from the first step that keeps
+/// one, and begins as the parameters are then.
 #[derive(Debug, Clone)]
 struct Buffers {
     parameters: Vec<f32>,
     gradient: Vec<f32>,
     first: Vec<f32>,
     second: Vec<f32>,
-    average: Vec<f32>,
+    average: Option<Vec<f32>>,
 }
 
 /// Logits of a batch, with the graph that leads to them.
@@ -112,7 +113,7 @@ impl Heads {
         }
         let zeros = || vec![0.0; length];
         let buffers = Buffers {
-            average: parameters.clone(),
+            average: None,
             gradient: zeros(),
             first: zeros(),
             second: zeros(),
@@ -233,6 +234,11 @@ impl Heads {
     /// One optimizer step over all parameters, as the backbone's; clears the gradient.
     pub fn update(&mut self, update: &Update) {
         let Buffers { parameters, gradient, first, second, average } = &mut self.buffers;
+        if update.average_decay.is_some() && average.is_none() {
+            *average = Some(parameters.clone());
+        }
+        let mut none = Vec::new();
+        let average = average.as_mut().unwrap_or(&mut none);
         for entry in &self.entries {
             let at = entry.range.clone();
             super::update::step(
@@ -242,7 +248,7 @@ impl Heads {
                 &gradient[at.clone()],
                 &mut first[at.clone()],
                 &mut second[at.clone()],
-                &mut average[at],
+                average.get_mut(at).unwrap_or_default(),
             );
         }
         gradient.fill(0.0);
@@ -250,7 +256,9 @@ impl Heads {
 
     /// Exchanges the parameters with their moving average, and back.
     pub fn exchange_average(&mut self) {
-        std::mem::swap(&mut self.buffers.parameters, &mut self.buffers.average);
+        if let Some(average) = &mut self.buffers.average {
+            std::mem::swap(&mut self.buffers.parameters, average);
+        }
     }
 
     /// A buffer; empty for the statistics, which heads do not have.
@@ -260,7 +268,9 @@ impl Heads {
             Buffer::Gradient => &self.buffers.gradient,
             Buffer::FirstMoment => &self.buffers.first,
             Buffer::SecondMoment => &self.buffers.second,
-            Buffer::AveragedParameters => &self.buffers.average,
+            Buffer::AveragedParameters => {
+                self.buffers.average.as_ref().unwrap_or(&self.buffers.parameters)
+            }
             Buffer::Statistics | Buffer::AveragedStatistics => &[],
         }
     }
@@ -279,7 +289,7 @@ impl Heads {
             Buffer::Gradient => self.buffers.gradient.copy_from_slice(values),
             Buffer::FirstMoment => self.buffers.first.copy_from_slice(values),
             Buffer::SecondMoment => self.buffers.second.copy_from_slice(values),
-            Buffer::AveragedParameters => self.buffers.average.copy_from_slice(values),
+            Buffer::AveragedParameters => self.buffers.average = Some(values.to_vec()),
             Buffer::Statistics | Buffer::AveragedStatistics => {}
         }
         Ok(())

@@ -11,23 +11,23 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub enum Variant {
-    #[serde(rename = "efficientnet_b0")]
+    #[serde(rename = "efficientnet_b0", alias = "b0")]
     B0,
-    #[serde(rename = "efficientnet_b1")]
+    #[serde(rename = "efficientnet_b1", alias = "b1")]
     B1,
-    #[serde(rename = "efficientnet_b2")]
+    #[serde(rename = "efficientnet_b2", alias = "b2")]
     B2,
-    #[serde(rename = "efficientnet_b3")]
+    #[serde(rename = "efficientnet_b3", alias = "b3")]
     B3,
     /// The default.
     #[default]
-    #[serde(rename = "efficientnet_b4")]
+    #[serde(rename = "efficientnet_b4", alias = "b4")]
     B4,
-    #[serde(rename = "efficientnet_b5")]
+    #[serde(rename = "efficientnet_b5", alias = "b5")]
     B5,
-    #[serde(rename = "efficientnet_b6")]
+    #[serde(rename = "efficientnet_b6", alias = "b6")]
     B6,
-    #[serde(rename = "efficientnet_b7")]
+    #[serde(rename = "efficientnet_b7", alias = "b7")]
     B7,
 }
 

@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
+use super::setup::Setup;
 use super::tensors::{self, Named, Tensors};
 use super::validate::Scores;
 use crate::config::TrainConfig;
 use crate::error::Fault;
+use crate::loader::Prior;
 use crate::model::heads::HeadsSpec;
 use crate::model::network::Network;
-use crate::model::{Buffer, Entry, Normalisation};
+use crate::model::{Buffer, Device, Entry, Normalisation, Precision};
 
 /// Version of the file's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -45,10 +47,9 @@ pub struct Facts {
     pub preprocessing: Value,
     /// The fold that was held out; `None` if all were trained on.
     pub fold: Option<u16>,
-    /// Share of images with cancer among those trained on.
-    pub natural_prevalence: f64,
-    /// The same as the sampler dealt them, which is what the logits are of.
-    pub sampled_prevalence: f64,
+    /// Shares of images with cancer, in the rows and as the sampler dealt them, which the
+    /// logits are of; `None` if it dealt each row once.
+    pub prior: Option<Prior>,
     /// Epochs done.
     pub epoch: usize,
     /// Optimizer steps done.
@@ -107,6 +108,22 @@ impl Checkpoint {
             return Err(TrainError::Checkpoint { path: path.into(), reason }.into());
         }
         Ok(Self { facts, tensors, path: path.into() })
+    }
+
+    /// The network, on a device.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`]; [`Fault::Model`] if the device is missing.
+    pub fn network(&self, device: Device) -> Result<Network, Fault> {
+        let mut train = self.facts.train.clone();
+        if device == Device::Cpu {
+            // What was trained in bf16 on a GPU has weights in f32 all the same.
+            train.precision = Precision::F32;
+        }
+        let setup = Setup { train, device, loader_threads: 0 };
+        let mut network = setup.network(self.facts.heads.clone())?;
+        self.load(&mut network)?;
+        Ok(network)
     }
 
     /// Gives the weights to a network of the shape that the facts describe.

@@ -42,12 +42,12 @@ pub enum TrainError {
         needed: String,
     },
     /// No such fold.
-    #[error("the release has no fold {found}, its folds are 0 to {last}")]
+    #[error("the release has no fold {found}, its folds are {folds:?}")]
     NoFold {
         /// What was asked for.
         found: u16,
-        /// The last there is.
-        last: u16,
+        /// Those there are.
+        folds: Vec<u16>,
     },
     /// Nothing to train on.
     #[error(
@@ -61,7 +61,7 @@ pub enum TrainError {
     },
     /// The loss is no number.
     #[error(
-        "the loss of step {step} is {loss}: lower train.optimizer.learning_rate, or set \
+        "the loss of step {step} is {loss}, its gradient {gradient} long: lower train.optimizer.learning_rate, or set \
          train.optimizer.clip; the state of the last save is kept"
     )]
     NotFinite {
@@ -69,5 +69,7 @@ pub enum TrainError {
         step: u64,
         /// What was found.
         loss: f64,
+        /// Length of the gradient.
+        gradient: f64,
     },
 }

@@ -34,6 +34,9 @@ impl TrainConfig {
                 needed: "columns that are no targets: what is told cannot be learnt",
             });
         }
+        if let Some(augment) = &self.augment {
+            augment.check()?;
+        }
         let Some((key, found, needed)) = self.out_of_range() else { return Ok(()) };
         Err(ConfigError::Value { key, found, needed })
     }
@@ -141,6 +144,18 @@ impl TrainConfig {
                 "train.schedule.step_factor",
                 schedule.step_factor,
                 "above 0, up to 1",
+            ),
+            (
+                self.sampling.positives_per_batch < self.batch,
+                "train.sampling.positives_per_batch",
+                count(self.sampling.positives_per_batch),
+                "less than train.batch",
+            ),
+            (
+                (1.0..=1000.0).contains(&self.sampling.oversample),
+                "train.sampling.oversample",
+                self.sampling.oversample,
+                "1 to 1000",
             ),
             (self.epochs > 0, "train.epochs", 0.0, "1 or more"),
             // Batch norm needs two values to have a variance.

@@ -1,0 +1,64 @@
+//! Settings and step to the [`Update`] of all parameters.
+
+use crate::config::TrainConfig;
+use crate::config::train::OptimizerKind;
+use crate::model::{Rule, Update};
+
+/// The update of optimizer step `step`, whose gradient, a sum over the accumulated batches, is
+/// `norm` long.
+pub fn update(config: &TrainConfig, learning_rate: f64, norm: f64, step: u64) -> Update {
+    let optimizer = &config.optimizer;
+    let mean = 1.0 / config.accumulate as f64;
+    // As torch.nn.utils.clip_grad_norm_ has it, the millionth included.
+    let clip = optimizer.clip.map_or(1.0, |most| (most / (norm * mean + 1e-6)).min(1.0));
+    Update {
+        rule: match optimizer.kind {
+            OptimizerKind::Adamw => Rule::AdamW {
+                beta1: optimizer.betas[0],
+                beta2: optimizer.betas[1],
+                epsilon: optimizer.epsilon,
+            },
+            OptimizerKind::Sgd => {
+                Rule::Sgd { momentum: optimizer.momentum, nesterov: optimizer.nesterov }
+            }
+        },
+        learning_rate,
+        weight_decay: optimizer.weight_decay,
+        gradient_scale: mean * clip,
+        step,
+        average_decay: config.average.map(|decay| average_decay(decay, step)),
+    }
+}
+
+/// An average over thousands of steps would remember the random weights for as long, so it
+/// spans a tenth of the steps so far at first (TensorFlow's `ExponentialMovingAverage`).
+fn average_decay(highest: f64, step: u64) -> f64 {
+    let step = step as f64;
+    highest.min((1.0 + step) / (10.0 + step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_gradient_is_shortened_and_a_short_one_is_left_alone() {
+        let mut config = TrainConfig::default();
+        (config.optimizer.clip, config.accumulate) = (Some(2.0), 4);
+        // 4 batches of mean length 4: twice too long.
+        let scale = |norm| update(&config, 0.1, norm, 0).gradient_scale;
+        assert!((scale(16.0) - 0.25 / 2.0).abs() < 1e-6);
+        assert_eq!(scale(8.0 - 1e-3), 0.25);
+    }
+
+    #[test]
+    fn the_average_spans_few_steps_at_first_and_many_later() {
+        let mut config = TrainConfig::default();
+        config.average = Some(0.999);
+        let decay = |step| update(&config, 0.1, 1.0, step).average_decay.unwrap();
+        assert_eq!([0, 90].map(decay), [0.1, 0.91]);
+        assert_eq!(decay(1_000_000), 0.999);
+        config.average = None;
+        assert_eq!(update(&config, 0.1, 1.0, 0).average_decay, None);
+    }
+}

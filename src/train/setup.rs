@@ -1,0 +1,136 @@
+//! From settings to what the loop works with: network, heads, loaders.
+
+use std::sync::Arc;
+
+use super::checkpoint::{self, Facts};
+use crate::config::TrainConfig;
+use crate::error::Fault;
+use crate::flow::Stop;
+use crate::loader::{Loader, LoaderConfig, Prior, Remainder};
+use crate::model::columns::Coded;
+use crate::model::heads::{Heads, HeadsSpec};
+use crate::model::network::Network;
+use crate::model::{Device, Keep, Normalisation, Options, build};
+use crate::random::Random;
+use crate::record::ImageRecord;
+use crate::shard::table::Table;
+
+/// What a run is to do and what it may use.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The `train` section.
+    pub train: TrainConfig,
+    /// Where the network computes.
+    pub device: Device,
+    /// Threads that read and augment; 0 for one a core.
+    pub loader_threads: usize,
+}
+
+/// What is drawn from the seed, each from a stream of its own.
+mod stream {
+    pub const BACKBONE: u64 = 1;
+    pub const HEADS: u64 = 2;
+    pub const ORDER: u64 = 3;
+}
+
+impl Setup {
+    /// The heads that the settings ask for, in the light of the rows trained on.
+    pub fn heads<'a>(&self, rows: impl Iterator<Item = &'a ImageRecord> + Clone) -> HeadsSpec {
+        let (model, auxiliary) = (&self.train.model, &self.train.auxiliary);
+        let learn = |columns: &[_]| -> Vec<Coded> {
+            columns.iter().map(|column| Coded::learn(*column, rows.clone())).collect()
+        };
+        let targets = if auxiliary.weight > 0.0 { auxiliary.targets.as_slice() } else { &[] };
+        HeadsSpec {
+            features: model.variant.features(),
+            dropout: model.dropout.unwrap_or_else(|| model.variant.dropout()),
+            // A column of a single class, as the only site there is, has nothing to tell.
+            targets: learn(targets).into_iter().filter(|target| target.outputs() > 0).collect(),
+            inputs: learn(&auxiliary.inputs),
+            embedding: auxiliary.embedding,
+        }
+    }
+
+    /// A network with random weights.
+    ///
+    /// # Errors
+    /// [`Fault::Model`] if the device is missing or cannot compute so.
+    pub fn network(&self, heads: HeadsSpec) -> Result<Network, Fault> {
+        let seed = |stream| Random::seed_of(self.train.seed, stream);
+        let model = &self.train.model;
+        let options = Options {
+            device: self.device,
+            precision: self.train.precision,
+            normalisation: None,
+            drop_path: model.drop_path,
+            keep: if self.train.recompute { Keep::StageInputs } else { Keep::Everything },
+        };
+        let backbone = build(model.variant, model.channels, &options, seed(stream::BACKBONE))?;
+        Ok(Network { backbone, heads: Heads::new(heads, seed(stream::HEADS)) })
+    }
+
+    /// Batches to train on.
+    ///
+    /// # Errors
+    /// [`Fault::Loader`].
+    pub fn loader(&self, table: &Arc<Table>, rows: &[usize]) -> Result<Loader, Fault> {
+        let config = LoaderConfig {
+            batch: self.train.batch,
+            seed: Random::seed_of(self.train.seed, stream::ORDER),
+            remainder: Remainder::Drop,
+            sampling: self.train.sampling,
+            augment: self.train.augment.clone(),
+            threads: self.loader_threads,
+            ..LoaderConfig::default()
+        };
+        // Not the run's stop: a step that has begun gets all its batches.
+        Loader::new(table, rows, &self.with_memory(table, config), &Stop::default())
+    }
+
+    /// Batches to judge on.
+    ///
+    /// # Errors
+    /// [`Fault::Loader`].
+    pub fn held_out_loader(&self, table: &Arc<Table>, rows: &[usize]) -> Result<Loader, Fault> {
+        let config = LoaderConfig {
+            threads: self.loader_threads,
+            ..LoaderConfig::sequential(self.train.batch)
+        };
+        Loader::new(table, rows, &self.with_memory(table, config), &Stop::default())
+    }
+
+    /// Four batches and what reading takes, at least.
+    fn with_memory(&self, table: &Table, config: LoaderConfig) -> LoaderConfig {
+        let images = 4 * config.batch + 256;
+        let memory_mb = config.memory_mb.max((images * table.image_bytes()).div_ceil(1 << 20));
+        LoaderConfig { memory_mb, ..config }
+    }
+
+    /// What a checkpoint says of weights trained so.
+    pub fn facts(
+        &self,
+        table: &Table,
+        heads: &HeadsSpec,
+        fold: Option<u16>,
+        prior: Option<Prior>,
+    ) -> Facts {
+        Facts {
+            format_version: checkpoint::FORMAT_VERSION,
+            tool: env!("CARGO_PKG_VERSION").into(),
+            train: self.train.clone(),
+            heads: heads.clone(),
+            normalisation: Normalisation::of_pretrained(self.train.model.channels),
+            height: table.shape.height,
+            width: table.shape.width,
+            bits: table.shape.bits,
+            release_plan_sha256: table.plan_sha256.clone(),
+            preprocessing: table.plan.settings.clone(),
+            fold,
+            prior,
+            epoch: 0,
+            step: 0,
+            averaged: self.train.average.is_some(),
+            validation: None,
+        }
+    }
+}
