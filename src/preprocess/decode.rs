@@ -129,11 +129,16 @@ impl fmt::Debug for Decoder {
 impl Clone for Decoder {
     /// A decoder of its own, with no memory yet.
     fn clone(&self) -> Self {
-        Self::default()
+        Self { jpeg2000: self.jpeg2000.fresh() }
     }
 }
 
 impl Decoder {
+    /// One that may use all cores for one image. Results are the same.
+    pub fn parallel() -> Self {
+        Self { jpeg2000: jpeg2000::Decoder::parallel() }
+    }
+
     /// Decodes what `want` asks for. With `reduce` wavelet levels left out the whole has Rows
     /// and Columns divided by `2^reduce`, rounded up, and its samples sit on every
     /// `2^reduce`-th pixel from the first.

@@ -288,9 +288,10 @@ impl Decode {
         Self { config, extent: RoiExtent::Breast, decoder }
     }
 
-    /// Of the whole frame, for those who want to see it.
+    /// Of the whole frame and on all cores, for those who want to see one.
     pub fn whole(config: &Arc<Config>) -> Self {
-        Self { extent: RoiExtent::Whole, ..Self::new(config) }
+        let (extent, decoder) = (RoiExtent::Whole, Decoder::parallel());
+        Self { extent, decoder, ..Self::new(config) }
     }
 }
 

@@ -6,4 +6,5 @@ mod display;
 mod peer;
 mod prefix;
 mod region;
+mod rewritten;
 mod streams;

@@ -1,4 +1,4 @@
-//! A region is the same as if it were cut from the whole.
+//! A region is the same as if it were cut from the whole, and as if all cores had decoded it.
 
 use mammo_pipe::dataset::synth::encode::jpeg2000::encode;
 use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Error, Rect, Request};
@@ -7,7 +7,7 @@ use crate::streams::{Case, Random, case};
 
 #[test]
 fn a_region_is_cut_from_the_whole() {
-    let mut decoder = Decoder::new();
+    let (mut decoder, mut parallel) = (Decoder::new(), Decoder::parallel());
     let mut compared = 0;
     for seed in 10_000..10_400 {
         let Case { width, height, samples, options } = case(seed);
@@ -30,6 +30,11 @@ fn a_region_is_cut_from_the_whole() {
                 Err(Error::EmptyRegion) => continue,
                 other => other.unwrap_or_else(|e| panic!("seed {seed} {rect:?}: {e}")),
             };
+            assert_eq!(
+                parallel.decode(&bytes, &request).as_ref(),
+                Ok(&part),
+                "seed {seed} {rect:?}"
+            );
             let (x, y) = part.origin;
             for component in 0..u32::from(part.components) {
                 for row in 0..part.height {

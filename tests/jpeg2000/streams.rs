@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-const ORDERS: [Progression; 5] =
+pub const ORDERS: [Progression; 5] =
     [Progression::Lrcp, Progression::Rlcp, Progression::Rpcl, Progression::Pcrl, Progression::Cprl];
 
 /// An image and how it is to be coded.

@@ -300,8 +300,7 @@ impl MainHeader {
 struct OpenTile {
     defaults: Defaults,
     parts: Vec<Range<usize>>,
-    packed: BTreeMap<u8, Vec<u8>>,
-    packed_main: Vec<u8>,
+    packed: Option<Vec<u8>>,
     packet_lengths: Vec<u32>,
 }
 
@@ -313,7 +312,6 @@ pub fn read(contents: Contents) -> Result<Codestream, Error> {
     let mut packed =
         (!packed.is_empty()).then(|| packed.into_values().flatten().collect::<Vec<u8>>());
     let mut packed = packed.as_mut().map(|packed| Reader::new(packed));
-    let has_packed = packed.is_some();
     let mut open: BTreeMap<u32, OpenTile> = BTreeMap::new();
     loop {
         match tile_part(&mut r, contents, &size, &mut open, packed.as_mut()) {
@@ -327,13 +325,8 @@ pub fn read(contents: Contents) -> Result<Codestream, Error> {
     let mut tiles = BTreeMap::new();
     for (index, tile) in open.into_iter().filter(|(_, tile)| !tile.parts.is_empty()) {
         let coding = main.resolve(&tile.defaults, &size.components)?;
-        let packed_headers = match (has_packed, tile.packed.is_empty()) {
-            (true, _) => Some(tile.packed_main),
-            (false, false) => Some(tile.packed.into_values().flatten().collect()),
-            (false, true) => None,
-        };
-        let (parts, packet_lengths) = (tile.parts, tile.packet_lengths);
-        tiles.insert(index, Tile { coding, parts, packed_headers, packet_lengths });
+        let OpenTile { parts, packed, packet_lengths, .. } = tile;
+        tiles.insert(index, Tile { coding, parts, packed_headers: packed, packet_lengths });
     }
     let main = main.resolve(&Defaults::default(), &size.components)?;
     Ok(Codestream { size, main, tiles })
@@ -361,6 +354,8 @@ fn tile_part(
         return Err(Error::Malformed("a tile-part of a tile that the image has not"));
     }
     let tile = open.entry(index).or_default();
+    // Zppt counts in this header, or on from the tile's last one: by either the order is the same.
+    let mut in_header = BTreeMap::new();
     loop {
         let code = r.u16()?;
         if code == SOD {
@@ -369,7 +364,7 @@ fn tile_part(
         let mut segment = r.body(code)?;
         match code {
             0xFF61 => {
-                tile.packed.insert(segment.u8()?, segment.rest().to_vec());
+                in_header.insert(segment.u8()?, segment.rest().to_vec());
             }
             0xFF58 => packet_lengths(segment, &mut tile.packet_lengths)?,
             _ => tile.defaults.read(code, segment, size.components.len())?,
@@ -377,7 +372,10 @@ fn tile_part(
     }
     if let Some(packed) = packed {
         let length = packed.u32()?;
-        tile.packed_main.extend_from_slice(packed.bytes(length as usize)?);
+        let headers = packed.bytes(length as usize)?;
+        tile.packed.get_or_insert_default().extend_from_slice(headers);
+    } else if !in_header.is_empty() {
+        tile.packed.get_or_insert_default().extend(in_header.into_values().flatten());
     }
     let end = match length {
         // The last tile-part may leave its length open: it runs to EOC.

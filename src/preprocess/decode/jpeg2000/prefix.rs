@@ -50,7 +50,14 @@ pub fn prefix(bytes: &[u8], length: usize, reduce: u8) -> Result<Prefix, Error> 
         let body = tile.body(contents, &mut joined);
         let mut components = stream.lay_out(tile, area, &body)?;
         match packets.read(body, &tile.coding, &area, reduce, &mut components) {
-            Ok(()) => needs = needs.max(contents.start + tile.offset(packets.reach)),
+            Ok(()) => {
+                let mut end = tile.offset(packets.reach);
+                // Headers of packets without a body may be the last thing that is needed.
+                if let (Some(_), Some(last)) = (&tile.packed_headers, tile.parts.last()) {
+                    end = end.max(last.start);
+                }
+                needs = needs.max(contents.start + end);
+            }
             Err(Error::Truncated(_)) if is_cut => {
                 let mut components = stream.lay_out(tile, area, &body)?;
                 let count = packet::needed(&tile.coding, &area, reduce, &mut components)?;

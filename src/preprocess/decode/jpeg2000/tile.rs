@@ -11,6 +11,7 @@ use super::coding::Style;
 use super::error::Error;
 use super::geometry::{Band, Block, Orientation, TileComponent};
 use super::packet::Piece;
+use super::parallel;
 use super::tier1::{BlockDecoder, MAX_PLANES, Shape};
 use super::wavelet::{Kernel, Lifting, Work};
 
@@ -21,6 +22,8 @@ pub struct Source<'a> {
     pub style: Style,
     /// Low bit-planes to leave out of HL, LH and HH, by level, finest first; none beyond its end.
     pub skip: &'a [[u8; 3]],
+    /// Whether to decode on all cores.
+    pub parallel: bool,
 }
 
 /// Buffers for one kind of sample, kept between tiles and images.
@@ -44,10 +47,11 @@ impl<K: Kernel> Default for Buffers<K> {
     }
 }
 
-/// One row of a band's code-blocks, decoded.
-struct Strip<S> {
-    samples: Vec<S>,
-    rows: Range<u32>,
+/// One or all rows of a band's code-blocks, decoded.
+pub struct Strip<S> {
+    pub samples: Vec<S>,
+    /// The band's rows in it.
+    pub rows: Range<u32>,
 }
 
 impl<S> Default for Strip<S> {
@@ -64,7 +68,7 @@ struct Window {
 
 /// Decodes the samples of `wanted`, in the coordinates of the component with `reduce` levels
 /// discarded, and gives them to `emit` row by row, with the row's `y`.
-pub fn decode<K: Kernel>(
+pub fn decode<K: Kernel<Sample: Send>>(
     component: &TileComponent,
     source: &Source,
     reduce: u8,
@@ -122,6 +126,9 @@ pub fn decode<K: Kernel>(
             [Orientation::Hl, Orientation::Lh, Orientation::Hh].map(|o| half(&outer, o));
         for strip in strips.iter_mut() {
             strip.rows = 0..0;
+        }
+        if source.parallel {
+            parallel::fill::<K>(strips, bands, &component.blocks, &parts, skip, source)?;
         }
         let (left, odd) = ((inner.x0 - outer.x0) as usize, outer.x0 & 1 == 1);
         next.clear();
@@ -201,7 +208,7 @@ fn half(area: &Area, orientation: Orientation) -> Area {
 
 /// Decodes block rows `rows` of a band into `strip`, as far as they lie in `area`.
 #[allow(clippy::too_many_arguments)]
-fn fill<K: Kernel>(
+pub fn fill<K: Kernel>(
     strip: &mut Strip<K::Sample>,
     band: &Band,
     blocks: &[Block],
