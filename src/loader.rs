@@ -355,7 +355,7 @@ impl Inner {
         let pixels = self.images.pixels(row)?;
         match drawn {
             None => out.copy_from_slice(&pixels),
-            Some(drawn) => drawn.apply(&pixels, out, self.images.table().shape.width),
+            Some(drawn) => self.apply(row, &drawn, &pixels, out),
         }
         Ok(())
     }
@@ -371,10 +371,15 @@ impl Inner {
                 let mut scratch = scratch.unwrap_or_else(|poisoned| poisoned.into_inner());
                 scratch.clear();
                 scratch.extend(levels);
-                drawn.apply(&scratch, out, self.images.table().shape.width);
+                self.apply(row, &drawn, &scratch, out);
             }
         }
         Ok(())
+    }
+
+    fn apply<T: Grey>(&self, row: usize, drawn: &Drawn, source: &[T], out: &mut [T]) {
+        let table = self.images.table();
+        drawn.apply(source, out, table.shape.width, table.rows[row].geometry.content);
     }
 }
 

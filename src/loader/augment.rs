@@ -123,18 +123,21 @@ impl Drawn {
         }
     }
 
-    /// Does it: `source` to `out`, both row-major with rows of `width`.
+    /// Does it: `source` to `out`, both row-major with rows of `width`. Outside of `content`
+    /// the source is all 0, which saves looking there; see
+    /// [`Geometry::content`](crate::preprocess::resize::Geometry::content).
     ///
     /// # Panics
-    /// If they differ in length or are no whole rows.
-    pub fn apply<T: Grey>(&self, source: &[T], out: &mut [T], width: usize) {
+    /// If they differ in length, are no whole rows, or do not hold `content`.
+    pub fn apply<T: Grey>(&self, source: &[T], out: &mut [T], width: usize, content: Rect) {
         assert_eq!(source.len(), out.len());
         assert_eq!(source.len() % width, 0);
+        assert!(content.right() <= width && content.bottom() * width <= source.len());
         match &self.tone {
-            None => self.move_pixels(source, out, width, |level| level),
+            None => self.move_pixels(source, out, width, content, |level| level),
             Some(tone) => {
                 let table = tone.table();
-                self.move_pixels(source, out, width, |level| level.tone(&table));
+                self.move_pixels(source, out, width, content, |level| level.tone(&table));
             }
         }
         if let Some(noise) = &self.noise {
@@ -151,10 +154,11 @@ impl Drawn {
         source: &[T],
         out: &mut [T],
         width: usize,
+        content: Rect,
         level: impl Fn(T) -> T,
     ) {
         match self.place {
-            Place::Affine(affine) => warp::warp(&affine, source, out, width, level),
+            Place::Affine(affine) => warp::warp(&affine, (source, content), out, width, level),
             Place::Flip { horizontal, vertical } => {
                 let height = source.len() / width;
                 for (y, out) in out.chunks_exact_mut(width).enumerate() {

@@ -3,10 +3,14 @@ use proptest::prelude::*;
 use super::warp::{Crop, Motion};
 use super::*;
 
-fn moved<T: Grey>(source: &[T], width: usize, place: Place) -> Vec<T> {
+fn applied<T: Grey>(drawn: &Drawn, source: &[T], width: usize) -> Vec<T> {
     let mut out = vec![T::narrow(7); source.len()];
-    Drawn { place, ..Drawn::nothing() }.apply(source, &mut out, width);
+    drawn.apply(source, &mut out, width, Rect::whole(width, source.len() / width));
     out
+}
+
+fn moved<T: Grey>(source: &[T], width: usize, place: Place) -> Vec<T> {
+    applied(&Drawn { place, ..Drawn::nothing() }, source, width)
 }
 
 /// Motion and crop of an image that has `width` and `source.len() / width`.
@@ -151,6 +155,23 @@ proptest! {
 }
 
 #[test]
+fn looking_at_the_content_alone_changes_no_pixel() {
+    let (width, height) = (30, 44);
+    let content = Rect { left: 5, top: 3, width: 19, height: 40 };
+    let mut source = vec![0u16; width * height];
+    let mut random = Random::new(2);
+    for y in content.top..content.bottom() {
+        source[y * width..][content.left..content.right()].fill_with(|| random.next() as u16);
+    }
+    for seed in 0..300 {
+        let drawn = Drawn::new(&AugmentConfig::all(), seed, (width, height));
+        let mut within = vec![7; source.len()];
+        drawn.apply(&source, &mut within, width, content);
+        assert!(within == applied(&drawn, &source, width), "{drawn:?}");
+    }
+}
+
+#[test]
 fn beyond_the_image_is_air() {
     let source = vec![u16::MAX; 20 * 20];
     let motion = Motion { rotate_degrees: 45.0, ..still() };
@@ -163,9 +184,7 @@ fn beyond_the_image_is_air() {
 fn a_tone_changes_grey_levels_as_it_says_and_leaves_black_and_air() {
     let tone = |brightness, contrast, gamma| {
         let tone = Some(Tone { brightness, contrast, gamma });
-        let mut out = [9u8; 5];
-        Drawn { tone, ..Drawn::nothing() }.apply(&[0, 51, 102, 204, 255], &mut out, 5);
-        out
+        applied(&Drawn { tone, ..Drawn::nothing() }, &[0u8, 51, 102, 204, 255], 5)
     };
     assert_eq!(tone(0.0, 1.0, 1.0), [0, 51, 102, 204, 255]);
     assert_eq!(tone(0.1, 1.0, 1.0), [0, 77, 128, 230, 255]);
@@ -179,8 +198,7 @@ fn a_tone_changes_grey_levels_as_it_says_and_leaves_black_and_air() {
 fn a_tone_of_16_bits_keeps_levels_apart_that_8_bits_would_not() {
     let tone = Tone { brightness: 0.05, contrast: 1.1, gamma: 1.2 };
     let source: Vec<u16> = (20_000..20_600).collect();
-    let mut out = vec![0; source.len()];
-    Drawn { tone: Some(tone), ..Drawn::nothing() }.apply(&source, &mut out, 600);
+    let out = applied(&Drawn { tone: Some(tone), ..Drawn::nothing() }, &source, 600);
     let mut distinct = out.clone();
     distinct.dedup();
     assert!(distinct.len() > 550, "{} levels of 600", distinct.len());
@@ -192,10 +210,8 @@ fn a_tone_of_16_bits_keeps_levels_apart_that_8_bits_would_not() {
 }
 
 fn noisy<T: Grey>(level: u32, deviation: f64) -> Vec<T> {
-    let mut out = vec![T::default(); 300 * 200];
     let noise = Some(Noise { deviation, seed: 5 });
-    Drawn { noise, ..Drawn::nothing() }.apply(&vec![T::narrow(level); 300 * 200], &mut out, 300);
-    out
+    applied(&Drawn { noise, ..Drawn::nothing() }, &vec![T::narrow(level); 300 * 200], 300)
 }
 
 #[test]
@@ -220,8 +236,7 @@ fn noise_has_the_deviation_it_says_and_leaves_air_alone() {
 #[test]
 fn a_hole_blackens_its_rectangle_and_nothing_else() {
     let holes = vec![Rect { left: 1, top: 0, width: 2, height: 2 }, Rect::whole(1, 1)];
-    let mut out = [0u8; 12];
-    Drawn { holes, ..Drawn::nothing() }.apply(&[5u8; 12], &mut out, 4);
+    let out = applied(&Drawn { holes, ..Drawn::nothing() }, &[5u8; 12], 4);
     assert_eq!(out, [0, 0, 0, 5, 5, 0, 0, 5, 5, 5, 5, 5]);
 }
 

@@ -4,6 +4,7 @@
 //! centres are interpolated linearly, beyond the image is air.
 
 use super::Grey;
+use crate::plane::Rect;
 
 /// From a position of the output to the position of the source that it shows:
 /// `x = xx * X + xy * Y + x0`, `y = yx * X + yy * Y + y0`.
@@ -92,15 +93,18 @@ impl Affine {
 const POINT: u32 = 32;
 const ONE: i64 = 1 << POINT;
 
-/// Fills `out` with what `affine` shows of `source`, and `level` makes of it.
+/// Fills `out` with what `affine` shows of `source`, and `level` makes of it. Both have rows of
+/// `width`; outside of `content` the source is all 0, which `level` leaves alone.
 pub(super) fn warp<T: Grey>(
     affine: &Affine,
-    source: &[T],
+    (source, content): (&[T], Rect),
     out: &mut [T],
     width: usize,
     level: impl Fn(T) -> T,
 ) {
-    let height = source.len() / width;
+    let position = |pixel: usize| pixel as i64 * ONE;
+    let (left, right) = (position(content.left), position(content.right()));
+    let (top, bottom) = (position(content.top), position(content.bottom()));
     let fixed = |value: f64| (value * ONE as f64).round() as i64;
     let step = (fixed(affine.xx), fixed(affine.yx));
     for (y, row) in out.chunks_exact_mut(width).enumerate() {
@@ -110,17 +114,18 @@ pub(super) fn warp<T: Grey>(
             fixed(affine.xx * x + affine.xy * y + affine.x0 - 0.5),
             fixed(affine.yx * x + affine.yy * y + affine.y0 - 0.5),
         );
-        let inside = columns(start.0, step.0, 0, (width as i64 - 1) * ONE, width);
-        let inside = both(inside, columns(start.1, step.1, 0, (height as i64 - 1) * ONE, width));
-        let near = columns(start.0, step.0, -ONE, width as i64 * ONE, width);
-        let near = both(near, columns(start.1, step.1, -ONE, height as i64 * ONE, width));
+        // Where any of the four is content, and where all of them are.
+        let near = columns(start.0, step.0, left - ONE, right, width);
+        let near = both(columns(start.1, step.1, top - ONE, bottom, width), near);
+        let inside = columns(start.0, step.0, left, right - ONE, width);
+        let inside = both(columns(start.1, step.1, top, bottom - ONE, width), inside);
         let inside = both(inside, near);
         let at =
             |column: usize| (start.0 + step.0 * column as i64, start.1 + step.1 * column as i64);
         row[..near.0].fill(T::default());
         row[near.1..].fill(T::default());
         for column in (near.0..inside.0).chain(inside.1..near.1) {
-            row[column] = level(at_edge(source, (width, height), at(column)));
+            row[column] = level(at_edge((source, content), width, at(column)));
         }
         let (mut u, mut v) = at(inside.0);
         for pixel in &mut row[inside.0..inside.1] {
@@ -174,10 +179,14 @@ fn mix<T: Grey>([a, b, c, d]: [T; 4], x: u32, y: u32) -> u32 {
 }
 
 /// As in the middle, with air for the pixels that are not there.
-fn at_edge<T: Grey>(source: &[T], (width, height): (usize, usize), (u, v): (i64, i64)) -> T {
+fn at_edge<T: Grey>((source, content): (&[T], Rect), width: usize, (u, v): (i64, i64)) -> T {
+    let within = |place: i64, from: usize, to: usize| {
+        usize::try_from(place).ok().filter(|place| (from..to).contains(place))
+    };
     let pixel = |x: i64, y: i64| {
-        let there = (0..width as i64).contains(&x) && (0..height as i64).contains(&y);
-        if there { source[y as usize * width + x as usize] } else { T::default() }
+        let x = within(x, content.left, content.right());
+        let place = x.zip(within(y, content.top, content.bottom()));
+        place.map_or(T::default(), |(x, y)| source[y * width + x])
     };
     let (x, y) = (u >> POINT, v >> POINT);
     let four = [pixel(x, y), pixel(x + 1, y), pixel(x, y + 1), pixel(x + 1, y + 1)];
