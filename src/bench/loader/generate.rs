@@ -89,7 +89,7 @@ impl Pictures {
 }
 
 fn picture(index: usize, height: usize, width: usize) -> Picture {
-    let view = if index % 2 == 0 { View::Cc } else { View::Mlo };
+    let view = if index.is_multiple_of(2) { View::Cc } else { View::Mlo };
     let laterality = if index % 4 < 2 { Laterality::Left } else { Laterality::Right };
     let mut spec = PhantomSpec::example(Layout::Label, view, laterality, index as u64);
     spec.divisor = (spec.machine.rows / height).clamp(1, 32);
