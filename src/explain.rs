@@ -10,6 +10,8 @@
 pub mod gradcam;
 pub mod place;
 pub mod colour;
+pub mod energy;
 pub mod overlay;
 pub mod select;
+pub mod source;
 pub mod secondary_capture;

@@ -1,13 +1,14 @@
 //! What trained networks say of images that may be new.
 //!
-//! In: networks, and images from a release's shards or straight from DICOM files, which the
-//! preprocess graph turns into the very bytes that the shards would hold. Out: a [`Prediction`]
-//! an image, and from those a submission, one row a breast.
+//! In: the networks of a run, and images from a release's shards or straight from DICOM files,
+//! which the preprocess graph turns into the very bytes that the shards would hold. Out: a
+//! [`Prediction`] an image, and from those a submission, one row a breast.
 //!
 //! A network never speaks of a patient that it was trained on, whichever way her images come.
 
-pub mod ensemble;
 pub mod source;
+pub mod batch;
+pub mod ensemble;
 pub mod submission;
 
 use crate::dataset::Role;

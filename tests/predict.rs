@@ -37,11 +37,25 @@ fn all_of_dicom(config: &Config) -> (Vec<Input>, Vec<Quarantined>) {
 
 fn all_of_release(folder: &Path) -> Vec<Input> {
     let mut inputs = Vec::new();
-    from_release(&Table::read(folder).unwrap(), |input| {
-        inputs.push(input);
-        Ok(())
-    })
+    let table = Table::read(folder).unwrap();
+    from_release(
+        &table,
+        |_| true,
+        |index, input| {
+            assert_eq!(index, inputs.len());
+            inputs.push(input);
+            Ok(())
+        },
+    )
     .unwrap();
+    let mut some = Vec::new();
+    let wanted = |index| index % 7 == 3;
+    let take = |index, input| {
+        some.push((index, input));
+        Ok(())
+    };
+    from_release(&table, wanted, take).unwrap();
+    assert!(some.len() > 2 && some.iter().all(|(index, input)| *input == inputs[*index]));
     inputs
 }
 
