@@ -15,3 +15,6 @@ pub mod overlay;
 pub mod select;
 pub mod source;
 pub mod secondary_capture;
+pub mod run;
+
+pub use run::{ExplainError, Explanation, Request, explain};
