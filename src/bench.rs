@@ -3,4 +3,3 @@
 pub mod labels;
 pub mod loader;
 pub mod roi;
-pub mod train;

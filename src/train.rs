@@ -217,6 +217,7 @@ impl<'a> Fold<'a> {
     fn line(&self, sum: &Sum, learning_rate: f64, gradient_norm: f64, began: Instant) -> StepLine {
         let names = self.facts.heads.targets.iter().map(|target| target.column.as_str());
         let auxiliary = names.zip(&sum.auxiliary);
+        let seconds = began.elapsed().as_secs_f64();
         StepLine {
             epoch: self.progress.epoch,
             step: self.progress.step,
@@ -227,7 +228,8 @@ impl<'a> Fold<'a> {
             learning_rate,
             gradient_norm,
             data_wait: sum.waited,
-            seconds: began.elapsed().as_secs_f64(),
+            seconds,
+            images_per_second: sum.images as f64 / seconds.max(1e-9),
         }
     }
 

@@ -14,6 +14,7 @@ use mammo_pipe::dataset::synth::{Coding, DicomFile, Layout, PhantomSpec, SynthSp
 use mammo_pipe::preprocess::decode::{Decoder, Want};
 use mammo_pipe::preprocess::read::open;
 use mammo_pipe::record::{Laterality, View};
+use mammo_pipe::train::tensorboard::Events;
 
 #[test]
 fn every_engine_reads_every_kind_of_release() {
@@ -77,4 +78,24 @@ fn grey_levels_are_those_of_pydicom() {
     let arguments: Vec<&str> = files.iter().map(String::as_str).collect();
     let Some(text) = python("window_truth.py", &arguments) else { return };
     eprintln!("{}", text.lines().last().unwrap_or_default());
+}
+
+#[test]
+fn tensorboard_shows_one_curve_of_a_run_that_was_killed_and_went_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |first: u64, value: f64| {
+        let mut events = Events::create(folder.path(), first).unwrap();
+        for step in first..6 {
+            events.scalars(step, &[("train/loss", value), ("speed/data_wait", 0.25)]).unwrap();
+        }
+        events.flush().unwrap();
+    };
+    // Killed after step 5 with its last state at step 3.
+    write(0, 1.5);
+    write(3, -2.0);
+    let Some(text) = python("read_events.py", &[folder.path().to_str().unwrap()]) else { return };
+    let loss: Vec<&str> = text.lines().filter(|line| line.starts_with("train/loss")).collect();
+    let expected = ["0 1.5", "1 1.5", "2 1.5", "3 -2.0", "4 -2.0", "5 -2.0"];
+    assert_eq!(loss, expected.map(|step| format!("train/loss {step}")), "{text}");
+    assert_eq!(text.lines().count(), 12, "{text}");
 }

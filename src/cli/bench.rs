@@ -2,7 +2,6 @@
 
 mod loader;
 mod roi;
-mod train;
 
 use std::process::ExitCode;
 
@@ -21,7 +20,6 @@ pub struct BenchArgs {
 enum Part {
     Loader(loader::LoaderArgs),
     Roi(roi::RoiArgs),
-    Train(train::TrainArgs),
 }
 
 impl BenchArgs {
@@ -33,7 +31,6 @@ impl BenchArgs {
         match self.part {
             Part::Loader(args) => args.run(),
             Part::Roi(args) => args.run(),
-            Part::Train(args) => args.run(),
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct StepLine {
     pub data_wait: f64,
     /// Seconds in all.
     pub seconds: f64,
+    /// Images by seconds.
+    pub images_per_second: f64,
 }
 
 /// An epoch.
@@ -66,13 +68,6 @@ pub struct EpochLine {
     pub overfitting: bool,
     /// Seconds of the validation.
     pub seconds: f64,
-}
-
-impl StepLine {
-    /// Images a second.
-    pub fn rate(&self) -> f64 {
-        self.images as f64 / self.seconds.max(1e-9)
-    }
 }
 
 /// Open logs of a fold.
@@ -125,7 +120,7 @@ impl Log {
             ("train/loss", line.loss),
             ("train/learning_rate", line.learning_rate),
             ("train/gradient_norm", line.gradient_norm),
-            ("speed/images_per_second", line.rate()),
+            ("speed/images_per_second", line.images_per_second),
             ("speed/data_wait", line.data_wait),
         ];
         values.extend(line.cancer.map(|loss| ("train/cancer", loss)));
@@ -197,6 +192,7 @@ mod tests {
             gradient_norm: 2.0,
             data_wait: 0.0,
             seconds: 0.5,
+            images_per_second: 8.0,
         })
     }
 

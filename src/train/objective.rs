@@ -163,7 +163,7 @@ mod tests {
         let a = ImageRecord { density: Some(Density::B), age: Some(50.0), ..row(Some(true)) };
         let b = row(None);
         let columns = [Column::Density, Column::Age, Column::Birads];
-        let mut both = heads(&columns, &[a.clone()]);
+        let mut both = heads(&columns, std::slice::from_ref(&a));
         let (parts, gradient) = run(&config, &mut both, &[a.clone(), b.clone()]);
         assert!(parts.auxiliary[0].is_some() && parts.auxiliary[1].is_some());
         assert_eq!(parts.auxiliary[2], None, "no row has BIRADS");
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(birads.name, "heads.birads.weight");
         assert!(both.read(Buffer::Gradient)[birads.range.clone()].iter().all(|g| *g == 0.0));
         // The image alone gives the same.
-        let mut alone = heads(&columns, &[a.clone()]);
+        let mut alone = heads(&columns, std::slice::from_ref(&a));
         let (parts_alone, gradient_alone) = run(&config, &mut alone, &[a]);
         assert_eq!(parts, parts_alone);
         assert_eq!(gradient[..3], gradient_alone[..]);

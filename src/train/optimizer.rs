@@ -53,8 +53,7 @@ mod tests {
 
     #[test]
     fn the_average_spans_few_steps_at_first_and_many_later() {
-        let mut config = TrainConfig::default();
-        config.average = Some(0.999);
+        let mut config = TrainConfig { average: Some(0.999), ..TrainConfig::default() };
         let decay = |step| update(&config, 0.1, 1.0, step).average_decay.unwrap();
         assert_eq!([0, 90].map(decay), [0.1, 0.91]);
         assert_eq!(decay(1_000_000), 0.999);

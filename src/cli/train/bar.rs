@@ -66,7 +66,7 @@ impl Bar {
 
     fn step(&self, line: &StepLine, status: &Status) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (rate, waited) = (line.rate(), line.data_wait / line.seconds.max(1e-9));
+        let (rate, waited) = (line.images_per_second, line.data_wait / line.seconds.max(1e-9));
         let shown = state.get_or_insert_with(|| Shown { rate, waited, printed: Instant::now() });
         shown.rate += FRESH * (rate - shown.rate);
         shown.waited += FRESH * (waited - shown.waited);
