@@ -3,3 +3,4 @@
 pub mod labels;
 pub mod loader;
 pub mod roi;
+pub mod train;

@@ -4,7 +4,9 @@ mod bench;
 mod demo;
 mod detach;
 mod dry_run;
+mod explain;
 mod inspect;
+mod predict;
 mod preprocess;
 mod report;
 pub mod progress;
@@ -50,6 +52,10 @@ pub enum Command {
     #[allow(missing_docs)]
     Runs(runs::RunsArgs),
     #[allow(missing_docs)]
+    Explain(explain::ExplainArgs),
+    #[allow(missing_docs)]
+    Predict(predict::PredictArgs),
+    #[allow(missing_docs)]
     Report(report::ReportArgs),
     #[allow(missing_docs)]
     Bench(bench::BenchArgs),
@@ -71,6 +77,8 @@ impl Cli {
             Command::Verify(args) => args.run(),
             Command::Train(args) => args.run(),
             Command::Runs(args) => args.run(),
+            Command::Explain(args) => args.run(),
+            Command::Predict(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Bench(args) => args.run(),
         }

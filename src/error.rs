@@ -196,6 +196,12 @@ pub enum Fault {
     /// A training run cannot start or go on.
     #[error(transparent)]
     Train(#[from] crate::train::TrainError),
+    /// Nothing can be explained.
+    #[error(transparent)]
+    Explain(#[from] crate::explain::ExplainError),
+    /// Nothing can be predicted.
+    #[error(transparent)]
+    Predict(#[from] crate::predict::PredictError),
     /// The system refused a file operation.
     #[error("{path}")]
     Io {

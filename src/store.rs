@@ -116,6 +116,23 @@ pub fn replace(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Fault> 
     write_aside(folder, path, content)?.place(path)
 }
 
+/// Puts `content` at `path` in one step, whatever was there, in a folder that has no `.tmp`:
+/// through a hidden file beside it.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn put(path: &Path, content: &[u8]) -> Result<(), Fault> {
+    let name = path.file_name().expect("a file's path ends in its name");
+    let aside = path.with_file_name(format!(".{}.tmp", name.to_string_lossy()));
+    let written = File::create(&aside).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.map_err(Fault::io(&aside))?;
+    fs::rename(&aside, path).map_err(Fault::io(path))?;
+    sync_folder_of(path)
+}
+
 fn write_aside(folder: &Path, path: &Path, content: &[u8]) -> Result<Written, Fault> {
     let name = path.file_name().expect("a file's path ends in its name");
     let mut aside = Aside::create(folder, &name.to_string_lossy())?;
@@ -141,6 +158,7 @@ pub fn lock(folder: &Path) -> Result<Option<File>, Fault> {
 /// Makes the name of `path` survive a power cut, where folders can be synced at all.
 fn sync_folder_of(path: &Path) -> Result<(), Fault> {
     let folder = path.parent().expect("a file lies in a folder");
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder).and_then(|f| f.sync_all()) {
         Err(e) if e.kind() != io::ErrorKind::Unsupported && cfg!(unix) => Err(Fault::io(folder)(e)),
         _ => Ok(()),
@@ -181,6 +199,16 @@ mod tests {
         assert!(matches!(refused, Err(Fault::Conflict { .. })), "{refused:?}");
         assert_eq!(fs::read(&path).unwrap(), b"one");
         assert_eq!(fs::read_dir(folder.path().join(".tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_put_takes_the_place_of_what_was_there_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("answer.csv");
+        put(&path, b"one").unwrap();
+        put(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

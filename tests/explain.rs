@@ -19,13 +19,16 @@ use mammo_pipe::explain::gradcam::{Method, maps};
 use mammo_pipe::explain::overlay;
 use mammo_pipe::explain::place::Heat;
 use mammo_pipe::explain::secondary_capture::{self, Derivation};
-use mammo_pipe::model::Tap;
+use mammo_pipe::model::{
+    Buffer, Entry, Images, Mode, Options, Pixels as Values, Tap, Variant, build,
+};
 use mammo_pipe::plane::{Plane, Rect};
 use mammo_pipe::preprocess::memory::Memory;
 use mammo_pipe::preprocess::read::{COPIED, Origin};
 use mammo_pipe::preprocess::resize::Pixels;
 use mammo_pipe::preprocess::steps::{Steps, steps};
 use mammo_pipe::record::{Id, ImageRecord, Laterality, View};
+use safetensors::SafeTensors;
 
 /// A phantom with a mass or, all else the same, without it.
 fn spec(laterality: Laterality, with: bool) -> PhantomSpec {
@@ -195,5 +198,62 @@ fn a_secondary_capture_passes_dicom3tools_and_pydicom_finds_its_source_s_study_i
         assert_conforms(&capture);
         let paths = [&source, &capture].map(|path| path.to_str().unwrap());
         python("secondary_capture.py", &paths);
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Truth {
+    shape: [usize; 3],
+    maps: Vec<TrueMap>,
+}
+
+#[derive(serde::Deserialize)]
+struct TrueMap {
+    block: String,
+    method: Method,
+    file: String,
+}
+
+fn floats(path: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).unwrap();
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+#[test]
+fn maps_are_those_of_pytorch_grad_cam_on_timm_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if python("gradcam_truth.py", &[folder.to_str().unwrap()]).is_none() {
+        return;
+    }
+    let truth = std::fs::read(folder.join("truth.json")).unwrap();
+    let Truth { shape: [batch, height, width], maps: truths } =
+        serde_json::from_slice(&truth).unwrap();
+    let file = std::fs::read(folder.join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&file).unwrap();
+    let tensor = |name: &str| -> Vec<f32> {
+        let data = file.tensor(name).unwrap().data().to_vec();
+        data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    };
+    let mut backbone = build(Variant::B0, 1, &Options::default(), 1).unwrap();
+    let layout = backbone.layout().clone();
+    let flat = |entries: &[Entry]| entries.iter().flat_map(|e| tensor(&e.name)).collect::<Vec<_>>();
+    backbone.write(Buffer::Parameters, &flat(&layout.parameters)).unwrap();
+    backbone.write(Buffer::Statistics, &flat(&layout.statistics)).unwrap();
+    // The gradient of the sum of the batch's scores.
+    let gradient = tensor("classifier.weight").repeat(batch);
+    let input = floats(&folder.join("input.f32"));
+    let images = Images { pixels: Values::F32(&input), batch, height, width };
+    assert_eq!(truths.len(), 6);
+    for TrueMap { block, method, file } in truths {
+        backbone.tap(Some(&block)).unwrap();
+        backbone.forward(&images, Mode::Explain).unwrap();
+        backbone.backward(&gradient, &mut |_| {}).unwrap();
+        let found = maps(&backbone.tapped().unwrap(), method, (width, height));
+        let found = found.iter().flat_map(|map| map.pixels().to_vec());
+        let expected = floats(&folder.join(file));
+        let far = found.zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("{block} {method:?}: {far:.1e}");
+        assert!(far < 1e-3, "{block} {method:?}: {far}");
     }
 }

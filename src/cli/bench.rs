@@ -2,6 +2,7 @@
 
 mod loader;
 mod roi;
+mod train;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ pub struct BenchArgs {
 enum Part {
     Loader(loader::LoaderArgs),
     Roi(roi::RoiArgs),
+    Train(train::TrainArgs),
 }
 
 impl BenchArgs {
@@ -31,6 +33,7 @@ impl BenchArgs {
         match self.part {
             Part::Loader(args) => args.run(),
             Part::Roi(args) => args.run(),
+            Part::Train(args) => args.run(),
         }
     }
 }

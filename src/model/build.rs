@@ -41,6 +41,18 @@ impl FromStr for Device {
     }
 }
 
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            _ => Err(format!("no precision is named {name}: f32 or bf16")),
+        }
+    }
+}
+
 /// Numbers of the activations; weights, statistics and gradients of weights are f32 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

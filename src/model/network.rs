@@ -1,7 +1,7 @@
 //! Backbone and heads as one: images and their rows of the table to logits.
 
 use super::heads::{Heads, Outputs};
-use super::{Backbone, Images, Mode, ModelError, Update};
+use super::{Backbone, Images, Mode, ModelError, Tap, Update};
 use crate::record::ImageRecord;
 
 /// A network that can be trained and asked.
@@ -53,6 +53,28 @@ impl Network {
     ) -> Result<Vec<f64>, ModelError> {
         let features = self.backbone.forward(images, Mode::Evaluate)?;
         self.heads.forward(&features, rows, None)?.logits()
+    }
+
+    /// Logits of cancer, and what block `layer` put out with the gradient of its own image's logit
+    /// there. The gradient of the parameters is added to as well, and means nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::NoBlock`] among others.
+    pub fn explain(
+        &mut self,
+        images: &Images<'_>,
+        rows: &[&ImageRecord],
+        layer: &str,
+    ) -> Result<(Vec<f64>, Tap), ModelError> {
+        self.backbone.tap(Some(layer))?;
+        let features = self.backbone.forward(images, Mode::Explain)?;
+        let outputs = self.heads.forward(&features, rows, None)?;
+        // With running statistics no image touches another: the gradient of the sum of the
+        // batch's logits is that of each.
+        self.backbone.backward(&outputs.gradient_of_cancer()?, &mut |_| {})?;
+        let tap = self.backbone.tapped().ok_or(ModelError::NothingKept)?;
+        self.backbone.tap(None)?;
+        Ok((outputs.logits()?, tap))
     }
 
     /// Euclidean norm of the gradient of all parameters.

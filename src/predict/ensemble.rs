@@ -5,12 +5,11 @@
 
 use std::collections::HashMap;
 
+use super::batch::Batch;
 use super::{Input, Prediction};
 use crate::error::Fault;
 use crate::evaluate::predictions::{logit, sigmoid};
 use crate::model::network::Network;
-use crate::model::{Images, Pixels as Batch};
-use crate::preprocess::resize::Pixels;
 use crate::record::ImageRecord;
 
 /// Which ways round an image is shown to a network.
@@ -26,8 +25,8 @@ pub enum Flips {
 pub struct Member {
     /// The network, its averaged weights in place if it is to speak with them.
     pub network: Network,
-    /// The fold.
-    pub fold: u16,
+    /// The fold; `None` if it was trained on all.
+    pub fold: Option<u16>,
 }
 
 /// Networks that wait for a batch.
@@ -88,17 +87,19 @@ impl Ensemble {
         for member in &mut self.members {
             let held_out = |input: &Input| self.known.get(input.record.patient_id.as_str());
             let may: Vec<usize> = (0..inputs.len())
-                .filter(|&i| held_out(&inputs[i]).is_none_or(|&fold| fold == member.fold))
+                .filter(|&i| held_out(&inputs[i]).is_none_or(|&fold| Some(fold) == member.fold))
                 .collect();
             if may.is_empty() {
                 continue;
             }
             let chosen: Vec<&Input> = may.iter().map(|&i| &inputs[i]).collect();
+            let rows: Vec<&ImageRecord> = chosen.iter().map(|input| &input.record).collect();
             for mirrored in [false, true] {
                 if mirrored && self.flips == Flips::None {
                     continue;
                 }
-                let logits = logits(&mut member.network, &chosen, mirrored)?;
+                let batch = Batch::of(&chosen, mirrored);
+                let logits = member.network.logits(&batch.images(), &rows)?;
                 for (&i, logit) in may.iter().zip(logits) {
                     sums[i].0 += sigmoid(logit);
                     sums[i].1 += 1;
@@ -114,30 +115,6 @@ impl Ensemble {
             self.done.push(Prediction { record, role, logit: logit(probability), probability });
         }
         Ok(())
-    }
-}
-
-/// Logits of cancer of images of one size, as they are or mirrored left to right.
-fn logits(network: &mut Network, inputs: &[&Input], mirrored: bool) -> Result<Vec<f64>, Fault> {
-    let (width, height) = (inputs[0].pixels.width(), inputs[0].pixels.height());
-    let rows: Vec<&ImageRecord> = inputs.iter().map(|input| &input.record).collect();
-    let (mut bytes, mut words) = (Vec::new(), Vec::new());
-    for input in inputs {
-        match &input.pixels {
-            Pixels::U8(plane) => plane.rows().for_each(|row| append(&mut bytes, row, mirrored)),
-            Pixels::U16(plane) => plane.rows().for_each(|row| append(&mut words, row, mirrored)),
-        }
-    }
-    let pixels = if words.is_empty() { Batch::U8(&bytes) } else { Batch::U16(&words) };
-    let images = Images { pixels, batch: inputs.len(), height, width };
-    Ok(network.logits(&images, &rows)?)
-}
-
-fn append<T: Copy>(all: &mut Vec<T>, row: &[T], mirrored: bool) {
-    if mirrored {
-        all.extend(row.iter().rev());
-    } else {
-        all.extend(row);
     }
 }
 

@@ -16,27 +16,35 @@ use crate::shard::manifest::Quarantined;
 use crate::shard::reader::ShardReader;
 use crate::shard::table::Table;
 
-/// Reads the images of `table` one after the other.
+/// Reads the images of `table` that are `wanted` (by their index), one after the other; shards
+/// without any are not opened.
 ///
 /// # Errors
 /// Those of `take`; [`Fault::Shard`] for a shard that cannot be read, or pixels that do not match
 /// their checksum.
 pub fn from_release(
     table: &Table,
-    mut take: impl FnMut(Input) -> Result<(), Fault>,
+    wanted: impl Fn(usize) -> bool,
+    mut take: impl FnMut(usize, Input) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut rows = table.rows.iter();
-    for (number, entry) in table.shards.iter().enumerate() {
-        if entry.file.is_none() {
+    let mut first = 0;
+    for rows in table.rows.chunk_by(|a, b| a.shard == b.shard) {
+        let mut indices = first..first + rows.len();
+        first = indices.end;
+        if !indices.clone().any(&wanted) {
             continue;
         }
-        let path = table.path(number)?;
+        let path = table.path(rows[0].shard)?;
         let damaged = |reason: String| Fault::Shard { path: path.clone(), reason };
         for batch in ShardReader::open(&path, Some(&["image_id", "checksum", "image"]))? {
             let batch = batch?;
             let images = Rows::of(&batch).map_err(damaged)?;
             for i in 0..batch.num_rows() {
-                let row = rows.next().ok_or_else(|| damaged("has more rows than before".into()))?;
+                let index = indices.next().ok_or_else(|| damaged("has grown".into()))?;
+                if !wanted(index) {
+                    continue;
+                }
+                let row = &table.rows[index];
                 let id = row.record.image_id.as_str();
                 if images.image_id(i) != id || !images.matches(i) {
                     let reason = format!("the pixels of image {id} are not those of its checksum");
@@ -44,7 +52,7 @@ pub fn from_release(
                 }
                 let pixels = pixels(&images.pixels(i), &table.shape)
                     .ok_or_else(|| damaged(format!("image {id} has another size")))?;
-                take(Input { record: row.record.clone(), role: row.role, pixels })?;
+                take(index, Input { record: row.record.clone(), role: row.role, pixels })?;
             }
         }
     }

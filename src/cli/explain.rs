@@ -1,0 +1,179 @@
+//! `mammo-pipe explain`
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::progress::{Progress, print};
+use super::signals;
+use crate::error::Fault;
+use crate::explain::gradcam::Method;
+use crate::explain::run::ThresholdFrom;
+use crate::explain::{ExplainError, Explanation, Request, explain};
+use crate::flow::Stop;
+use crate::model::Device;
+use crate::train::run::{fold_folder, read_facts};
+
+/// Show where a run's network looks, on images that it was not trained on.
+///
+/// Takes the most telling true positives, false negatives, false positives and difficult
+/// negatives of a fold's validation, and writes for each the crop beside the crop under its
+/// class activation map, with the breast's box. With --dataset the map is also carried back to
+/// the whole source image, and with --dicom written as a secondary capture that files into the
+/// source's study. explain.json has it all, with the share of the map's energy that lies inside
+/// the breast, the worst first.
+///
+///   mammo-pipe explain runs/b4
+///   mammo-pipe explain runs/b4 --fold 2 --layer blocks.5.7 --method gradcam++ --count 10
+///   mammo-pipe explain runs/b4 --dataset rsna --dicom --output maps
+///   mammo-pipe explain runs/b4 --all        # energy inside the breast of every held-out image
+///
+/// A map shows what moved the score of this network. It is no finding.
+///
+/// Of patient and study a secondary capture holds what its source holds, and nothing else:
+/// SpecificCharacterSet, StudyDate, StudyTime, AccessionNumber, ReferringPhysicianName,
+/// StudyDescription, PatientName, PatientID, IssuerOfPatientID, PatientBirthDate, PatientSex,
+/// PatientAge, PatientIdentityRemoved, DeidentificationMethod, BodyPartExamined,
+/// StudyInstanceUID, StudyID, InstanceNumber, PatientOrientation, ImageLaterality,
+/// BurnedInAnnotation, and LossyImageCompression with its ratio and method.
+///
+/// Exit codes: 0 done; 1 stopped by a fault; 3 done, but a source could not be read again; 130
+/// interrupted.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExplainArgs {
+    /// Folder of the run.
+    run: PathBuf,
+    /// Whose network and whose held-out images; the run's first if not given.
+    #[arg(long, value_name = "K")]
+    fold: Option<u16>,
+    /// The block that is shown, such as blocks.5.7; conv_head is the last before pooling.
+    #[arg(long, value_name = "BLOCK", default_value = "conv_head")]
+    layer: String,
+    /// How channels are weighted.
+    #[arg(long, value_enum, default_value_t = Method::GradCam)]
+    method: Method,
+    /// Images of each kind.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    count: usize,
+    /// Call an image cancer from this probability on, instead of what the other folds choose.
+    #[arg(long, value_name = "T")]
+    threshold: Option<f64>,
+    /// The release, if it is not where the run found it.
+    #[arg(long, value_name = "DIR")]
+    release: Option<PathBuf>,
+    /// Folder of the dataset: read the sources again and draw on them.
+    #[arg(long, value_name = "DIR")]
+    dataset: Option<PathBuf>,
+    /// Write secondary captures of the sources.
+    #[arg(long, requires = "dataset")]
+    dicom: bool,
+    /// Measure the energy inside the breast on all held-out images.
+    #[arg(long)]
+    all: bool,
+    /// Where to; the fold's folder in the run, explain/ below it, if not given.
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Where the network computes: cpu or cuda:N.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: Device,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print explain.json on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ExplainArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    pub fn run(self) -> Result<ExitCode, Fault> {
+        let fold = match self.fold {
+            Some(fold) => fold,
+            None => {
+                let facts = read_facts(&self.run)?;
+                let first = facts.held_out.into_iter().flatten().next();
+                first.ok_or_else(|| ExplainError::NothingHeldOut { path: self.run.clone() })?
+            }
+        };
+        let output = self
+            .output
+            .clone()
+            .unwrap_or_else(|| fold_folder(&self.run, Some(fold)).join("explain"));
+        let request = Request {
+            run: self.run.clone(),
+            fold,
+            layer: self.layer.clone(),
+            method: self.method,
+            count: self.count,
+            threshold: self.threshold,
+            release: self.release.clone(),
+            dataset: self.dataset.clone(),
+            captures: self.dicom,
+            all: self.all,
+            output,
+        };
+        let stop = Stop::default();
+        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
+        let progress = OnceCell::new();
+        let explanation = explain(&request, self.device, &stop, &|total| {
+            let new = || Progress::new(total, self.quiet || self.json);
+            progress.get_or_init(new).image(0, false, None);
+        });
+        if let Some(progress) = progress.get() {
+            progress.finish();
+        }
+        if matches!(explanation, Err(Fault::Explain(ExplainError::Stopped))) {
+            return Ok(ExitCode::from(signals::INTERRUPTED));
+        }
+        let explanation = explanation?;
+        if self.json {
+            print(&serde_json::to_string(&explanation).expect("plain data becomes JSON"));
+        } else {
+            tell(&request, &explanation);
+        }
+        let sound = explanation.images.iter().all(|image| image.problem.is_none());
+        Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    }
+}
+
+fn tell(request: &Request, explanation: &Explanation) {
+    let from = match explanation.threshold_from {
+        ThresholdFrom::OtherFolds => "chosen on the other folds",
+        ThresholdFrom::ThisFold => "chosen on this very fold for want of others",
+        ThresholdFrom::Given => "as given",
+    };
+    print(&format!(
+        "{}: {} images at threshold {:.4}, {from}; explain.json has it all",
+        request.output.display(),
+        explanation.images.len(),
+        explanation.threshold
+    ));
+    let share =
+        |share: Option<f64>| share.map_or("no map".into(), |s| format!("{:.1} %", 100.0 * s));
+    for image in &explanation.images {
+        print(&format!(
+            "  {:<15} {:<14} p {:.3}  inside the breast {}",
+            image.kind.as_str(),
+            image.image_id,
+            image.probability,
+            share(image.energy_inside)
+        ));
+        if let Some(problem) = &image.problem {
+            print(&format!("    the source was not drawn on: {problem}"));
+        }
+    }
+    let energy = &explanation.energy;
+    print(&format!(
+        "  energy inside the breast: mean {}, median {}, of {} maps{}",
+        share(energy.mean),
+        share(energy.median),
+        energy.with_map,
+        if explanation.energy_of_all { "" } else { "; --all looks at every held-out image" }
+    ));
+}

@@ -1,0 +1,380 @@
+//! Explains a run: chooses images from what it said of the held-out ones, looks where it looked,
+//! writes pictures and `explain.json`.
+//!
+//! In: a [`Request`]. Out: an [`Explanation`], and in the output folder for every chosen image
+//! `KIND-IMAGE.png` (the crop, plain and under its map), and where the dataset is at hand
+//! `KIND-IMAGE-source.png` and `.dcm`, the map carried back to the source.
+//!
+//! A source that cannot be read again is told of in its image's `problem`; all else goes on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::energy::{Energy, Share};
+use super::gradcam::{Method, maps};
+use super::overlay;
+use super::place::Heat;
+use super::secondary_capture::{self, Derivation};
+use super::select::{Kind, select};
+use super::source::{self, SourceError};
+use crate::config::{Config, of_settings};
+use crate::error::{Fault, chain};
+use crate::evaluate::choice::{self, Given};
+use crate::evaluate::predictions::{self, Items, Level, Prediction, sigmoid};
+use crate::flow::Stop;
+use crate::model::network::Network;
+use crate::picture;
+use crate::plane::Rect;
+use crate::predict::networks;
+use crate::predict::source::from_release;
+use crate::predict::{Input, batch::Batch};
+use crate::preprocess::memory::Memory;
+use crate::record::ImageRecord;
+use crate::shard::table::{Row, Table};
+use crate::store;
+use crate::train::run::{RunFacts, fold_folder, read_facts};
+
+/// What is to be explained.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The folder of the run.
+    pub run: PathBuf,
+    /// The fold whose network is asked, about the images that it was not trained on.
+    pub fold: u16,
+    /// The block whose activation is shown.
+    pub layer: String,
+    /// How.
+    pub method: Method,
+    /// Images of each kind.
+    pub count: usize,
+    /// At or above it an image is called cancer, instead of the threshold that the other folds
+    /// choose.
+    pub threshold: Option<f64>,
+    /// The release, if it is not where the run found it.
+    pub release: Option<PathBuf>,
+    /// The dataset's folder, to reread the sources.
+    pub dataset: Option<PathBuf>,
+    /// Whether DICOM secondary captures are written; needs the dataset.
+    pub captures: bool,
+    /// Whether the energy of all held-out images is measured, not of the chosen ones alone.
+    pub all: bool,
+    /// Where to.
+    pub output: PathBuf,
+}
+
+/// `explain.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// SHA-256 of the weights' file, which also stands for the run in secondary captures.
+    pub weights_sha256: String,
+    /// The fold.
+    pub fold: u16,
+    /// The block.
+    pub layer: String,
+    /// The method.
+    pub method: Method,
+    /// At or above it an image is called cancer.
+    pub threshold: f64,
+    /// Who chose it.
+    pub threshold_from: ThresholdFrom,
+    /// The chosen images, kind by kind.
+    pub images: Vec<Explained>,
+    /// Of the images looked at.
+    pub energy: Energy,
+    /// Whether that is all that were held out, or the chosen ones alone.
+    pub energy_of_all: bool,
+}
+
+/// Who chose a threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThresholdFrom {
+    /// The highest F1 by image on the other folds.
+    OtherFolds,
+    /// The highest F1 by image on this very fold, for want of others: too favourable.
+    ThisFold,
+    /// Whoever asked.
+    Given,
+}
+
+/// One image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// Why it was chosen.
+    pub kind: Kind,
+    /// The patient.
+    pub patient_id: String,
+    /// The image.
+    pub image_id: String,
+    /// L or R.
+    pub laterality: Option<String>,
+    /// Projection.
+    pub view: Option<String>,
+    /// What the network says of it.
+    pub probability: f64,
+    /// Share of the map's energy inside the breast's box; null where nothing speaks for cancer.
+    pub energy_inside: Option<f64>,
+    /// The hottest place, column and row of the source.
+    pub peak: Option<(f64, f64)>,
+    /// Box of the breast in the source.
+    pub breast: Rect,
+    /// Picture of the crop, beside this file.
+    pub crop: String,
+    /// Picture of the source.
+    pub source: Option<String>,
+    /// Secondary capture.
+    pub capture: Option<String>,
+    /// Why there is none of the two.
+    pub problem: Option<String>,
+}
+
+/// Why nothing can be explained.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// Another release.
+    #[error("{path} has the plan {found}, the run was trained on a release with {needed}")]
+    OtherRelease {
+        /// The release given.
+        path: PathBuf,
+        /// Its plan's hash.
+        found: String,
+        /// That of the run's.
+        needed: String,
+    },
+    /// No threshold can be chosen.
+    #[error(
+        "{path} has images of one class only, so that no threshold can be chosen; give --threshold"
+    )]
+    OneClass {
+        /// The predictions.
+        path: PathBuf,
+    },
+    /// A run that was trained on all images.
+    #[error("{path} held nothing out: there is no image that its network was not trained on")]
+    NothingHeldOut {
+        /// The run.
+        path: PathBuf,
+    },
+    /// Nobody waits for the end.
+    #[error("interrupted")]
+    Stopped,
+}
+
+/// Explains. `seen` is called after every image looked at, with how many there are.
+///
+/// # Errors
+/// [`Fault::Explain`]; [`Fault::Train`] if the run has no such fold; those of reading and writing.
+pub fn explain(
+    request: &Request,
+    device: crate::model::Device,
+    stop: &Stop,
+    seen: &dyn Fn(usize),
+) -> Result<Explanation, Fault> {
+    let facts = read_facts(&request.run)?;
+    let table = table(request, &facts)?;
+    let (threshold, threshold_from) = threshold(request, &facts)?;
+    let weights = fold_folder(&request.run, Some(request.fold)).join("best.safetensors");
+    let weights_sha256 = store::sha256(&std::fs::read(&weights).map_err(Fault::io(&weights))?);
+    let network = networks::read(&weights, device)?;
+    let chosen = choose(request, &table, threshold)?;
+    std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
+
+    let config = of_settings(&facts.preprocessing, "the run's preprocessing")?;
+    let mut looker = Looker {
+        request,
+        table: &table,
+        memory: Memory::divide(&config, 1, 1)?,
+        config,
+        network,
+        run: weights_sha256[..16].to_owned(),
+        images: BTreeMap::new(),
+        shares: Vec::new(),
+    };
+    let held_out = |index: usize| request.all && table.rows[index].fold() == Some(request.fold);
+    let wanted = |index: usize| chosen.contains_key(&index) || held_out(index);
+    let total = (0..table.rows.len()).filter(|&index| wanted(index)).count();
+    from_release(&table, wanted, |index, input| {
+        if stop.is_raised() {
+            return Err(ExplainError::Stopped.into());
+        }
+        looker.look(index, &input, chosen.get(&index).copied())?;
+        seen(total);
+        Ok(())
+    })?;
+    let Looker { images, shares, .. } = looker;
+    let explanation = Explanation {
+        weights_sha256,
+        fold: request.fold,
+        layer: request.layer.clone(),
+        method: request.method,
+        threshold,
+        threshold_from,
+        images: images.into_values().collect(),
+        energy: Energy::of(shares, 20),
+        energy_of_all: request.all,
+    };
+    write(&request.output, &explanation)?;
+    Ok(explanation)
+}
+
+/// The release that the run was trained on, its folds dealt as the run had them.
+fn table(request: &Request, facts: &RunFacts) -> Result<Table, Fault> {
+    let path = request.release.as_ref().unwrap_or(&facts.release);
+    let table = Table::read(path)?;
+    if table.plan_sha256 != facts.release_plan_sha256 {
+        let (found, needed) = (table.plan_sha256, facts.release_plan_sha256.clone());
+        return Err(ExplainError::OtherRelease { path: path.clone(), found, needed }.into());
+    }
+    networks::with_folds(table, facts)
+}
+
+/// What the networks said of the images that each was not trained on.
+fn validation(run: &Path, fold: u16) -> Result<Vec<Prediction>, Fault> {
+    predictions::read(&fold_folder(run, Some(fold)).join("validation.parquet"))
+}
+
+/// The threshold that the other folds choose for this one, by image.
+fn threshold(request: &Request, facts: &RunFacts) -> Result<(f64, ThresholdFrom), Fault> {
+    if let Some(given) = request.threshold {
+        return Ok((given, ThresholdFrom::Given));
+    }
+    let mut said = validation(&request.run, request.fold)?;
+    for fold in facts.held_out.iter().flatten().filter(|fold| **fold != request.fold) {
+        let path = fold_folder(&request.run, Some(*fold)).join("validation.parquet");
+        if path.exists() {
+            said.extend(predictions::read(&path)?);
+        }
+    }
+    let items = Items::of(&said, Level::Image);
+    let role = |rows: &Vec<u32>| said[rows[0] as usize].role;
+    let roles: Vec<_> = items.rows.iter().map(role).collect();
+    let by_others = choice::cross_fitted(&items, &roles, Given::default());
+    let of_fold = by_others.chosen.iter().find(|chosen| chosen.fold == Some(request.fold));
+    if let Some(threshold) = of_fold.and_then(|chosen| chosen.threshold) {
+        return Ok((threshold, ThresholdFrom::OtherFolds));
+    }
+    let by_itself = choice::locked(&items, &items, Given::default());
+    match by_itself.chosen.first().and_then(|chosen| chosen.threshold) {
+        Some(threshold) => Ok((threshold, ThresholdFrom::ThisFold)),
+        None => {
+            let folder = fold_folder(&request.run, Some(request.fold));
+            Err(ExplainError::OneClass { path: folder.join("validation.parquet") }.into())
+        }
+    }
+}
+
+/// Rows of the table, each with why it was chosen and its place among the chosen.
+fn choose(
+    request: &Request,
+    table: &Table,
+    threshold: f64,
+) -> Result<HashMap<usize, (usize, Kind)>, Fault> {
+    let said = validation(&request.run, request.fold)?;
+    let images: Vec<(&ImageRecord, f64)> =
+        said.iter().map(|p| (&p.record, p.probability)).collect();
+    let index: HashMap<&str, usize> = (table.rows.iter().enumerate())
+        .map(|(index, row)| (row.record.image_id.as_str(), index))
+        .collect();
+    let chosen = select(&images, threshold, request.count);
+    let row = |(place, (kind, image)): (usize, (Kind, usize))| {
+        Some((*index.get(images[image].0.image_id.as_str())?, (place, kind)))
+    };
+    Ok(chosen.into_iter().enumerate().filter_map(row).collect())
+}
+
+/// Looks at one image after the other.
+struct Looker<'a> {
+    request: &'a Request,
+    table: &'a Table,
+    config: Config,
+    memory: Memory,
+    network: Network,
+    run: String,
+    images: BTreeMap<usize, Explained>,
+    shares: Vec<Share>,
+}
+
+impl Looker<'_> {
+    fn look(
+        &mut self,
+        index: usize,
+        input: &Input,
+        chosen: Option<(usize, Kind)>,
+    ) -> Result<(), Fault> {
+        let row = &self.table.rows[index];
+        let size = (input.pixels.width(), input.pixels.height());
+        let batch = Batch::of(&[input], false);
+        let (logits, tap) =
+            self.network.explain(&batch.images(), &[&input.record], &self.request.layer)?;
+        let map = maps(&tap, self.request.method, size).remove(0);
+        let heat = Heat::new(map, row.geometry);
+        let probability = sigmoid(logits[0]);
+        let inside = heat.share_inside(row.breast);
+        let image_id = row.record.image_id.to_string();
+        self.shares.push(Share { image_id: image_id.clone(), probability, inside });
+        let Some((place, kind)) = chosen else { return Ok(()) };
+
+        let stem = format!("{}-{image_id}", kind.as_str());
+        let crop = format!("{stem}.png");
+        let page = overlay::side_by_side(&input.pixels, &heat, row.breast);
+        picture::write(&self.request.output.join(&crop), &page)?;
+        let mut explained = Explained {
+            kind,
+            patient_id: row.record.patient_id.to_string(),
+            image_id,
+            laterality: row.record.laterality.map(|side| side.as_str().to_owned()),
+            view: row.record.view.as_ref().map(|view| view.as_str().to_owned()),
+            probability,
+            energy_inside: inside,
+            peak: heat.peak(),
+            breast: row.breast,
+            crop,
+            source: None,
+            capture: None,
+            problem: None,
+        };
+        if let Some(dataset) = &self.request.dataset {
+            match source::read(row, dataset, &self.config, &self.memory) {
+                Ok(source) => self.draw_on(&source, &heat, &stem, &mut explained)?,
+                Err(error) => explained.problem = Some(told(&error, row)),
+            }
+        }
+        self.images.insert(place, explained);
+        Ok(())
+    }
+
+    fn draw_on(
+        &self,
+        source: &source::Source,
+        heat: &Heat,
+        stem: &str,
+        explained: &mut Explained,
+    ) -> Result<(), Fault> {
+        let Request { output, fold, layer, method, captures, .. } = self.request;
+        let page = overlay::on_source(&source.windowed, heat);
+        let name = format!("{stem}-source.png");
+        picture::write(&output.join(&name), &page)?;
+        explained.source = Some(name);
+        if *captures {
+            let derivation = Derivation { run: &self.run, fold: *fold, layer, method: *method };
+            let name = format!("{stem}-source.dcm");
+            let path = output.join(&name);
+            let file = secondary_capture::file(&source.origin, &page, &derivation);
+            std::fs::write(&path, file).map_err(Fault::io(&path))?;
+            explained.capture = Some(name);
+        }
+        Ok(())
+    }
+}
+
+fn told(error: &SourceError, row: &Row) -> String {
+    format!("{}: {}", row.source_path, chain(error))
+}
+
+fn write(output: &Path, explanation: &Explanation) -> Result<(), Fault> {
+    let mut text = serde_json::to_vec_pretty(explanation).expect("plain data becomes JSON");
+    text.push(b'\n');
+    store::put(&output.join("explain.json"), &text)
+}
