@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use common::release::{config, dataset, run};
+use common::release::{assert_sound, config, dataset, run};
 use mammo_pipe::bench::loader::generate::{Pictures, Spec};
 use mammo_pipe::config::{Compression, ShardFormat, SplitChoice};
 use mammo_pipe::dataset::Role;
@@ -172,6 +172,7 @@ fn every_image_comes_with_all_its_bits_from_every_format() {
             let table = release(folder.path(), storage, bits);
             let truth = truth(&table);
             assert_eq!(truth.len(), 100);
+            assert_sound(&table.release);
             let in_order = loader(&table, &LoaderConfig::sequential(16));
             let found = epoch(&in_order, 0, 0);
             assert_eq!(found.len(), 100, "the last batch comes too");
