@@ -145,6 +145,16 @@ impl TrainConfig {
                 schedule.step_factor,
                 "above 0, up to 1",
             ),
+            (self.epochs > 0, "train.epochs", 0.0, "1 or more"),
+            // Batch norm needs two values to have a variance.
+            (self.batch > 1, "train.batch", count(self.batch), "2 or more"),
+            (self.accumulate > 0, "train.accumulate", 0.0, "1 or more"),
+            (
+                self.average.is_none_or(below_one),
+                "train.average",
+                self.average.unwrap_or_default(),
+                "below 1, or null",
+            ),
             (
                 self.sampling.positives_per_batch < self.batch,
                 "train.sampling.positives_per_batch",
@@ -156,16 +166,6 @@ impl TrainConfig {
                 "train.sampling.oversample",
                 self.sampling.oversample,
                 "1 to 1000",
-            ),
-            (self.epochs > 0, "train.epochs", 0.0, "1 or more"),
-            // Batch norm needs two values to have a variance.
-            (self.batch > 1, "train.batch", count(self.batch), "2 or more"),
-            (self.accumulate > 0, "train.accumulate", 0.0, "1 or more"),
-            (
-                self.average.is_none_or(below_one),
-                "train.average",
-                self.average.unwrap_or_default(),
-                "below 1, or null",
             ),
             (self.save_minutes >= 0.0, "train.save_minutes", self.save_minutes, "0 or more"),
         ];
