@@ -4,7 +4,9 @@ mod bench;
 mod demo;
 mod detach;
 mod dry_run;
+mod evaluate;
 mod explain;
+mod grid;
 mod inspect;
 mod predict;
 mod preprocess;
@@ -12,6 +14,7 @@ mod report;
 pub mod progress;
 mod render;
 mod runs;
+mod score;
 mod signals;
 mod synth;
 mod train;
@@ -56,6 +59,10 @@ pub enum Command {
     #[allow(missing_docs)]
     Predict(predict::PredictArgs),
     #[allow(missing_docs)]
+    Evaluate(evaluate::EvaluateArgs),
+    #[allow(missing_docs)]
+    Score(score::ScoreArgs),
+    #[allow(missing_docs)]
     Report(report::ReportArgs),
     #[allow(missing_docs)]
     Bench(bench::BenchArgs),
@@ -79,6 +86,8 @@ impl Cli {
             Command::Runs(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Predict(args) => args.run(),
+            Command::Evaluate(args) => args.run(),
+            Command::Score(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Bench(args) => args.run(),
         }

@@ -8,7 +8,8 @@
 //!
 //! Reading order: `metrics` (a number from scores and labels), `bootstrap` (its interval),
 //! `choice` and `calibration` (what is frozen, and by whom), `figures` (all numbers of one set
-//! of items), `judge` (the whole), then `compare` and `submission`.
+//! of items), `judge` (the whole), then `run` (what it is read from), `curves`, `compare`,
+//! `sweep` and `submission`.
 
 pub mod metrics;
 pub mod predictions;
@@ -18,8 +19,11 @@ pub mod choice;
 pub mod figures;
 pub mod subgroups;
 pub mod judge;
+pub mod run;
+pub mod curves;
 pub mod delong;
 pub mod compare;
+pub mod sweep;
 pub mod submission;
 
 pub use bootstrap::{Bootstrap, Estimate};

@@ -41,6 +41,7 @@ use self::validate::Scores;
 use self::watch::Watch;
 use crate::error::Fault;
 use crate::evaluate::predictions::{self, Prediction, sigmoid};
+use crate::evaluate::run::keep_epoch;
 use crate::flow::Stop;
 use crate::loader::{Batch, Loader};
 use crate::model::network::Network;
@@ -272,6 +273,9 @@ impl<'a> Fold<'a> {
             checkpoint::write(&self.folder, &self.folder.join(name), &self.facts, &self.network)
         };
         weights("last.safetensors")?;
+        if !predictions.is_empty() {
+            keep_epoch(&self.folder, epoch, predictions)?;
+        }
         if best {
             weights("best.safetensors")?;
             if !predictions.is_empty() {

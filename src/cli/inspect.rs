@@ -1,6 +1,5 @@
 //! `mammo-pipe inspect`
 
-mod grid;
 mod text;
 
 use std::path::PathBuf;

@@ -7,6 +7,8 @@
 //!
 //! Resample number `n` depends on the seed and on `n` alone, never on the threads.
 
+use std::fmt;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -43,6 +45,22 @@ pub struct Estimate {
     /// Resamples in which it is not defined; they are left out of the interval.
     #[serde(skip_serializing_if = "is_zero")]
     pub undefined_resamples: usize,
+}
+
+/// The value with its interval, to three digits or as many as the format asks for; a dash where
+/// there is none.
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(3);
+        let text = match (self.value, self.interval) {
+            (None, _) => "–".to_owned(),
+            (Some(value), None) => format!("{value:.digits$}"),
+            (Some(value), Some([low, high])) => {
+                format!("{value:.digits$} [{low:.digits$}, {high:.digits$}]")
+            }
+        };
+        f.write_str(&text)
+    }
 }
 
 fn is_zero(n: &usize) -> bool {

@@ -3,21 +3,22 @@
 //! In: logits and labels of items the model was not trained on. Out: a [`Calibration`], to be
 //! applied to other items.
 //!
-//! A sampler that shows positives more often than they are moves every logit by a constant, the
-//! difference of the logits of both shares (Saerens, Latinne and Decaestecker 2002), which is
+//! A sampler that shows positives more often than they are moves every logit by a constant
+//! ([`Prior::logit_shift`](crate::loader::Prior::logit_shift); Saerens, Latinne and Decaestecker
+//! 2002), and so does a loss that weighs them more, by the logarithm of the weight. That is
 //! taken back. The rest is a temperature (Guo et al. 2017), a positive number that the logits
 //! are divided by. Neither changes the order of items within a fold.
 
 use serde::Serialize;
 
-use super::predictions::{logit, sigmoid};
+use super::predictions::sigmoid;
 
 /// How a logit becomes a probability: `sigmoid(logit / temperature + shift)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Calibration {
     /// Above 1 for a model that is too sure of itself.
     pub temperature: f64,
-    /// What undoes the sampler.
+    /// What undoes the sampler and the loss: below 0 where they favour positives.
     pub shift: f64,
 }
 
@@ -25,16 +26,6 @@ pub struct Calibration {
 const HOTTEST: f64 = 100.0;
 
 impl Calibration {
-    /// The shift from the share of positives that the loss saw to the share that there is; 0
-    /// where the first is not known or one of them is 0 or 1.
-    pub fn shift(seen: Option<f64>, natural: f64) -> f64 {
-        let inside = |share: &f64| *share > 0.0 && *share < 1.0;
-        match seen.filter(inside).zip(Some(natural).filter(inside)) {
-            Some((seen, natural)) => logit(natural) - logit(seen),
-            None => 0.0,
-        }
-    }
-
     /// The temperature that gives the labels the highest likelihood, from 1/100 to 100; `None`
     /// unless there are positives and negatives, for without both any is as good.
     pub fn fit(logits: &[f64], labels: &[bool], shift: f64) -> Option<Self> {
@@ -66,6 +57,7 @@ impl Calibration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loader::Prior;
     use crate::random::Random;
 
     /// Items whose labels follow `sigmoid(logit / temperature + shift)`.
@@ -94,7 +86,7 @@ mod tests {
         // they are 2 %.
         let mut random = Random::new(4);
         let (mut before, mut after, mut n) = (0.0, 0.0, 0.0);
-        let shift = Calibration::shift(Some(0.5), 0.02);
+        let shift = -Prior { natural: 0.02, sampled: 0.5 }.logit_shift();
         for _ in 0..200_000 {
             // Unit variance, means 1 and -1: the log likelihood ratio is 2x.
             let positive = f64::from(random.unit()) < 0.02;
@@ -111,8 +103,6 @@ mod tests {
     fn what_cannot_be_fitted_is_not() {
         assert_eq!(Calibration::fit(&[1.0, -1.0], &[true, true], 0.0), None);
         assert_eq!(Calibration::fit(&[], &[], 0.0), None);
-        assert_eq!(Calibration::shift(None, 0.02), 0.0);
-        assert_eq!(Calibration::shift(Some(0.5), 0.0), 0.0);
         // Told apart without a mistake: as cold as it goes, and finite.
         let cold = Calibration::fit(&[1.0, -1.0], &[true, false], 0.0).unwrap();
         assert!((cold.temperature - 0.01).abs() < 1e-12);

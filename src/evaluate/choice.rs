@@ -60,8 +60,8 @@ pub struct Decided {
 pub struct Given {
     /// A threshold chosen elsewhere.
     pub threshold: Option<f64>,
-    /// Share of positives that the loss saw, if a sampler changed it.
-    pub seen_positives: Option<f64>,
+    /// What sampler and loss added to every logit.
+    pub logit_shift: f64,
 }
 
 /// Judges each of several held-out folds by the others.
@@ -110,15 +110,12 @@ fn choose(items: &Items, fold: Option<u16>, given: Given) -> Chosen {
     let ones = vec![1.0; items.len()];
     let ranked = Ranked::new(&items.probabilities, &items.labels);
     let best = ranked.and_then(|ranked| ranked.best_threshold(&ones)).ok();
-    let positives = items.labels.iter().filter(|label| **label).count();
-    let shift =
-        Calibration::shift(given.seen_positives, positives as f64 / items.len().max(1) as f64);
     let logits: Vec<f64> = items.probabilities.iter().map(|p| logit(*p)).collect();
     Chosen {
         fold,
         chosen_on: items.len(),
         threshold: given.threshold.or(best),
-        calibration: Calibration::fit(&logits, &items.labels, shift),
+        calibration: Calibration::fit(&logits, &items.labels, -given.logit_shift),
     }
 }
 

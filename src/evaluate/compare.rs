@@ -133,7 +133,7 @@ pub enum CompareError {
 pub struct Run<'a> {
     /// Its predictions.
     pub predictions: &'a [Prediction],
-    /// Threshold and share of positives.
+    /// Threshold, and what sampler and loss added to its logits.
     pub given: Given,
 }
 
@@ -250,14 +250,16 @@ fn compared(
 }
 
 fn differences(runs: &[Prepared; 2], patients: &[u32], bootstrap: &Bootstrap) -> Differences {
-    let both = |name: Name, weights: &[f64]| [0, 1].map(|run| runs[run].figure(name, weights));
     let difference = |[first, second]: [Figure; 2]| -> Figure { Ok(second? - first?) };
-    let resampled: Vec<Vec<Figure>> = bootstrap.resample(patients, |weights| {
-        Name::ALL.map(|name| difference(both(name, weights))).to_vec()
-    });
-    let ones = vec![1.0; patients.len()];
+    let all = |weights: &[f64]| -> Vec<[Figure; 2]> {
+        let [first, second] = [&runs[0], &runs[1]].map(|run| run.weighted(weights));
+        Name::ALL.map(|name| [first.figure(name), second.figure(name)]).to_vec()
+    };
+    let resampled: Vec<Vec<Figure>> =
+        bootstrap.resample(patients, |weights| all(weights).into_iter().map(difference).collect());
+    let whole = all(&vec![1.0; patients.len()]);
     let of = |(index, name): (usize, Name)| {
-        let values = both(name, &ones);
+        let values = whole[index];
         let drawn: Vec<f64> = resampled.iter().filter_map(|all| all[index].ok()).collect();
         let value = difference(values);
         let p_value = value.is_ok().then(|| p_value(&drawn)).flatten();

@@ -3,13 +3,15 @@
 //! In: [`Items`] and what was [`Decided`] for them. Out: [`Figures`], a value with interval or a
 //! reason under each [`Name`], all from the same resamples.
 
+use std::cell::OnceCell;
+
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use super::bootstrap::{Bootstrap, Estimate};
 use super::choice::Decided;
 use super::metrics::{
-    Binned, Binning, Confusion, Figure, Grid, Ranked, Undefined, brier, pf1_weighted,
+    BestF1, Binned, Binning, Confusion, Figure, Grid, Ranked, Undefined, brier, pf1_weighted,
 };
 use super::predictions::Items;
 
@@ -190,53 +192,77 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// One figure of the items with these weights.
-    pub fn figure(&self, name: Name, weights: &[f64]) -> Figure {
-        let (p, labels) = (&self.items.probabilities, &self.items.labels);
-        let ranked = || self.ranked.as_ref().map_err(|reason| *reason);
-        let grid = || self.grid.as_ref().map_err(|reason| *reason)?.best_f1(weights);
-        let ece = |binned: &Result<Binned, Undefined>| match binned {
-            Ok(binned) => binned.ece(weights),
-            Err(reason) => Err(*reason),
-        };
-        let calibrated = || self.decided.calibrated.as_ref().map_err(|reason| *reason);
-        match name {
-            Name::Auroc => ranked()?.auroc(weights),
-            Name::PartialAuroc => ranked()?.partial_auroc(weights, MAX_FPR),
-            Name::Auprc => ranked()?.auprc(weights),
-            Name::Pf1 => pf1_weighted(p, labels, weights),
-            Name::BestF1 => grid().map(|best| best.f1),
-            Name::BestF1Accuracy => grid().map(|best| best.accuracy),
-            Name::F1 => self.confusion(weights)?.f1(),
-            Name::Accuracy => self.confusion(weights)?.accuracy(),
-            Name::Sensitivity => self.confusion(weights)?.sensitivity(),
-            Name::Specificity => self.confusion(weights)?.specificity(),
-            Name::RecallRate => self.confusion(weights)?.recall_rate(),
-            Name::Ppv => self.confusion(weights)?.ppv(),
-            Name::SensitivityAt90 => ranked()?.sensitivity_at(weights, 0.90),
-            Name::SensitivityAt95 => ranked()?.sensitivity_at(weights, 0.95),
-            Name::SensitivityAt99 => ranked()?.sensitivity_at(weights, 0.99),
-            Name::Brier => brier(p, labels, weights),
-            Name::Ece => ece(&self.raw[0]),
-            Name::EceSameCount => ece(&self.raw[1]),
-            Name::CalibratedPf1 => pf1_weighted(calibrated()?, labels, weights),
-            Name::CalibratedBrier => brier(calibrated()?, labels, weights),
-            Name::CalibratedEce => ece(&self.calibrated[0]),
-            Name::CalibratedEceSameCount => ece(&self.calibrated[1]),
-        }
-    }
-
-    fn confusion(&self, weights: &[f64]) -> Result<Confusion, Undefined> {
-        let called = self.decided.called.as_ref().map_err(|reason| *reason)?;
-        Ok(Confusion::of(called, &self.items.labels, weights))
+    /// The items with a weight each.
+    pub fn weighted(&'a self, weights: &'a [f64]) -> Weighted<'a> {
+        Weighted { of: self, weights, confusion: OnceCell::new(), best: OnceCell::new() }
     }
 
     /// The figures asked for, with intervals.
     pub fn figures(&self, names: &[Name], bootstrap: &Bootstrap) -> Figures {
         let all = |weights: &[f64]| -> Vec<Figure> {
-            names.iter().map(|name| self.figure(*name, weights)).collect()
+            let weighted = self.weighted(weights);
+            names.iter().map(|name| weighted.figure(*name)).collect()
         };
         let estimates = bootstrap.estimate(&self.items.patients, all);
         Figures(names.iter().copied().zip(estimates).collect())
+    }
+}
+
+/// Items with a weight each: one resample. What several figures need is counted once.
+pub struct Weighted<'a> {
+    of: &'a Prepared<'a>,
+    weights: &'a [f64],
+    confusion: OnceCell<Result<Confusion, Undefined>>,
+    best: OnceCell<Result<BestF1, Undefined>>,
+}
+
+impl Weighted<'_> {
+    /// One figure.
+    pub fn figure(&self, name: Name) -> Figure {
+        let (of, weights) = (self.of, self.weights);
+        let (p, labels) = (&of.items.probabilities, &of.items.labels);
+        let ranked = || of.ranked.as_ref().map_err(|reason| *reason);
+        let ece = |binned: &Result<Binned, Undefined>| match binned {
+            Ok(binned) => binned.ece(weights),
+            Err(reason) => Err(*reason),
+        };
+        let calibrated = || of.decided.calibrated.as_ref().map_err(|reason| *reason);
+        match name {
+            Name::Auroc => ranked()?.auroc(weights),
+            Name::PartialAuroc => ranked()?.partial_auroc(weights, MAX_FPR),
+            Name::Auprc => ranked()?.auprc(weights),
+            Name::Pf1 => pf1_weighted(p, labels, weights),
+            Name::BestF1 => self.best().map(|best| best.f1),
+            Name::BestF1Accuracy => self.best().map(|best| best.accuracy),
+            Name::F1 => self.confusion()?.f1(),
+            Name::Accuracy => self.confusion()?.accuracy(),
+            Name::Sensitivity => self.confusion()?.sensitivity(),
+            Name::Specificity => self.confusion()?.specificity(),
+            Name::RecallRate => self.confusion()?.recall_rate(),
+            Name::Ppv => self.confusion()?.ppv(),
+            Name::SensitivityAt90 => ranked()?.sensitivity_at(weights, 0.90),
+            Name::SensitivityAt95 => ranked()?.sensitivity_at(weights, 0.95),
+            Name::SensitivityAt99 => ranked()?.sensitivity_at(weights, 0.99),
+            Name::Brier => brier(p, labels, weights),
+            Name::Ece => ece(&of.raw[0]),
+            Name::EceSameCount => ece(&of.raw[1]),
+            Name::CalibratedPf1 => pf1_weighted(calibrated()?, labels, weights),
+            Name::CalibratedBrier => brier(calibrated()?, labels, weights),
+            Name::CalibratedEce => ece(&of.calibrated[0]),
+            Name::CalibratedEceSameCount => ece(&of.calibrated[1]),
+        }
+    }
+
+    fn best(&self) -> Result<BestF1, Undefined> {
+        let grid = || self.of.grid.as_ref().map_err(|reason| *reason)?.best_f1(self.weights);
+        *self.best.get_or_init(grid)
+    }
+
+    fn confusion(&self) -> Result<Confusion, Undefined> {
+        let count = || {
+            let called = self.of.decided.called.as_ref().map_err(|reason| *reason)?;
+            Ok(Confusion::of(called, &self.of.items.labels, self.weights))
+        };
+        *self.confusion.get_or_init(count)
     }
 }

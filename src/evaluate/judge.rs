@@ -14,9 +14,10 @@ use super::bootstrap::Bootstrap;
 use super::choice::{self, Chosen, Decided, Given, Source};
 use super::figures::{ECE_BINS, Figures, Name, Prepared};
 use super::metrics::{Bin, Binning, Grid, all_positive_f1, reliability};
-use super::predictions::{Items, Level, Prediction};
+use super::predictions::{self, Items, Level, Prediction};
 use super::subgroups::{Attribute, groups};
 use crate::dataset::Role;
+use crate::shard::records::{boolean, double};
 
 /// How good the model is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -226,6 +227,24 @@ pub fn judge(
         left_out: count(|p| p.role == Role::LeftOut),
     };
     Ok((Evaluation { parts, bootstrap: *bootstrap, not_judged }, verdicts))
+}
+
+/// Predictions with what was decided for them, as the bytes of a Parquet file.
+pub fn encode(predictions: &[Prediction], verdicts: &[Verdict]) -> Vec<u8> {
+    let further = vec![
+        double("calibrated", "calibrated probability", verdicts, |v| v.calibrated),
+        boolean("called", "the image is called positive by itself", verdicts, |v| v.called),
+        double("breast_probability", "mean over the breast's images", verdicts, |v| {
+            v.breast_probability
+        }),
+        double("breast_calibrated", "calibrated probability of the breast", verdicts, |v| {
+            v.breast_calibrated
+        }),
+        boolean("breast_called", "the breast is called positive by the mean", verdicts, |v| {
+            v.breast_called
+        }),
+    ];
+    predictions::encode(predictions, further)
 }
 
 /// Refuses images that are there twice and patients that are divided.

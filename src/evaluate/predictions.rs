@@ -22,8 +22,9 @@ use parquet::file::properties::WriterProperties;
 use crate::dataset::Role;
 use crate::error::Fault;
 use crate::record::ImageRecord;
+use crate::shard::cells::Cells;
 use crate::shard::reader::ShardReader;
-use crate::shard::records::{self, Cells, Column, OfImage, double};
+use crate::shard::records::{self, Column, OfImage, double};
 use crate::store;
 
 pub use items::{Items, Level};
@@ -108,27 +109,43 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
         return table::read(path);
     }
     let wrong = |reason: String| Fault::Predictions { path: path.into(), reason };
+    let reader = ShardReader::open(path, None)?;
+    check_types(&reader.schema()).map_err(wrong)?;
     let mut predictions = Vec::new();
-    for batch in ShardReader::open(path, None)? {
+    for batch in reader {
         let batch = batch?;
         for row in 0..batch.num_rows() {
-            predictions.push(prediction(&batch, row).map_err(wrong)?);
+            let number = predictions.len();
+            let prediction = prediction(&Cells(&batch), row);
+            let prediction = prediction.map_err(|problem| format!("row {number}: {problem}"));
+            predictions.push(prediction.map_err(wrong)?);
         }
     }
     Ok(predictions)
 }
 
-fn prediction(batch: &RecordBatch, row: usize) -> Result<Prediction, String> {
-    let (record, role) = records::record(batch, row)?;
-    let cells = Cells { batch, row };
-    let of = || format!("image {}", record.image_id);
+/// Refuses columns of another type than [`write`] gives them, which would read as empty.
+fn check_types(found: &Schema) -> Result<(), String> {
+    for Column { name, array, .. } in records::columns::<Prediction>(&[]) {
+        let Ok(field) = found.field_with_name(&name) else { continue };
+        let (have, need) = (field.data_type(), array.data_type());
+        if have != need && !(have.is_floating() && need.is_floating()) {
+            return Err(format!("column {name} has type {have}, needs {need}"));
+        }
+    }
+    Ok(())
+}
+
+fn prediction(cells: &Cells, row: usize) -> Result<Prediction, String> {
+    let (record, role) = records::record(cells, row, &[])
+        .map_err(|column| format!("column {column} is absent or unreadable"))?;
     let number = |name: &str| {
-        let value = cells.real(name)?;
-        value.filter(|v| v.is_finite()).ok_or_else(|| format!("{} has no finite {name}", of()))
+        let value = cells.real(name, row).filter(|value| value.is_finite());
+        value.ok_or_else(|| format!("image {} has no finite {name}", record.image_id))
     };
     let (logit, probability) = (number("logit")?, number("probability")?);
     if !(0.0..=1.0).contains(&probability) {
-        return Err(format!("{} has probability {probability}, not 0 to 1", of()));
+        return Err(format!("image {} has probability {probability}, not 0 to 1", record.image_id));
     }
     Ok(Prediction { record, role, logit, probability })
 }

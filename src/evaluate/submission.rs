@@ -21,6 +21,7 @@ use super::predictions::{Items, Level};
 use crate::config::{Config, DatasetConfig};
 use crate::dataset::table::{self, Problems, cell};
 use crate::error::Fault;
+use crate::predict::submission::prediction_id;
 use crate::record::Split;
 
 /// How good a submission is.
@@ -153,7 +154,7 @@ pub fn score(
     let labels = read_labels(labels)?;
     let items = pair(submission, &labels)?;
     let nothing = items.select(&[]);
-    let decided = choice::locked(&items, &nothing, Given { threshold, seen_positives: None });
+    let decided = choice::locked(&items, &nothing, Given { threshold, logit_shift: 0.0 });
     let mut names = NAMES.to_vec();
     if threshold.is_some() {
         names.extend(AT_THRESHOLD);
@@ -174,11 +175,6 @@ struct Labelled {
     patient: String,
     cancer: bool,
     line: u64,
-}
-
-/// The row of a submission that a breast has.
-fn prediction_id(patient: &str, side: &str) -> String {
-    format!("{patient}_{side}")
 }
 
 fn read_labels(path: &Path) -> Result<BTreeMap<String, Labelled>, Fault> {
@@ -221,11 +217,7 @@ fn by_image_rows(path: &Path) -> Result<Vec<(String, Labelled)>, Fault> {
         };
         let patient = record.patient_id.to_string();
         let cancer = record.cancer.ok_or_else(|| lacks("cancer"))?;
-        let id = match (record.prediction_id, record.laterality) {
-            (Some(id), _) => id,
-            (None, Some(side)) => prediction_id(&patient, side.as_str()),
-            (None, None) => return Err(lacks("laterality").into()),
-        };
+        let id = prediction_id(&record).ok_or_else(|| lacks("laterality"))?;
         Ok((id, Labelled { patient, cancer, line: record.line }))
     };
     table.records.into_iter().map(row).collect()

@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float32Array, Int64Array, StringArray};
-use arrow::datatypes::{Float32Type, Float64Type, Int64Type};
-use arrow::record_batch::RecordBatch;
+use arrow::array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, StringArray};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use super::cells::Cells;
 use crate::dataset::Role;
-use crate::record::{Density, Id, ImageRecord, Laterality, Split, View};
+use crate::record::{Density, Id, ImageRecord, Laterality, View};
 
 /// One column: its name, what it is in words, its values.
 pub(crate) struct Column {
@@ -80,103 +81,59 @@ pub(crate) fn role_word(role: Role) -> &'static str {
     }
 }
 
-/// The record and role in a row of a shard or of predictions, or what is wrong with it.
-/// [`ImageRecord::line`] is 0 and there are no further columns.
-pub(crate) fn record(batch: &RecordBatch, row: usize) -> Result<(ImageRecord, Role), String> {
-    let cells = Cells { batch, row };
-    let id = |column: &'static str| {
-        let text = cells.text(column)?.ok_or_else(|| format!("{column} is null in a row"))?;
-        Id::new(text).map_err(|text| format!("{column} holds {text:?}, which is no name"))
-    };
-    let split = cells.one_of("split", |word| {
-        [Split::Train, Split::Test].into_iter().find(|split| split.as_str() == word)
-    })?;
-    let fold = || {
-        let fold = cells.integer("fold")?.and_then(|fold| u16::try_from(fold).ok());
-        fold.ok_or_else(|| "a row with role fold has no fold from 0 to 65535".to_owned())
-    };
-    let role = match cells.text("role")? {
-        Some("fold") => Role::Fold(fold()?),
-        Some("locked") => Role::Locked,
-        Some("left_out") => Role::LeftOut,
-        Some("test") => Role::Test,
-        found => return Err(format!("role is {found:?}, not fold, locked, left_out or test")),
-    };
+/// The record and role in row `i`, the record with the further columns `extra`, or the column
+/// that is absent or unreadable. [`ImageRecord::line`] is 0.
+pub(crate) fn record(
+    cells: &Cells,
+    i: usize,
+    extra: &[String],
+) -> Result<(ImageRecord, Role), &'static str> {
+    let id =
+        |name: &'static str| cells.text(name, i).and_then(|text| Id::new(&text).ok()).ok_or(name);
     let record = ImageRecord {
-        split: split.ok_or("split is null in a row")?,
+        split: word(cells, "split", i)?.ok_or("split")?,
         line: 0,
         patient_id: id("patient_id")?,
         image_id: id("image_id")?,
-        site_id: cells.integer("site_id")?,
-        laterality: cells.one_of("laterality", |word| {
-            [Laterality::Left, Laterality::Right].into_iter().find(|side| side.as_str() == word)
-        })?,
-        view: cells.text("view")?.map(View::parse),
-        age: cells.real("age")?.map(|age| age as f32),
-        cancer: cells.boolean("cancer")?,
-        biopsy: cells.boolean("biopsy")?,
-        invasive: cells.boolean("invasive")?,
-        birads: cells.integer("BIRADS")?,
-        implant: cells.boolean("implant")?,
-        density: cells.one_of("density", |word| {
-            let letters = [Density::A, Density::B, Density::C, Density::D];
-            letters.into_iter().find(|letter| letter.as_str() == word)
-        })?,
-        machine_id: cells.integer("machine_id")?,
-        difficult_negative_case: cells.boolean("difficult_negative_case")?,
-        prediction_id: cells.text("prediction_id")?.map(str::to_owned),
-        extra: Vec::new(),
+        site_id: cells.integer("site_id", i),
+        laterality: word(cells, "laterality", i)?,
+        view: cells.text("view", i).map(|code| View::parse(&code)),
+        age: cells.real("age", i).map(|age| age as f32),
+        cancer: cells.boolean("cancer", i),
+        biopsy: cells.boolean("biopsy", i),
+        invasive: cells.boolean("invasive", i),
+        birads: cells.integer("BIRADS", i),
+        implant: cells.boolean("implant", i),
+        density: word(cells, "density", i)?,
+        machine_id: cells.integer("machine_id", i),
+        difficult_negative_case: cells.boolean("difficult_negative_case", i),
+        prediction_id: cells.text("prediction_id", i),
+        extra: extra.iter().map(|name| cells.text(name, i)).collect(),
     };
-    Ok((record, role))
+    Ok((record, role(cells, i)?))
 }
 
-/// The values of one row by column. An absent column is null in every row; one of another type
-/// is an error.
-pub(crate) struct Cells<'a> {
-    pub batch: &'a RecordBatch,
-    pub row: usize,
+/// A value that is spelled as its type's `Serialize` spells it; a word it does not know is an
+/// error, not an absent value.
+fn word<T: DeserializeOwned>(
+    cells: &Cells,
+    name: &'static str,
+    i: usize,
+) -> Result<Option<T>, &'static str> {
+    let Some(text) = cells.text(name, i) else { return Ok(None) };
+    serde_json::from_value(Value::String(text)).map(Some).map_err(|_| name)
 }
 
-impl<'a> Cells<'a> {
-    fn value<T>(
-        &self,
-        name: &str,
-        needed: &str,
-        get: impl FnOnce(&'a ArrayRef) -> Option<T>,
-    ) -> Result<Option<T>, String> {
-        let column = self.batch.column_by_name(name).filter(|column| column.is_valid(self.row));
-        let Some(column) = column else { return Ok(None) };
-        let wrong = || format!("column {name} has type {}, not {needed}", column.data_type());
-        get(column).map(Some).ok_or_else(wrong)
-    }
-
-    pub fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
-        self.value(name, "string", |c| c.as_string_opt::<i32>().map(|c| c.value(self.row)))
-    }
-
-    pub fn integer(&self, name: &str) -> Result<Option<i64>, String> {
-        self.value(name, "int64", |c| c.as_primitive_opt::<Int64Type>().map(|c| c.value(self.row)))
-    }
-
-    pub fn boolean(&self, name: &str) -> Result<Option<bool>, String> {
-        self.value(name, "boolean", |c| c.as_boolean_opt().map(|c| c.value(self.row)))
-    }
-
-    pub fn real(&self, name: &str) -> Result<Option<f64>, String> {
-        self.value(name, "double or float", |c| {
-            let double = c.as_primitive_opt::<Float64Type>().map(|c| c.value(self.row));
-            let float = || c.as_primitive_opt::<Float32Type>().map(|c| c.value(self.row).into());
-            double.or_else(float)
-        })
-    }
-
-    fn one_of<T>(
-        &self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, String> {
-        let Some(word) = self.text(name)? else { return Ok(None) };
-        parse(word).map(Some).ok_or_else(|| format!("{name} is {word:?} in a row"))
+fn role(cells: &Cells, i: usize) -> Result<Role, &'static str> {
+    match cells.text("role", i).as_deref() {
+        Some("fold") => {
+            let fold = cells.integer("fold", i).and_then(|fold| u16::try_from(fold).ok());
+            Ok(Role::Fold(fold.ok_or("fold")?))
+        }
+        Some("locked") => Ok(Role::Locked),
+        Some("left_out") => Ok(Role::LeftOut),
+        Some("test") => Ok(Role::Test),
+        _ => Err("role"),
     }
 }
 
@@ -217,7 +174,7 @@ pub(crate) fn double<T>(
     items: &[T],
     get: impl Fn(&T) -> Option<f64>,
 ) -> Column {
-    column(name, about, Arc::new(arrow::array::Float64Array::from_iter(items.iter().map(get))))
+    column(name, about, Arc::new(Float64Array::from_iter(items.iter().map(get))))
 }
 
 pub(crate) fn boolean<T>(

@@ -16,6 +16,7 @@ use super::cells::Cells;
 use super::columns::Shape;
 use super::manifest::{Entry, PlanFacts};
 use super::reader::ShardReader;
+use super::records;
 use super::release::read_manifest;
 use crate::config::{Compression, FoldsConfig};
 use crate::dataset::{Role, folds};
@@ -23,7 +24,7 @@ use crate::error::Fault;
 use crate::plane::Rect;
 use crate::preprocess::quality::{Flag, Flags};
 use crate::preprocess::resize::{Geometry, Orientation};
-use crate::record::{Id, ImageRecord, View};
+use crate::record::ImageRecord;
 use crate::units::{Millimetres, PixelSpacing};
 
 /// All rows of a release, and what they have in common.
@@ -235,9 +236,10 @@ fn row(
         true => Orientation::Mirrored,
         false => Orientation::Kept,
     };
+    let (record, role) = records::record(cells, i, &shape.extra)?;
     Ok(Row {
-        record: record(cells, i, &shape.extra)?,
-        role: role(cells, i)?,
+        record,
+        role,
         shard,
         row,
         checksum: cells.bits("checksum", i).ok_or("checksum")?,
@@ -263,53 +265,4 @@ fn row(
         source_path: cells.text("source_path", i).ok_or("source_path")?,
         source_sha256: cells.text("source_sha256", i),
     })
-}
-
-fn record(cells: &Cells, i: usize, extra: &[String]) -> Result<ImageRecord, &'static str> {
-    let id =
-        |name: &'static str| cells.text(name, i).and_then(|text| Id::new(&text).ok()).ok_or(name);
-    Ok(ImageRecord {
-        split: word(cells, "split", i)?.ok_or("split")?,
-        line: 0,
-        patient_id: id("patient_id")?,
-        image_id: id("image_id")?,
-        site_id: cells.integer("site_id", i),
-        laterality: word(cells, "laterality", i)?,
-        view: cells.text("view", i).map(|code| View::parse(&code)),
-        age: cells.real("age", i).map(|age| age as f32),
-        cancer: cells.boolean("cancer", i),
-        biopsy: cells.boolean("biopsy", i),
-        invasive: cells.boolean("invasive", i),
-        birads: cells.integer("BIRADS", i),
-        implant: cells.boolean("implant", i),
-        density: word(cells, "density", i)?,
-        machine_id: cells.integer("machine_id", i),
-        difficult_negative_case: cells.boolean("difficult_negative_case", i),
-        prediction_id: cells.text("prediction_id", i),
-        extra: extra.iter().map(|name| cells.text(name, i)).collect(),
-    })
-}
-
-/// A value that is spelled as its type's `Serialize` spells it; a word it does not know is an
-/// error, not an absent value.
-fn word<T: DeserializeOwned>(
-    cells: &Cells,
-    name: &'static str,
-    i: usize,
-) -> Result<Option<T>, &'static str> {
-    let Some(text) = cells.text(name, i) else { return Ok(None) };
-    serde_json::from_value(Value::String(text)).map(Some).map_err(|_| name)
-}
-
-fn role(cells: &Cells, i: usize) -> Result<Role, &'static str> {
-    match cells.text("role", i).as_deref() {
-        Some("fold") => {
-            let fold = cells.integer("fold", i).and_then(|fold| u16::try_from(fold).ok());
-            Ok(Role::Fold(fold.ok_or("fold")?))
-        }
-        Some("locked") => Ok(Role::Locked),
-        Some("left_out") => Ok(Role::LeftOut),
-        Some("test") => Ok(Role::Test),
-        _ => Err("role"),
-    }
 }

@@ -9,6 +9,7 @@
 //!     best.safetensors      weights of the best epoch; last.safetensors of the last one
 //!     last.state            what --resume goes on from
 //!     validation.parquet    what the best epoch says of the held-out images
+//!     epochs/               what every epoch says of them, so that other folds can choose it
 //! ```
 //!
 //! The folder is locked while it is written; whoever reads needs no lock, because every file

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use super::grid::Grid;
+use crate::cli::grid::Grid;
 use crate::cli::progress::size;
 use crate::dataset::inspect::{Attribute, Findings, Format, Machine, NOT_GIVEN, Survey, Value};
 

@@ -88,7 +88,7 @@ fn one_fold_alone_has_nothing_frozen_and_says_so() {
     assert!(json["figures"]["f1"]["value"].is_null());
     let reason = "no threshold: there is no other fold to choose it on";
     assert_eq!(json["figures"]["f1"]["undefined"], reason);
-    let given = Given { threshold: Some(0.2), seen_positives: None };
+    let given = Given { threshold: Some(0.2), logit_shift: 0.0 };
     let (given, _) = judge(&made(5, 100, 1, 2.0), given, &FEW).unwrap();
     let image = level(&given.parts[0], Level::Image);
     assert_eq!(image.chosen_by, Source::Given);

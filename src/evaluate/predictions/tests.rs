@@ -102,6 +102,17 @@ fn a_file_that_holds_no_predictions_is_refused_with_what_it_lacks() {
     write(folder.path(), &path, &predictions).unwrap();
     let message = read(&path).unwrap_err().to_string();
     assert!(message.ends_with("image 1 has no finite probability"), "{message}");
+    let batch = arrow::record_batch::RecordBatch::try_from_iter([(
+        "cancer",
+        std::sync::Arc::new(arrow::array::Int64Array::from(vec![1])) as arrow::array::ArrayRef,
+    )]);
+    let batch = batch.unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let message = read(&path).unwrap_err().to_string();
+    assert!(message.ends_with("column cancer has type Int64, needs Boolean"), "{message}");
     std::fs::write(&path, "no Parquet").unwrap();
     assert!(matches!(read(&path), Err(Fault::Shard { .. })));
 }

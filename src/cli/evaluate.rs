@@ -1,0 +1,155 @@
+//! `mammo-pipe evaluate`
+
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use self::text::Text;
+use super::progress::{print, say};
+use crate::error::Fault;
+use crate::evaluate::run::{self, Epoch, Which};
+use crate::evaluate::{Bootstrap, Evaluation, judge};
+use crate::loader::Prior;
+use crate::{evaluate, store};
+
+/// Say how good a model is, and how sure one can be of it.
+///
+/// Reads what the networks of a run said of the images they were not trained on, and judges it by
+/// image, breast and patient: AUROC, AUPRC, pF1, F1, sensitivity, recall rate, PPV, calibration,
+/// each with an interval from resampled patients, and by site, machine, density, age, view,
+/// implant and kind of case. Epoch, threshold and temperature are chosen on other folds than they
+/// are judged on. What a figure is not defined for is shown as – and is null in the JSON.
+///
+/// An F1 says nothing without the share of positives: beside each stands the F1 of calling
+/// everything positive.
+///
+/// Writes evaluation.json and predictions.parquet (what was decided for every image).
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// The folder of a run, or a file of predictions: Parquet, or CSV with patient_id, image_id,
+    /// laterality, cancer, fold and probability.
+    run: PathBuf,
+    /// Further predictions to judge with them, such as those for the locked split.
+    #[arg(long, value_name = "FILE")]
+    with: Vec<PathBuf>,
+    /// Folder for evaluation.json and predictions.parquet [default: the run's; none for a file].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Judge each fold at its own best epoch, which flatters it, even if all epochs were kept.
+    #[arg(long)]
+    best_epoch: bool,
+    #[command(flatten)]
+    how: How,
+    /// Share of positives that the loss saw, if a sampler changed it; a run tells its own.
+    #[arg(long, value_name = "SHARE", value_parser = inner_share)]
+    seen_positives: Option<f64>,
+    /// Print evaluation.json instead of the tables.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `evaluate` and `score` have in common.
+#[derive(Debug, Args)]
+pub(super) struct How {
+    /// Call positive what has at least this probability, instead of what the other folds choose.
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub threshold: Option<f64>,
+    /// How often the patients are drawn for the intervals; 0 makes none.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    resamples: usize,
+    /// Decides who is drawn.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+}
+
+impl How {
+    pub fn bootstrap(&self) -> Bootstrap {
+        Bootstrap { resamples: self.resamples, seed: self.seed, ..Bootstrap::default() }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "needs a number from 0 to 1".to_owned())
+}
+
+fn inner_share(text: &str) -> Result<f64, String> {
+    share(text)
+        .ok()
+        .filter(|share| *share > 0.0 && *share < 1.0)
+        .ok_or_else(|| "needs a number above 0 and below 1".to_owned())
+}
+
+/// `evaluation.json`.
+#[derive(Debug, Serialize)]
+struct Written<'a> {
+    /// Who chose the epoch.
+    epoch: &'a Epoch,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+}
+
+impl EvaluateArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A [`Fault`] if there is nothing to judge or it cannot be written.
+    pub fn run(self) -> Result<ExitCode, Fault> {
+        let which = if self.best_epoch { Which::Best } else { Which::CrossFitted };
+        let mut loaded = run::load(&self.run, which)?;
+        for path in &self.with {
+            loaded.predictions.extend(evaluate::predictions::read(path)?);
+        }
+        loaded.given.threshold = self.how.threshold;
+        if let Some(sampled) = self.seen_positives {
+            let labels = loaded.predictions.iter().filter_map(|p| p.record.cancer);
+            let [negatives, positives] = labels.fold([0.0, 0.0], |mut count, label| {
+                count[usize::from(label)] += 1.0;
+                count
+            });
+            let natural = positives / (negatives + positives);
+            let shift = Prior { natural, sampled }.logit_shift();
+            // Without both classes there is nothing to calibrate either.
+            loaded.given.logit_shift = if shift.is_finite() { shift } else { 0.0 };
+        }
+        let (evaluation, verdicts) =
+            judge(&loaded.predictions, loaded.given, &self.how.bootstrap())?;
+
+        let written = Written { epoch: &loaded.epoch, evaluation: &evaluation };
+        let json = serde_json::to_string_pretty(&written).expect("plain data becomes JSON") + "\n";
+        let out = self.out.or_else(|| self.run.is_dir().then(|| self.run.clone()));
+        if let Some(out) = &out {
+            let rows = evaluate::judge::encode(&loaded.predictions, &verdicts);
+            write(out, &[("evaluation.json", json.as_bytes()), ("predictions.parquet", &rows)])?;
+        }
+        if self.json {
+            print(json.trim_end());
+        } else {
+            let text = Text { epoch: &loaded.epoch, evaluation: &evaluation };
+            print(text.to_string().trim_end());
+            if let Some(out) = out {
+                say(&format!(
+                    "wrote {0}/evaluation.json and {0}/predictions.parquet",
+                    out.display()
+                ));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Puts files in a folder, each in one step.
+fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<(), Fault> {
+    let aside = folder.join(".tmp");
+    std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    for (name, content) in files {
+        store::replace(folder, &folder.join(name), content)?;
+    }
+    // A run's is in use, and not empty or made again; any other is not wanted.
+    let _ = std::fs::remove_dir(&aside);
+    Ok(())
+}

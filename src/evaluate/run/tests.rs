@@ -1,0 +1,91 @@
+use super::*;
+use crate::config::TrainConfig;
+use crate::dataset::Role;
+use crate::evaluate::predictions::made::made;
+use crate::train::run::{FORMAT_VERSION, RunFacts};
+
+/// A run of three folds, of which `folds` were judged; its `skills` are those of its epochs,
+/// fold by fold, and the last epoch is the best that each fold found.
+fn run(folder: &Path, folds: &[u16], skills: &[[f32; 3]]) {
+    let facts = RunFacts {
+        format_version: FORMAT_VERSION,
+        tool: "0".into(),
+        program_sha256: "p".into(),
+        release: "release".into(),
+        release_plan_sha256: "r".into(),
+        manifest_sha256: "m".into(),
+        preprocessing: serde_json::Value::Null,
+        train: TrainConfig::default(),
+        folds: None,
+        held_out: vec![Some(0), Some(1), Some(2)],
+        init: None,
+    };
+    std::fs::write(folder.join("run.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
+    for &fold in folds {
+        let path = fold_folder(folder, Some(fold));
+        std::fs::create_dir_all(path.join(".tmp")).unwrap();
+        for (epoch, skills) in skills.iter().enumerate() {
+            let own = said(fold, skills[usize::from(fold)]);
+            keep_epoch(&path, epoch, &own).unwrap();
+            predictions::write(&path, &path.join("validation.parquet"), &own).unwrap();
+        }
+    }
+}
+
+/// What a model of this skill says of a fold.
+fn said(fold: u16, skill: f32) -> Vec<Prediction> {
+    made(1, 90, 3, skill).into_iter().filter(|p| p.role == Role::Fold(fold)).collect()
+}
+
+#[test]
+fn a_fold_is_judged_at_the_epoch_that_the_others_choose() {
+    let folder = tempfile::tempdir().unwrap();
+    // Fold 0 is at its best first, the others last: fold 0 is judged at theirs.
+    let skills = [[9.0, 1.0, 1.0], [4.0, 2.0, 3.0], [0.0, 9.0, 9.0]];
+    run(folder.path(), &[0, 1, 2], &skills);
+    let loaded = load(folder.path(), Which::CrossFitted).unwrap();
+    let Epoch::OtherFolds { metric: Metric::Auroc, epochs } = &loaded.epoch else {
+        panic!("{:?}", loaded.epoch)
+    };
+    assert_eq!(epochs[0], (0, 2));
+    let of_fold_0: Vec<_> =
+        loaded.predictions.iter().filter(|p| p.role == Role::Fold(0)).cloned().collect();
+    assert_eq!(of_fold_0, said(0, 0.0));
+    assert_eq!(loaded.predictions.len(), 360);
+    assert_eq!(loaded.given, Given::default());
+
+    let best = load(folder.path(), Which::Best).unwrap();
+    assert_eq!((best.epoch, best.predictions.len()), (Epoch::ItsOwnFold, 360));
+}
+
+#[test]
+fn a_run_that_kept_no_epochs_or_one_fold_says_that_the_fold_chose_for_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &[0, 1, 2], &[[1.0; 3], [2.0; 3]]);
+    std::fs::remove_dir_all(folder.path().join("fold-2/epochs")).unwrap();
+    assert_eq!(load(folder.path(), Which::CrossFitted).unwrap().epoch, Epoch::ItsOwnFold);
+
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &[1], &[[1.0; 3]]);
+    let loaded = load(folder.path(), Which::CrossFitted).unwrap();
+    assert_eq!((loaded.epoch, loaded.predictions.len()), (Epoch::ItsOwnFold, 120));
+}
+
+#[test]
+fn the_best_epoch_is_the_first_with_the_highest_mean_of_those_defined() {
+    let [a, b] = [[Some(0.5), Some(0.75), Some(0.25)], [Some(0.75), Some(0.5), None]];
+    assert_eq!(best_epoch(&[&a, &b], 3), Some(0));
+    assert_eq!(best_epoch(&[&a], 3), Some(1));
+    assert_eq!(best_epoch(&[&a, &b], 1), Some(0));
+    assert_eq!(best_epoch(&[&[None, None]], 2), None);
+}
+
+#[test]
+fn what_is_no_run_or_has_nothing_to_judge_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |path: &Path| load(path, Which::Best).unwrap_err().to_string();
+    assert!(refused(folder.path()).ends_with("holds no run (it has no run.json)"));
+    assert!(refused(&folder.path().join("none")).ends_with("holds no run (it has no run.json)"));
+    run(folder.path(), &[], &[]);
+    assert!(refused(folder.path()).contains("no fold of this run was judged yet"));
+}
