@@ -128,7 +128,7 @@ fn fmt_levels(levels: &[AtLevel], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn fmt_folds(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let breast = part.levels.iter().find(|at| at.level == Level::BreastMean);
     let Some(at) = breast.filter(|at| at.folds.len() > 1) else { return Ok(()) };
-    let mut grid = Grid::new("rrrrrrrrrrr");
+    let mut grid = Grid::new("rrrrrrrrrrrr");
     for fold in &at.folds {
         let value = |name: Name| number(fold.figures.get(name).and_then(|e| e.value), 4);
         let chosen = at.chosen.iter().find(|chosen| chosen.fold == Some(fold.fold));
@@ -140,6 +140,7 @@ fn fmt_folds(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             value(Name::Auroc),
             value(Name::Auprc),
             value(Name::Pf1),
+            number(fold.size.all_positive_f1, 4),
             value(Name::BestF1),
             number(fold.best_f1_threshold, 4),
             value(Name::F1),
@@ -154,6 +155,7 @@ fn fmt_folds(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "AUROC",
         "AUPRC",
         "pF1",
+        "all pos.",
         "best F1",
         "at",
         "F1",
@@ -164,14 +166,15 @@ fn fmt_folds(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn fmt_subgroups(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut grid = Grid::new("lrrlllll");
+    let mut grid = Grid::new("lrrrlllll");
     for group in &part.subgroups {
         let [n, positives] = sizes(&group.size);
         let figure = |name| estimate(&group.figures, name);
         grid.row([
-            format!("{} {}", group.attribute.label(), group.value),
+            format!("{} {}{}", group.attribute.label(), group.value, few(&group.size)),
             n,
             positives,
+            number(group.size.all_positive_f1, 3),
             figure(Name::Auroc),
             figure(Name::Auprc),
             figure(Name::F1),
@@ -183,6 +186,7 @@ fn fmt_subgroups(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "subgroup",
         "n",
         "cancer",
+        "all pos.",
         "AUROC",
         "AUPRC",
         "F1, frozen",
@@ -193,8 +197,20 @@ fn fmt_subgroups(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(
         f,
         "Subgroups by breast (mean), views by image; cancers of a kind against all negatives, \
-         negatives of a kind\nagainst all cancers."
-    )
+         negatives of a kind\nagainst all cancers. all pos.: F1 of calling all positive."
+    )?;
+    if part.subgroups.iter().any(|group| !few(&group.size).is_empty()) {
+        writeln!(f, "* Fewer than {FEW} with cancer: the interval is too narrow to be believed.")?;
+    }
+    Ok(())
+}
+
+/// Positives below which resampling says little: they are drawn or not, and nothing between.
+const FEW: usize = 10;
+
+/// A mark for a group with few positives.
+fn few(size: &Size) -> &'static str {
+    if (1..FEW).contains(&size.positives) { " *" } else { "" }
 }
 
 fn sizes(size: &Size) -> [String; 2] {
