@@ -27,6 +27,7 @@ mod passes;
 mod prefix;
 mod reader;
 mod refine;
+mod significance;
 mod tag_tree;
 mod tier1;
 mod tile;

@@ -48,6 +48,24 @@ const fn diagonal(hv: usize, d: usize) -> u8 {
     }
 }
 
+/// [`ZERO_CONTEXTS`] of an orientation, and behind them, from [`SIGNS`] on, [`SIGN_CONTEXTS`].
+pub type Tables = [u8; 768];
+pub const SIGNS: usize = 512;
+pub static TABLES: [Tables; 4] = {
+    let mut tables = [[0; 768]; 4];
+    let mut orientation = 0;
+    while orientation < 4 {
+        let mut i = 0;
+        while i < 512 {
+            tables[orientation][i] = ZERO_CONTEXTS[orientation][i];
+            tables[orientation][SIGNS + i % 256] = SIGN_CONTEXTS[i % 256];
+            i += 1;
+        }
+        orientation += 1;
+    }
+    tables
+};
+
 /// Tables D.2 and D.3: context 9 to 13, and in bit 7 whether the decision is inverted. The
 /// index has significance of the upper, left, right and lower neighbour in bits 1, 3, 5, 7,
 /// and in the bit below each whether it is negative.

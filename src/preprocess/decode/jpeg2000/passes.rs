@@ -1,11 +1,11 @@
-//! The significance and clean-up passes over a code-block (ISO/IEC 15444-1, D.3.1 and D.3.4),
-//! and the two raw ones that bypass the arithmetic coder (D.6).
+//! The clean-up pass over a code-block (ISO/IEC 15444-1, D.3.4), and the two raw passes that
+//! bypass the arithmetic coder (D.6).
 //!
 //! A stripe's column of four has one [`Flags`] word, which holds the significance and the
 //! sign of the column and of its neighbours around, so a context is a shift and a table
 //! look-up, and a column without a significant neighbour is skipped in one test.
 
-use super::context::{SIGN_CONTEXTS, ZERO_CONTEXTS};
+use super::context::{SIGN_CONTEXTS, TABLES, Tables, ZERO_CONTEXTS};
 use super::mq::{Contexts, Mq, RUN, UNIFORM};
 use super::tier1::Shape;
 
@@ -15,7 +15,7 @@ use super::tier1::Shape;
 /// plane at hand.
 pub type Flags = u64;
 
-const NEGATIVE: u32 = 18;
+pub const NEGATIVE: u32 = 18;
 pub const REFINED: u32 = 36;
 pub const VISITED: u32 = 48;
 pub const SIGNIFICANT: Flags = 0x3_FFFF;
@@ -26,19 +26,29 @@ const ALL_VISITED: Flags = ROWS << VISITED;
 const OWN: Flags = ROWS << 4 | ROWS << (4 + NEGATIVE);
 const TOP: Flags = 1 << 4 | 1 << (4 + NEGATIVE);
 const BOTTOM: Flags = 1 << 13 | 1 << (13 + NEGATIVE);
+/// The stripe's first and last row, with their neighbours to both sides.
+const FIRST: Flags = 7 << 3 | 7 << (3 + NEGATIVE);
+const LAST: Flags = 7 << 12 | 7 << (12 + NEGATIVE);
 /// The row below the stripe.
 const BELOW: Flags = 7 << 15 | 7 << (15 + NEGATIVE);
+
+/// Columns that a significance pass takes at a time.
+pub const CHUNK: usize = 16;
 
 /// Samples of the largest code-block, its last stripe filled up.
 pub const MOST: usize = 4096;
 
 /// A code-block's coefficients and what is known of them.
 pub struct Field {
-    /// A row of columns a stripe, with a column of margin each side and a stripe above and below.
+    /// A row of columns a stripe, filled up to whole chunks, with a column of margin each side
+    /// and a stripe above and below.
     pub flags: Vec<Flags>,
     pub coefficients: Box<[u32; MOST]>,
     pub width: usize,
     pub height: usize,
+    /// Words of flags a stripe.
+    pub stride: usize,
+    pub tables: &'static Tables,
     zero_contexts: &'static [u8; 512],
 }
 
@@ -50,6 +60,8 @@ impl Default for Field {
             coefficients,
             width: 0,
             height: 0,
+            stride: 0,
+            tables: &TABLES[0],
             zero_contexts: &ZERO_CONTEXTS[0],
         }
     }
@@ -59,10 +71,12 @@ impl Field {
     /// Sets everything to zero, for a block of `shape`.
     pub fn clear(&mut self, shape: &Shape) {
         (self.width, self.height) = (shape.width, shape.height);
+        self.stride = self.width.next_multiple_of(CHUNK) + 2;
         self.flags.clear();
-        self.flags.resize((self.width + 2) * (self.stripes() + 2), 0);
+        self.flags.resize(self.stride * (self.stripes() + 2), 0);
         let used = self.stripes() * self.width * 4;
         self.coefficients[..used].fill(0);
+        self.tables = &TABLES[shape.orientation as usize];
         self.zero_contexts = &ZERO_CONTEXTS[shape.orientation as usize];
     }
 
@@ -75,10 +89,28 @@ impl Field {
         self.coefficients[y / 4 * self.width * 4..][..self.width * 4].as_chunks().0
     }
 
+    /// Tells stripe `index` what has become significant in the one above.
+    #[inline(always)]
+    pub fn pull(&mut self, index: usize) {
+        let (above, here) = self.flags[index * self.stride..].split_at_mut(self.stride);
+        for (here, above) in here.iter_mut().zip(above) {
+            *here |= (*above & LAST) >> 12;
+        }
+    }
+
+    /// Tells the stripe above what has become significant in stripe `index`.
+    #[inline(always)]
+    pub fn push(&mut self, index: usize) {
+        let (above, here) = self.flags[index * self.stride..].split_at_mut(self.stride);
+        for (here, above) in here.iter().zip(above) {
+            *above |= (*here & FIRST) << 12;
+        }
+    }
+
     /// What the passes need of stripe `index`.
     #[inline(always)]
     fn stripe(&mut self, index: usize) -> Stripe<'_> {
-        let stride = self.width + 2;
+        let stride = self.stride;
         let (above, rest) = self.flags[index * stride..][..3 * stride].split_at_mut(stride);
         let (here, below) = rest.split_at_mut(stride);
         let rows = ROWS & ((1 << (3 * (self.height - 4 * index).min(4))) - 1);
@@ -123,43 +155,6 @@ impl Stripe<'_> {
     }
 }
 
-/// Passes over what is insignificant but has a significant neighbour.
-pub fn significance<const CAUSAL: bool>(
-    field: &mut Field,
-    mq: &mut Mq,
-    contexts: &mut Contexts,
-    plane: u32,
-) {
-    let (mut decoder, mut states) = (*mq, *contexts);
-    for index in 0..field.stripes() {
-        let mut stripe = field.stripe(index);
-        for x in 0..stripe.columns.len() {
-            let old = stripe.here[x + 1];
-            let mut todo = candidates(seen::<CAUSAL>(old)) & stripe.rows;
-            if todo == 0 {
-                continue;
-            }
-            let (mut flags, mut visited) = (old, 0);
-            while todo != 0 {
-                let t = todo.trailing_zeros();
-                let near = seen::<CAUSAL>(flags) >> t;
-                let cx = stripe.zero_contexts[(near & 0x1FF) as usize];
-                visited |= 1 << t;
-                todo &= todo - 1;
-                if decoder.decide_evenly(&mut states[usize::from(cx & 31)]) == 1 {
-                    let sign = decide_sign(&mut decoder, &mut states, near);
-                    flags |= (1 | u64::from(sign) << NEGATIVE) << (t + 4);
-                    stripe.columns[x][row(t)] = sign << 31 | 3 << plane;
-                    todo |= (8 << t) & stripe.rows & !(flags >> 4);
-                }
-            }
-            flags |= visited << VISITED;
-            stripe.store(x, old, flags);
-        }
-    }
-    (*mq, *contexts) = (decoder, states);
-}
-
 /// Passes over all that the other two left, columns of nothing at a time.
 pub fn cleanup<const CAUSAL: bool>(
     field: &mut Field,
@@ -202,7 +197,7 @@ pub fn cleanup<const CAUSAL: bool>(
     (*mq, *contexts) = (decoder, states);
 }
 
-/// [`significance`] with raw bits.
+/// A significance pass with raw bits.
 pub fn raw_significance(field: &mut Field, mut bit: impl FnMut() -> u32, plane: u32, causal: bool) {
     let visible = if causal { !BELOW } else { !0 };
     for index in 0..field.stripes() {
@@ -266,7 +261,7 @@ pub fn seen<const CAUSAL: bool>(flags: Flags) -> Flags {
 
 /// The rows that are not significant but have a neighbour that is, at `3 * row`.
 #[inline(always)]
-fn candidates(flags: Flags) -> Flags {
+pub fn candidates(flags: Flags) -> Flags {
     let s = flags & SIGNIFICANT;
     let across = s | (s >> 1) | (s >> 2);
     (across | (across >> 3) | (across >> 6)) & !(s >> 4) & ROWS

@@ -40,7 +40,7 @@ impl List {
         // Four entries, one a row, in the 16-bit lanes of a word: the column's positions.
         let mut positions = 0x0003_0002_0001_0000;
         for stripe in
-            field.flags.chunks_exact_mut(field.width + 2).skip(1).take(field.height.div_ceil(4))
+            field.flags.chunks_exact_mut(field.stride).skip(1).take(field.height.div_ceil(4))
         {
             for flags in &mut stripe[1..=field.width] {
                 let due = members(*flags);
