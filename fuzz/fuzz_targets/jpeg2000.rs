@@ -12,13 +12,18 @@ mod decode {
     pub mod jpeg2000;
 }
 
-use decode::jpeg2000::display::{Assurance, Output, plan};
+use decode::jpeg2000::display::{Assurance, Output, Slopes, plan};
 use decode::jpeg2000::{BitPlanes, Decoder, Rect, Request, header};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&[how, what], stream)) = data.split_first_chunk::<2>() else { return };
     let _ = header(stream);
-    let output = Output { scale_x: 2.5, scale_y: 3.1, slope: 0.0..=0.06, slack: 0.01 };
+    let slopes = if how & 32 != 0 {
+        Slopes::new(20, &[0.06; 180])
+    } else {
+        Slopes::anywhere(0.0..=0.06)
+    };
+    let output = Output { scale_x: 2.5, scale_y: 3.1, slopes, slack: 0.01 };
     let planned = plan(stream, &output, 1.0, Assurance::Proven).map(|plan| plan.planes);
     let request = Request {
         reduce: how & 3,

@@ -38,7 +38,7 @@ use jpeg_ls::JpegLsError;
 use values::{Fidelity, Sample, Values};
 
 pub use error::DecodeError;
-pub use jpeg2000::display::{Assurance, Output};
+pub use jpeg2000::display::{Assurance, Output, Slopes};
 
 /// A decoded image in stored values.
 #[derive(Debug, Clone, PartialEq, Eq)]

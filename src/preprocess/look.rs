@@ -127,15 +127,14 @@ pub fn display(
     if reduce > 0 || across > 1.0 || down > 1.0 {
         return None;
     }
-    // Values at the ends of the range (air, for one) are clipped there, so that even a linear
-    // window is flat somewhere.
-    let slope = 0.0..=lut.steepest();
-    let output = Output { scale_x: 1.0 / across, scale_y: 1.0 / down, slope, slack: ROUNDING };
+    let slopes = lut.slopes();
+    let output = Output { scale_x: 1.0 / across, scale_y: 1.0 / down, slopes, slack: ROUNDING };
     Some((output, assurance))
 }
 
-/// Standard deviations of a pixel's error that fit in one level under `precision: fast`.
-const FAST_DEVIATIONS: f64 = 4.0;
+/// Standard deviations of a pixel's error that fit in one level under `precision: fast`. They
+/// are taken from the worst that coefficients can be, so errors measured are half of that.
+const FAST_DEVIATIONS: f64 = 2.0;
 
 /// Levels of 256 by which the grey scale's 16 bits and the sums of the resize may round off.
 const ROUNDING: f64 = 0.01;

@@ -11,6 +11,7 @@
 use crate::config::{WindowConfig, WindowMode};
 use crate::plane::{Plane, Rect};
 
+use super::decode::Slopes;
 use super::read::{
     Display, LookupTable, Modality, Photometric, PixelLayout, PresentationShape, VoiFunction,
     VoiWindow,
@@ -134,15 +135,15 @@ impl Lut {
         self.levels[usize::from(stored)]
     }
 
-    /// The steepest slope: levels of 256 from one stored value to the next, without regard to
-    /// sign. The step to padding counts, because an approximate value may cross it.
-    pub fn steepest(&self) -> f64 {
+    /// The slopes, in levels of 256 a stored value. The step to padding counts, because an
+    /// approximate value may cross it.
+    pub fn slopes(&self) -> Slopes {
         let (low, high) = self.range;
         let steps = (low..high).map(|stored| {
             let (here, next) = (self.level(stored as u16), self.level((stored + 1) as u16));
-            f64::from(here.abs_diff(next)) / 257.0
+            (f32::from(next) - f32::from(here)) / 257.0
         });
-        steps.fold(0.0, f64::max)
+        Slopes::new(low, &steps.collect::<Vec<_>>())
     }
 
     /// Fills `out` with the grey levels of `part` of `stored`, keeping its memory.

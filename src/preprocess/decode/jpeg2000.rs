@@ -4,8 +4,8 @@
 //! a [`Request`]ed region of it, at full size or with wavelet levels discarded.
 //!
 //! [`BitPlanes::Exact`] gives what OpenJPEG gives, bit for bit, on the
-//! reversible wavelet. With [`BitPlanes::Skip`] low bit-planes of the finer levels are left
-//! undecoded.
+//! reversible wavelet. With [`BitPlanes::Skip`] and [`BitPlanes::Local`] low
+//! bit-planes of the finer levels are left undecoded.
 //!
 //! What a stream declares is bounded by the request and by the bytes there are before it is
 //! allocated: memory is at most about 14 bytes a sample of the largest tile, plus the image.
@@ -102,7 +102,7 @@ pub struct Rect {
 }
 
 /// How many bit-planes to decode.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub enum BitPlanes {
     /// All that the stream has.
     #[default]
@@ -111,10 +111,12 @@ pub enum BitPlanes {
     /// and HH (high-pass along x, along y, along both); levels behind the end of the list are
     /// decoded whole. What is left out is set to the middle of what it can be.
     Skip(Vec<[u8; 3]>),
+    /// All but those that each code-block can spare, by the values around it.
+    Local(Box<display::Local>),
 }
 
 /// What to decode.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Wavelet levels to discard: each halves the image.
     pub reduce: u8,
@@ -257,10 +259,6 @@ impl Decoder {
         let body = tile.body(contents, &mut self.joined);
         let mut components = stream.lay_out(tile, *area, &body)?;
         self.packets.read(body, &tile.coding, area, request.reduce, &mut components)?;
-        let skip = match &request.planes {
-            BitPlanes::Exact => &[][..],
-            BitPlanes::Skip(planes) => planes,
-        };
         let transform = tile.coding.colour_transform && components.len() >= 3;
         let mut integers: Vec<Vec<i32>> = Vec::new();
         let mut floats: Vec<Vec<f32>> = Vec::new();
@@ -271,7 +269,7 @@ impl Decoder {
                 bytes: body.bytes,
                 pieces: &self.packets.pieces,
                 style: parameters.decomposition.style,
-                skip,
+                planes: &request.planes,
                 parallel: self.parallel,
             };
             let keep = transform && index < 3;

@@ -1,7 +1,8 @@
 //! JPEG 2000 by our own decoder, and by OpenJPEG what that leaves to others.
 
 use super::codestream::Codestream;
-use super::jpeg2000::{self, BitPlanes, display};
+use super::jpeg2000::display::{self, Slopes};
+use super::jpeg2000::{self, BitPlanes};
 use super::values::{Fidelity, Sample, Values};
 use super::{DecodeError, Decoded, DecoderName, Want, openjpeg, size, size_error};
 use crate::preprocess::read::Header;
@@ -34,7 +35,7 @@ pub fn decode(
     let exact = want.reduce == 0 && want.display.is_none();
     let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
     let values = Values::new(&header.layout, fidelity, sample)?;
-    match own(decoder, header, stream, length, want) {
+    match own(decoder, header, stream, length, want, codestream.signed) {
         Ok(image) => {
             let (width, height) = (image.width as usize, image.height as usize);
             let origin = (image.origin.0 as usize, image.origin.1 as usize);
@@ -59,9 +60,19 @@ fn own(
     stream: &[u8],
     length: usize,
     want: &Want,
+    signed: bool,
 ) -> Result<jpeg2000::Image, jpeg2000::Error> {
     let planes = match &want.display {
-        Some((output, assurance)) => display::plan(stream, output, 1.0, *assurance)?.planes,
+        Some((output, assurance)) => {
+            let mut output = output.clone();
+            let layout = &header.layout;
+            if signed != layout.signed || layout.high_bit + 1 != layout.bits_stored {
+                // Samples are not stored values, so where they lie says nothing of the slope.
+                let (least, most) = output.slopes.all();
+                output.slopes = Slopes::anywhere(least..=most);
+            }
+            display::plan(stream, &output, 1.0, *assurance)?.planes
+        }
         None => BitPlanes::Exact,
     };
     let region = want.part.map(|part| jpeg2000::Rect {

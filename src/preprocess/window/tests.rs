@@ -180,12 +180,13 @@ fn only_the_part_asked_for_is_mapped() {
 #[test]
 fn the_steepest_step_is_the_windows_or_the_one_to_padding() {
     let linear = windowed(VoiFunction::LinearExact, &[(2048.0, 4096.0)]);
-    let slope = dicom(&linear, &unsigned(12)).steepest();
+    let slope = dicom(&linear, &unsigned(12)).slopes().all().1;
     assert!((slope - 255.0 / 4096.0).abs() < 1.0 / 257.0, "{slope}");
-    let signed = dicom(&linear, &layout(12, true, Photometric::Monochrome2)).steepest();
+    let signed = dicom(&linear, &layout(12, true, Photometric::Monochrome2)).slopes().all().1;
     assert!((signed - 255.0 / 4096.0).abs() < 1.0 / 257.0, "order of negative values: {signed}");
     // A padding of 1000 cuts to black what is about a quarter bright.
     let padded = Display { padding: Some(Padding { low: 1000, high: 1000 }), ..linear };
-    let slope = dicom(&padded, &unsigned(12)).steepest();
-    assert!((slope - 1000.5 * 255.0 / 4096.0).abs() < 0.5, "{slope}");
+    let (down, up) = dicom(&padded, &unsigned(12)).slopes().all();
+    assert!((down + 1000.5 * 255.0 / 4096.0).abs() < 0.5, "{down}");
+    assert!((up - 1001.5 * 255.0 / 4096.0).abs() < 0.5, "{up}");
 }

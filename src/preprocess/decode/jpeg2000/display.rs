@@ -16,10 +16,15 @@
 //! do without a proof, [`Assurance::Expected`] takes the errors as independent instead.
 
 mod axis;
-
-use std::ops::RangeInclusive;
+mod local;
+mod slopes;
 
 use axis::{Axis, IRREVERSIBLE, REVERSIBLE, Sums};
+use local::{Level, Way};
+
+pub use local::Local;
+pub(super) use local::Values;
+pub use slopes::Slopes;
 
 use super::error::Error;
 use super::{BitPlanes, boxes, codestream};
@@ -31,11 +36,9 @@ pub struct Output {
     pub scale_x: f64,
     /// Source rows an output row is the mean of.
     pub scale_y: f64,
-    /// Least and greatest slope of the grey scale: output levels (of 256) a stored value,
-    /// without regard to sign. A window that clips, a sigmoid and a table have slopes down
-    /// to 0 and up to their steepest; only where both are equal does the fine wavelet's
-    /// tendency to cancel within a pixel count in full.
-    pub slope: RangeInclusive<f64>,
+    /// Slopes of the grey scale. Only where it is straight does the fine wavelet's tendency to
+    /// cancel within a pixel count in full, and where it is flat nothing counts.
+    pub slopes: Slopes,
     /// Output levels by which whatever follows may round off.
     pub slack: f64,
 }
@@ -88,45 +91,111 @@ pub fn plan(
     }
     let precision = stream.size.components[0].precision;
     let decomposition = &first.decomposition;
-    let scale = match assurance {
-        Assurance::Proven => Grey::worst(output),
-        Assurance::Expected { deviations } => Grey::expected(output, deviations),
+    let deviations = match assurance {
+        Assurance::Proven => None,
+        Assurance::Expected { deviations } => Some(deviations),
     };
+    let (least, most) = output.slopes.all();
+    let steepest = least.abs().max(most);
+    // A pixel may lie across tiles, and each knows its own values alone.
+    let is_local = output.slopes.are_local() && stream.size.tiles() == 1;
     let filter = if decomposition.reversible { &REVERSIBLE } else { &IRREVERSIBLE };
     let mut bands = Vec::new();
     let mut rounding = Vec::new();
+    let mut overshoot = Vec::new();
     for level in 1..=decomposition.levels.min(LEVELS) {
         let (x, y) =
             (Axis::new(filter, level, output.scale_x), Axis::new(filter, level, output.scale_y));
+        let one = Axis::new(filter, level, 1.0);
         let ways = [(&x.high, &y.low), (&x.low, &y.high), (&x.high, &y.high)];
-        for (place, (along_x, along_y)) in ways.into_iter().enumerate() {
+        let reach = [(&one.high, &one.low), (&one.low, &one.high), (&one.high, &one.high)];
+        for (place, (way, reach)) in ways.into_iter().zip(reach).enumerate() {
             let index = 1 + 3 * usize::from(decomposition.levels - level) + place;
             let step = if decomposition.reversible {
                 1.0
             } else {
                 f64::from(first.step(index, precision)?)
             };
-            let most = first.planes(index)?;
-            bands.push(Band { level, gain: step * scale.gain(along_x, along_y), skip: 0, most });
+            let share = Share::of(way.0, way.1, step);
+            let reach = step * reach.0.absolute * reach.1.absolute;
+            bands.push(Band {
+                level,
+                share,
+                reach,
+                gain: 0.0,
+                skip: 0,
+                most: first.planes(index)?,
+            });
         }
-        rounding.push(if decomposition.reversible { scale.rounding(&x, &y) } else { 0.0 });
+        rounding.push(if decomposition.reversible { Share::rounding(&x, &y) } else { Share::NONE });
+        overshoot.push((one.low.absolute.powi(2) - 1.0).max(0.0) / 2.0);
     }
-    let bound = |bands: &[Band]| {
-        let deepest =
-            bands.iter().filter(|band| band.skip > 0).map(|band| band.level).max().unwrap_or(0);
-        let rounding = rounding[..usize::from(deepest)].iter().copied();
-        // Exact and approximate samples are each rounded once more where the wavelet is of floats.
-        let last = (!decomposition.reversible).then_some(scale.steepest);
-        let errors = bands.iter().map(|band| band.gain * scale.coefficient(band.skip));
-        output.slack + scale.total(errors.chain(rounding).chain(last))
+    // What all levels down to the deepest with anything left out round off by. Samples are
+    // rounded once more, exact and approximate ones, where the wavelet is of floats.
+    let rounded = |bands: &[Band]| {
+        let levels = &rounding[..deepest(bands)];
+        let last = if decomposition.reversible { Share::NONE } else { Share::SAMPLE };
+        levels.iter().fold(last, |sum, level| sum.and(level, deviations.is_some()))
     };
-    let bands = best(&bands, |bands| bound(bands) <= tolerance);
-    if bands.iter().all(|band| band.skip == 0) {
-        return Ok(exact);
+    let left = tolerance - output.slack;
+    let errors = |grey: &Grey, bands: &[Band]| {
+        grey.total(bands.iter().map(|band| band.gain * grey.coefficient(band.skip)))
+    };
+    let best = |grey: &Grey| {
+        let bands: Vec<_> = bands
+            .iter()
+            .map(|band| Band { gain: grey.gain(&band.share), ..band.clone() })
+            .collect();
+        best(&bands, |bands| errors(grey, bands) <= grey.headroom(left, &rounded(bands)))
+    };
+    if !is_local {
+        let grey = Grey::new(least, most, deviations);
+        let bands = best(&grey);
+        if deepest(&bands) == 0 {
+            return Ok(exact);
+        }
+        let levels = bands.chunks_exact(3);
+        let planes = levels.map(|level| [level[0].skip, level[1].skip, level[2].skip]).collect();
+        let bound = output.slack + grey.sum(errors(&grey, &bands), grey.gain(&rounded(&bands)));
+        return Ok(Plan { bound, planes: BitPlanes::Skip(planes) });
     }
-    let planes =
-        bands.chunks_exact(3).map(|level| [level[0].skip, level[1].skip, level[2].skip]).collect();
-    Ok(Plan { bound: bound(&bands), planes: BitPlanes::Skip(planes) })
+    // Shares of the tolerance as they are best where the scale is straight and at its steepest,
+    // and where it may have any slope.
+    let greys = [(steepest, steepest), (least, most)].map(|(a, b)| Grey::new(a, b, deviations));
+    let bests = greys.iter().map(|grey| (grey, best(grey)));
+    let bests: Vec<_> = bests.filter(|(_, bands)| deepest(bands) > 0).collect();
+    let Some(deepest) = bests.iter().map(|(_, bands)| deepest(bands)).max() else {
+        return Ok(exact);
+    };
+    let way = |(grey, bands): &(&Grey, Vec<Band>)| {
+        let (rounding, errors) = (rounded(bands), errors(grey, bands));
+        let headroom = grey.headroom(left, &rounding);
+        let budget = |band: &Band| band.gain * grey.coefficient(band.skip) * headroom / errors;
+        let levels = bands.chunks_exact(3).take(deepest);
+        let budgets = levels.map(|level| [0, 1, 2].map(|i| budget(&level[i]))).collect();
+        Way { rounding, headroom, budgets }
+    };
+    let level = |level: &[Band]| Level {
+        shares: [0, 1, 2].map(|i| level[i].share),
+        reaches: [0, 1, 2].map(|i| level[i].reach),
+    };
+    let component = stream.size.components[0];
+    let local = Local {
+        slopes: output.slopes.clone(),
+        deviations,
+        ways: bests.iter().map(way).collect(),
+        levels: bands.chunks_exact(3).take(deepest).map(level).collect(),
+        tolerance: left,
+        scale: output.scale_x.max(output.scale_y),
+        shift: if component.signed { 0.0 } else { f64::from(1_u32 << (precision - 1)) },
+        overshoot: overshoot[deepest - 1],
+    };
+    Ok(Plan { bound: tolerance, planes: BitPlanes::Local(Box::new(local)) })
+}
+
+/// The deepest wavelet level with anything left out; 0 if nothing is.
+fn deepest(bands: &[Band]) -> usize {
+    bands.iter().filter(|band| band.skip > 0).map(|band| band.level).max().unwrap_or(0).into()
 }
 
 /// The bands' planes that save the most of all that fit: every choice in the finest level,
@@ -172,8 +241,11 @@ fn best(bands: &[Band], fits: impl Fn(&[Band]) -> bool) -> Vec<Band> {
 #[derive(Clone)]
 struct Band {
     level: u8,
+    share: Share,
     /// Output levels that its coefficients together can move a pixel by, each off by one.
     gain: f64,
+    /// How far they can move a sample.
+    reach: f64,
     skip: u8,
     most: u8,
 }
@@ -192,9 +264,58 @@ impl Band {
     }
 }
 
+/// How far errors of one can move a pixel where the grey scale has a slope of one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Share {
+    /// Where the slope is the same all over, so that ups and downs cancel.
+    signed: f64,
+    /// Where nothing cancels.
+    absolute: f64,
+    /// As a standard deviation.
+    squared: f64,
+}
+
+impl Share {
+    const NONE: Self = Self { signed: 0.0, absolute: 0.0, squared: 0.0 };
+    /// All samples of a pixel, each off by one.
+    const SAMPLE: Self = Self { signed: 1.0, absolute: 1.0, squared: 1.0 };
+
+    fn of(x: &Sums, y: &Sums, step: f64) -> Self {
+        Self {
+            signed: step * x.signed * y.signed,
+            absolute: step * x.absolute * y.absolute,
+            squared: step * x.squared * y.squared,
+        }
+    }
+
+    /// The roundings of one level of the reversible wavelet, which can differ between two
+    /// decodings: a sum in quarters by up to 3/4, one in halves by up to 1/2. The first of a
+    /// lifting's two steps acts like a low-pass coefficient, the second on its sample alone.
+    fn rounding(x: &Axis, y: &Axis) -> Self {
+        let along_x = |y: &Sums| [Self::of(&x.low, y, 0.75), Self::of(&x.odd, y, 0.5)];
+        let along_y = [Self::of(&x.each, &y.low, 0.75), Self::of(&x.each, &y.odd, 0.5)];
+        let all = [along_x(&y.low), along_x(&y.high), along_y];
+        all.iter().flatten().fold(Self::NONE, |sum, share| sum.and(share, true))
+    }
+
+    /// Both; deviations as of independent errors, if they are.
+    fn and(&self, other: &Self, independent: bool) -> Self {
+        let squared = if independent {
+            self.squared.hypot(other.squared)
+        } else {
+            self.squared + other.squared
+        };
+        Self {
+            signed: self.signed + other.signed,
+            absolute: self.absolute + other.absolute,
+            squared,
+        }
+    }
+}
+
 /// The grey scale, and how errors add up on it.
 struct Grey {
-    /// The slope as a mean and what it may be off from that.
+    /// The slope as a mean and what it may be off from that, without regard to sign.
     middle: f64,
     half: f64,
     steepest: f64,
@@ -203,25 +324,21 @@ struct Grey {
 }
 
 impl Grey {
-    fn worst(output: &Output) -> Self {
-        let (low, high) = (output.slope.start().abs(), output.slope.end().abs());
+    /// With slopes between `least` and `most`, negative where it falls.
+    fn new(least: f64, most: f64, deviations: Option<f64>) -> Self {
         Self {
-            middle: (low + high) / 2.0,
-            half: (high - low).abs() / 2.0,
-            steepest: low.max(high),
-            deviations: None,
+            middle: (least + most).abs() / 2.0,
+            half: (most - least) / 2.0,
+            steepest: least.abs().max(most.abs()),
+            deviations,
         }
     }
 
-    fn expected(output: &Output, deviations: f64) -> Self {
-        Self { deviations: Some(deviations), ..Self::worst(output) }
-    }
-
-    /// Output levels that coefficients of one kind move a pixel by, each off by one.
-    fn gain(&self, x: &Sums, y: &Sums) -> f64 {
+    /// Output levels that errors of one move a pixel by.
+    fn gain(&self, share: &Share) -> f64 {
         match self.deviations {
-            None => self.middle * x.signed * y.signed + self.half * x.absolute * y.absolute,
-            Some(_) => self.steepest * x.squared * y.squared,
+            None => self.middle * share.signed + self.half * share.absolute,
+            Some(_) => self.steepest * share.squared,
         }
     }
 
@@ -241,23 +358,31 @@ impl Grey {
         }
     }
 
-    /// Output levels that the roundings of one level of the reversible wavelet can differ by,
-    /// between two decodings: a sum in quarters by up to 3/4, one in halves by up to 1/2. The
-    /// first of a lifting's two steps acts like a low-pass coefficient, the second on its
-    /// sample alone.
-    fn rounding(&self, x: &Axis, y: &Axis) -> f64 {
-        let along_x = |y: &Sums| [0.75 * self.gain(&x.low, y), 0.5 * self.gain(&x.odd, y)];
-        let along_y = [0.75 * self.gain(&x.each, &y.low), 0.5 * self.gain(&x.each, &y.odd)];
-        let all = [along_x(&y.low), along_x(&y.high), along_y];
-        let (total, deviations) =
-            (self.total(all.into_iter().flatten()), self.deviations.unwrap_or(1.0));
-        total / deviations
+    /// What roundings leave of `tolerance` for everything else, as [`total`](Self::total)
+    /// counts it; never below zero.
+    fn headroom(&self, tolerance: f64, rounding: &Share) -> f64 {
+        let rounding = self.gain(rounding);
+        match self.deviations {
+            None => (tolerance - rounding).max(0.0),
+            Some(deviations) => {
+                ((tolerance / deviations).powi(2) - rounding.powi(2)).max(0.0).sqrt()
+            }
+        }
     }
 
+    /// All errors together: their sum, or one standard deviation.
     fn total(&self, errors: impl Iterator<Item = f64>) -> f64 {
         match self.deviations {
             None => errors.sum(),
-            Some(deviations) => deviations * errors.map(|e| e * e).sum::<f64>().sqrt(),
+            Some(_) => errors.map(|e| e * e).sum::<f64>().sqrt(),
+        }
+    }
+
+    /// Output levels for errors and roundings together.
+    fn sum(&self, errors: f64, rounding: f64) -> f64 {
+        match self.deviations {
+            None => errors + rounding,
+            Some(deviations) => deviations * errors.hypot(rounding),
         }
     }
 }

@@ -13,17 +13,18 @@ use super::tier1::BlockDecoder;
 use super::tile::{self, Source, Strip};
 use super::wavelet::Kernel;
 
-/// Fills each strip with all that its `area` has of a band, less `skip` planes.
+/// Fills each strip with all that its `area` has of a band, less as many planes as `skip`
+/// tells by band and block.
 pub fn fill<K: Kernel<Sample: Send>>(
     strips: &mut [Strip<K::Sample>; 3],
     bands: &[Band],
     blocks: &[Block],
     areas: &[Area; 3],
-    skip: [u8; 3],
+    skip: &(dyn Fn(usize, &Area) -> u8 + Sync),
     source: &Source,
 ) -> Result<(), Error> {
     let mut rows = Vec::new();
-    for (((strip, band), area), skip) in strips.iter_mut().zip(bands).zip(areas).zip(skip) {
+    for (index, ((strip, band), area)) in strips.iter_mut().zip(bands).zip(areas).enumerate() {
         let width = area.width();
         strip.rows = area.y0..area.y1.max(area.y0);
         strip.samples.clear();
@@ -33,14 +34,15 @@ pub fn fill<K: Kernel<Sample: Send>>(
         for row in block_rows {
             let part = band.block_area(columns.start, row).intersect(area);
             let (samples, below) = rest.split_at_mut(width * part.height());
-            rows.push((band, area, skip, row, samples));
+            rows.push((band, area, index, row, samples));
             rest = below;
         }
     }
     let buffers = <(BlockDecoder, Strip<K::Sample>)>::default;
     rows.into_par_iter().try_for_each_init(buffers, |(decoder, strip), row| {
-        let (band, area, skip, row, samples) = row;
-        tile::fill::<K>(strip, band, blocks, row..row + 1, area, skip, source, decoder)?;
+        let (band, area, index, row, samples) = row;
+        let skip = |area: &Area| skip(index, area);
+        tile::fill::<K>(strip, band, blocks, row..row + 1, area, &skip, source, decoder)?;
         samples.copy_from_slice(&strip.samples);
         Ok(())
     })

@@ -6,8 +6,10 @@
 
 use std::ops::Range;
 
+use super::BitPlanes;
 use super::codestream::Area;
 use super::coding::Style;
+use super::display::Values;
 use super::error::Error;
 use super::geometry::{Band, Block, Orientation, TileComponent};
 use super::packet::Piece;
@@ -20,8 +22,7 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
     pub pieces: &'a [Piece],
     pub style: Style,
-    /// Low bit-planes to leave out of HL, LH and HH, by level, finest first; none beyond its end.
-    pub skip: &'a [[u8; 3]],
+    pub planes: &'a BitPlanes,
     /// Whether to decode on all cores.
     pub parallel: bool,
 }
@@ -104,7 +105,7 @@ pub fn decode<K: Kernel<Sample: Send>>(
         &component.blocks,
         lowest.rows.clone(),
         &inner,
-        0,
+        &|_| 0,
         source,
         blocks,
     )?;
@@ -116,11 +117,25 @@ pub fn decode<K: Kernel<Sample: Send>>(
         }
         return Ok(());
     }
+    let mut values = None;
     for r in 1..=top {
         let Window { inner, outer } = windows[top - r];
         let resolution = &component.resolutions[r];
         let level = usize::from(levels) - r;
-        let skip = source.skip.get(level).copied().unwrap_or_default();
+        if let BitPlanes::Local(local) = source.planes
+            && level + 1 == local.levels()
+        {
+            // Nothing is left out of what this level's low band is made of.
+            let seen = Values::new::<K>(low, below);
+            values = Some((local.way::<K>(component, &seen), seen));
+        }
+        let skip = |band: usize, area: &Area| match (source.planes, &values) {
+            (BitPlanes::Skip(planes), _) => planes.get(level).map_or(0, |bands| bands[band]),
+            (BitPlanes::Local(local), Some((way, values))) => {
+                local.skip::<K>(*way, component, values, (level, band), area)
+            }
+            _ => 0,
+        };
         let bands = &component.bands[resolution.bands.clone()];
         let parts: [Area; 3] =
             [Orientation::Hl, Orientation::Lh, Orientation::Hh].map(|o| half(&outer, o));
@@ -128,7 +143,7 @@ pub fn decode<K: Kernel<Sample: Send>>(
             strip.rows = 0..0;
         }
         if source.parallel {
-            parallel::fill::<K>(strips, bands, &component.blocks, &parts, skip, source)?;
+            parallel::fill::<K>(strips, bands, &component.blocks, &parts, &skip, source)?;
         }
         let (left, odd) = ((inner.x0 - outer.x0) as usize, outer.x0 & 1 == 1);
         next.clear();
@@ -152,7 +167,7 @@ pub fn decode<K: Kernel<Sample: Send>>(
                             &component.blocks,
                             rows,
                             &parts[i],
-                            skip[i],
+                            &|area| skip(i, area),
                             source,
                             blocks,
                         )?;
@@ -206,7 +221,8 @@ fn half(area: &Area, orientation: Orientation) -> Area {
     }
 }
 
-/// Decodes block rows `rows` of a band into `strip`, as far as they lie in `area`.
+/// Decodes block rows `rows` of a band into `strip`, as far as they lie in `area`; `skip` tells
+/// how many low bit-planes of a block are left out.
 #[allow(clippy::too_many_arguments)]
 pub fn fill<K: Kernel>(
     strip: &mut Strip<K::Sample>,
@@ -214,7 +230,7 @@ pub fn fill<K: Kernel>(
     blocks: &[Block],
     rows: Range<u32>,
     area: &Area,
-    skip: u8,
+    skip: &dyn Fn(&Area) -> u8,
     source: &Source,
     decoder: &mut BlockDecoder,
 ) -> Result<(), Error> {
@@ -236,13 +252,17 @@ pub fn fill<K: Kernel>(
         let cell = cells.next();
         if let Some((column, row)) = cell {
             let block = &blocks[band.block(column, row)];
-            if block.passes == 0 || block.planes <= skip {
+            if block.passes == 0 {
+                continue;
+            }
+            let area = band.block_area(column, row);
+            let skip = skip(&area);
+            if block.planes <= skip {
                 continue;
             }
             if block.planes > MAX_PLANES {
                 return Err(Error::Unsupported("more than 30 bit-planes"));
             }
-            let area = band.block_area(column, row);
             let shape = Shape {
                 width: area.width(),
                 height: area.height(),

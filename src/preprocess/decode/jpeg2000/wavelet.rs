@@ -16,6 +16,8 @@ pub trait Kernel {
 
     /// What a block decoder's coefficient stands for, in a band quantised by `step`.
     fn dequantise(coefficient: u32, step: f32) -> Self::Sample;
+    /// A sample as a number.
+    fn value(sample: Self::Sample) -> f32;
     /// Joins a row's halves; `odd` says that the first sample is a high-pass one.
     fn join(
         low: &[Self::Sample],
@@ -53,6 +55,10 @@ impl Kernel for Reversible {
         // Two's complement where the sign is set.
         let sign = (coefficient as i32) >> 31;
         (magnitude as i32 ^ sign) - sign
+    }
+
+    fn value(sample: i32) -> f32 {
+        sample as f32
     }
 
     fn join(low: &[i32], high: &[i32], odd: bool, work: &mut Work<i32>, row: &mut [i32]) {
@@ -116,6 +122,10 @@ impl Kernel for Irreversible {
     #[inline(always)]
     fn dequantise(coefficient: u32, step: f32) -> f32 {
         Reversible::dequantise_twice(coefficient) as f32 * (0.5 * step)
+    }
+
+    fn value(sample: f32) -> f32 {
+        sample
     }
 
     fn join(low: &[f32], high: &[f32], odd: bool, work: &mut Work<f32>, row: &mut [f32]) {
