@@ -11,19 +11,13 @@ use crate::model::network::Network;
 use crate::shard::table::Table;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::run::{RunFacts, fold_folder};
-use crate::train::setup::Setup;
 
 /// The network of a checkpoint, ready to be asked.
 ///
 /// # Errors
-/// Those of [`Checkpoint::read`] and [`Checkpoint::load`]; [`Fault::Model`] if the device is
-/// missing.
+/// Those of [`Checkpoint::read`] and [`Checkpoint::network`].
 pub fn read(path: &Path, device: Device) -> Result<Network, Fault> {
-    let checkpoint = Checkpoint::read(path)?;
-    let setup = Setup { train: checkpoint.facts.train.clone(), device, loader_threads: 0 };
-    let mut network = setup.network(checkpoint.facts.heads.clone())?;
-    checkpoint.load(&mut network)?;
-    Ok(network)
+    Checkpoint::read(path)?.network(device)
 }
 
 /// The best network of each of `folds` (`None`: the one that was trained on all).
