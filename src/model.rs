@@ -273,6 +273,9 @@ pub enum ModelError {
     /// A backward pass without its forward pass.
     #[error("a backward pass needs a forward pass in training or explaining mode before it")]
     NothingKept,
+    /// Weights cannot be had or do not fit.
+    #[error(transparent)]
+    Weights(#[from] weights::WeightsError),
     /// The device refused.
     #[error("{0}")]
     Device(String),

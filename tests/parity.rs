@@ -215,3 +215,37 @@ fn small_networks_of_one_and_three_channels_compute_what_pytorch_does() {
         holds(case, Keep::Everything);
     }
 }
+
+#[test]
+fn networks_of_both_kinds_of_channels_and_any_shape_compute_what_pytorch_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("expected.json");
+    for (model, channels, batch, height, width) in [
+        ("efficientnet_b0", "3", "4", "64", "64"),
+        ("efficientnet_b0", "1", "3", "160", "72"),
+        ("efficientnet_b4", "1", "3", "91", "75"),
+        ("efficientnet_b4", "3", "4", "128", "64"),
+    ] {
+        let arguments = [
+            out.to_str().unwrap(),
+            "--model",
+            model,
+            "--channels",
+            channels,
+            "--batch",
+            batch,
+            "--height",
+            height,
+            "--width",
+            width,
+            "--samples",
+            "2000",
+        ];
+        if common::python("make_parity.py", &arguments).is_none() {
+            return;
+        }
+        let text = std::fs::read_to_string(&out).unwrap();
+        eprintln!("{model}, {channels} channels, {batch} images of {height} x {width}");
+        holds(&serde_json::from_str(&text).unwrap(), Keep::Everything);
+    }
+}

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod dicom_file;
+pub mod hub;
 pub mod release;
 
 use std::path::{Path, PathBuf};
