@@ -314,3 +314,6 @@ impl<K: Kernels> Backbone for EfficientNet<K> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

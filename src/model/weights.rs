@@ -71,7 +71,7 @@ pub fn load_from(
         Source::Hub(repository) => hub.fetch(repository)?,
     };
     let fitted = fit::fit(backbone.layout(), file::read(&path)?);
-    if !fitted.report.misfits.is_empty() {
+    if !fitted.report.fits() {
         let report = Box::new(fitted.report);
         return Err(WeightsError::DoNotFit { path, report }.into());
     }

@@ -41,7 +41,7 @@ fn answer(mut stream: TcpStream, path: &str, file: &[u8], downloads: &AtomicUsiz
         return;
     }
     // The client asks for one byte first, to learn size, tag and commit.
-    let one = lines.iter().any(|line| line.to_ascii_lowercase() == "range: bytes=0-0");
+    let one = lines.iter().any(|line| line.eq_ignore_ascii_case("range: bytes=0-0"));
     let part = if one { &file[..1] } else { file };
     downloads.fetch_add(usize::from(!one), Ordering::SeqCst);
     let head = format!(

@@ -355,3 +355,6 @@ impl Kernels for Cpu {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

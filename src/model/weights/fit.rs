@@ -50,6 +50,13 @@ pub struct Report {
     pub channels: Option<(usize, usize)>,
 }
 
+impl Report {
+    /// Whether every tensor of the network was filled, from a network that is no deeper.
+    pub fn fits(&self) -> bool {
+        self.misfits.is_empty() && !self.unexpected.iter().any(|name| name.starts_with("blocks."))
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let naming = match self.naming {
@@ -218,7 +225,7 @@ mod tests {
         tensors.insert("global_pool.p".into(), scalar);
         let fitted = fit(&Plan::new(Variant::B0, 1).layout, tensors);
         let report = &fitted.report;
-        assert_eq!(report.misfits, []);
+        assert!(report.fits());
         assert_eq!(report.channels, Some((3, 1)));
         assert_eq!(report.classifier, ["classifier.bias"]);
         assert_eq!(report.unexpected, ["global_pool.p"]);
@@ -227,6 +234,12 @@ mod tests {
         let text = report.to_string();
         assert!(text.contains("3 channels summed to 1"), "{text}");
         assert!(text.contains("1 not the network's: global_pool.p"), "{text}");
+    }
+
+    #[test]
+    fn a_deeper_network_of_the_same_widths_does_not_fit() {
+        let report = fit(&Plan::new(Variant::B0, 1).layout, file(Variant::B1, 1)).report;
+        assert!(report.misfits.is_empty() && !report.fits(), "{report}");
     }
 
     #[test]

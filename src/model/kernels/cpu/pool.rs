@@ -107,6 +107,6 @@ mod tests {
     fn a_buffer_starts_on_a_cache_line() {
         let pool = Pool::default();
         let buffers: Vec<_> = (1..50).map(|i| pool.take(i * 37)).collect();
-        assert!(buffers.iter().all(|buffer| buffer.as_ptr() as usize % 64 == 0));
+        assert!(buffers.iter().all(|buffer| (buffer.as_ptr() as usize).is_multiple_of(64)));
     }
 }
