@@ -73,6 +73,8 @@ pub struct Control<'a> {
     pub stop: Stop,
     /// Told after every step and epoch.
     pub seen: &'a dyn Fn(&Seen<'_>),
+    /// Told what else there is to know, a line each time.
+    pub tell: &'a dyn Fn(&str),
 }
 
 /// Trains the folds of `run` one after the other, each from where it was left.
@@ -89,7 +91,7 @@ pub fn train(
     let mut folds = || {
         for (number, fold) in run.facts.held_out.iter().enumerate() {
             watch.fold(*fold, number);
-            if Fold::open(run, table, setup, *fold)?.train(&mut watch)? == End::Stopped {
+            if Fold::open(run, table, setup, *fold, control)?.train(&mut watch)? == End::Stopped {
                 return Ok(End::Stopped);
             }
         }
@@ -123,6 +125,7 @@ impl<'a> Fold<'a> {
         table: &'a Arc<Table>,
         setup: &'a Setup,
         fold: Option<u16>,
+        control: &Control<'_>,
     ) -> Result<Self, Fault> {
         let split = Split::new(table, fold)?;
         let folder = run.fold(fold)?;
@@ -135,8 +138,14 @@ impl<'a> Fold<'a> {
         let facts = setup.facts(table, &heads, fold, loader.order().prior());
         let mut network = setup.network(heads)?;
         let saved = folder.join("last.state");
-        let progress =
-            if saved.exists() { state::restore(&saved, &mut network)? } else { Progress::new() };
+        let progress = if saved.exists() {
+            state::restore(&saved, &mut network)?
+        } else {
+            if let Some(report) = setup.initialise(&mut network)? {
+                (control.tell)(&report.to_string());
+            }
+            Progress::new()
+        };
         Ok(Self { table, setup, folder, network, progress, loader, held_out, facts })
     }
 

@@ -17,7 +17,8 @@ use mammo_pipe::error::Fault;
 use mammo_pipe::evaluate::predictions;
 use mammo_pipe::flow::Stop;
 use mammo_pipe::loader::{Loader, LoaderConfig, Sampling};
-use mammo_pipe::model::{Device, Variant};
+use mammo_pipe::model::network::Network;
+use mammo_pipe::model::{Buffer, Device, Pixels, Variant};
 use mammo_pipe::shard::table::Table;
 use mammo_pipe::train::checkpoint::Checkpoint;
 use mammo_pipe::train::log::{self, Line};
@@ -64,8 +65,8 @@ fn facts(release: &Path, train: TrainConfig, held_out: &[Option<u16>]) -> RunFac
 fn train_here(folder: &Path, release: &Path, config: TrainConfig, held_out: Option<u16>) -> Run {
     let table = Arc::new(Table::read(release).unwrap());
     let run = Run::create(folder, facts(release, config.clone(), &[held_out])).unwrap();
-    let setup = Setup { train: config, device: Device::Cpu, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), seen: &|_| {} };
+    let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
+    let control = Control { stop: Stop::default(), seen: &|_| {}, tell: &|_| {} };
     assert_eq!(train(&run, &table, &setup, &control).unwrap(), End::Finished);
     run
 }
@@ -120,6 +121,17 @@ fn with_auxiliary_targets_and_inputs_a_run_leaves_a_network_that_says_what_it_sa
             place += 1;
         }
     }
+
+    // And another run may start from it.
+    let init = Some(fold.join("best.safetensors").to_string_lossy().into_owned());
+    let train = checkpoint.facts.train.clone();
+    let setup = Setup { train, device: Device::Cpu, init, loader_threads: 1 };
+    let mut begun = setup.network(checkpoint.facts.heads.clone()).unwrap();
+    setup.initialise(&mut begun).unwrap().expect("there are weights to start from");
+    for buffer in [Buffer::Parameters, Buffer::Statistics] {
+        let weights = |network: &Network| network.backbone.read(buffer).unwrap();
+        assert_eq!(weights(&begun), weights(&network));
+    }
 }
 
 #[test]
@@ -137,6 +149,35 @@ fn a_handful_of_images_is_learnt_by_heart() {
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..4]), mean(&losses[losses.len() - 4..]));
     assert!(last < 0.15 && first > 0.4, "{first} to {last}");
+    timm_says_the_same(folder.path(), &release, &run::fold_folder(run.folder(), None));
+}
+
+/// timm loads the fold's best checkpoint, strictly, and gives the logits that we do.
+fn timm_says_the_same(folder: &Path, release: &Path, fold: &Path) {
+    let table = Arc::new(Table::read(release).unwrap());
+    let path = fold.join("best.safetensors");
+    let mut network = Checkpoint::read(&path).unwrap().network(Device::Cpu).unwrap();
+    let rows: Vec<usize> = (0..6).collect();
+    let config = LoaderConfig::sequential(6);
+    let loader = Loader::new(&table, &rows, &config, &Stop::default()).unwrap();
+    let batch = loader.epoch(0, 0).next().unwrap().unwrap();
+    let records: Vec<_> = rows.iter().map(|&row| &table.rows[row].record).collect();
+    let images = batch.images();
+    let logits = network.logits(&images, &records).unwrap();
+    let Pixels::U8(levels) = images.pixels else { panic!("the release has 8 bits") };
+    let shares = levels.iter().flat_map(|level| (f32::from(*level) / 255.0).to_le_bytes());
+    let file = folder.join("images.f32");
+    fs::write(&file, shares.collect::<Vec<u8>>()).unwrap();
+    let [path, file] = [&path, &file].map(|path| path.to_str().unwrap());
+    let Some(text) = common::python("load_checkpoint.py", &[path, file, "6", "64", "32"]) else {
+        return;
+    };
+    // timm's own imports may print other lines.
+    let by_timm: Vec<f64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    assert_eq!(by_timm.len(), 6);
+    for (ours, timms) in logits.iter().zip(by_timm) {
+        assert!((ours - timms).abs() < 1e-4 * timms.abs().max(1.0), "{ours}, timm has {timms}");
+    }
 }
 
 #[test]
@@ -165,8 +206,8 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_do() {
     let table = Arc::new(Table::read(&release).unwrap());
     let path = folder.path().join("run");
     let run = Run::create(&path, facts(&release, config.clone(), &[None])).unwrap();
-    let setup = Setup { train: config, device: Device::Cpu, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), seen: &|_| {} };
+    let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
+    let control = Control { stop: Stop::default(), seen: &|_| {}, tell: &|_| {} };
     let fault = train(&run, &table, &setup, &control).unwrap_err();
     assert!(matches!(fault, Fault::Train(TrainError::NotFinite { .. })), "{fault}");
     assert!(fault.to_string().contains("learning_rate"), "{fault}");

@@ -69,11 +69,15 @@ pub struct TrainArgs {
     /// cpu, or cuda:0 for the first GPU.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Device,
+    /// Weights to start from: a file (safetensors, pth, bin, in timm's or torchvision's names),
+    /// or a name on the hub such as timm/efficientnet_b4.ra2_in1k. Random ones if not given.
+    #[arg(long, value_name = "WEIGHTS")]
+    init: Option<String>,
     /// Go on with a run: its folder.
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["release", "config", "overrides", "name", "fold", "dry_run"]
+        conflicts_with_all = ["release", "config", "overrides", "name", "fold", "init", "dry_run"]
     )]
     resume: Option<PathBuf>,
     /// Threads that compute on the CPU, and that read and augment for a GPU; one a core if not
@@ -171,7 +175,8 @@ impl TrainArgs {
         if self.dry_run {
             return self.show(&config, &Arc::new(table), &held_out);
         }
-        let facts = facts(&config, release, &table, held_out)?;
+        let init = self.init.clone();
+        let facts = RunFacts { init, ..facts(&config, release, &table, held_out)? };
         self.go(&Run::create(&folder, facts)?, table)
     }
 
@@ -180,22 +185,22 @@ impl TrainArgs {
         anew.map_or(Ok(table.clone()), |folds| table.with_folds(folds))
     }
 
-    fn setup(&self, train: config::TrainConfig) -> Setup {
+    fn setup(&self, train: config::TrainConfig, init: Option<String>) -> Setup {
         let loader_threads = match (self.device, self.threads) {
             // On a CPU the network needs the cores more than the loader does.
             (Device::Cpu, _) => 1,
             (_, threads) => threads.unwrap_or(0),
         };
-        Setup { train, device: self.device, loader_threads }
+        Setup { train, device: self.device, init, loader_threads }
     }
 
     fn go(&self, run: &Run, table: Table) -> Result<ExitCode, Fault> {
-        let setup = self.setup(run.facts.train.clone());
+        let setup = self.setup(run.facts.train.clone(), run.facts.init.clone());
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
         let bar = Bar::new(self.quiet || self.json);
         bar.say(&format!("{}: training on {}", run.folder().display(), self.device));
-        let control = Control { stop, seen: &|seen| bar.seen(seen) };
+        let control = Control { stop, seen: &|seen| bar.seen(seen), tell: &|line| bar.say(line) };
         let end = train::train(run, &Arc::new(table), &setup, &control);
         bar.finish();
         let end = end?;
@@ -241,7 +246,7 @@ impl TrainArgs {
         table: &Arc<Table>,
         held_out: &[Option<u16>],
     ) -> Result<ExitCode, Fault> {
-        let setup = self.setup(config.train.clone());
+        let setup = self.setup(config.train.clone(), None);
         let first = *held_out.first().unwrap_or(&None);
         let found = estimate(table, &setup, first)?;
         let folds = held_out.len();

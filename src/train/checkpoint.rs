@@ -120,7 +120,7 @@ impl Checkpoint {
             // What was trained in bf16 on a GPU has weights in f32 all the same.
             train.precision = Precision::F32;
         }
-        let setup = Setup { train, device, loader_threads: 0 };
+        let setup = Setup { train, device, init: None, loader_threads: 0 };
         let mut network = setup.network(self.facts.heads.clone())?;
         self.load(&mut network)?;
         Ok(network)

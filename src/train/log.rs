@@ -63,8 +63,8 @@ pub struct EpochLine {
     pub validation: Option<Scores>,
     /// Whether it is the best so far, and was kept.
     pub best: bool,
-    /// Whether training goes on to lower its own loss while the held-out loss is past its
-    /// lowest.
+    /// Whether, for two epochs now, training lowers its own loss while the held-out loss is past
+    /// its lowest.
     pub overfitting: bool,
     /// Seconds of the validation.
     pub seconds: f64,

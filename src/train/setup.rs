@@ -10,7 +10,8 @@ use crate::loader::{Loader, LoaderConfig, Prior, Remainder};
 use crate::model::columns::Coded;
 use crate::model::heads::{Heads, HeadsSpec};
 use crate::model::network::Network;
-use crate::model::{Device, Keep, Normalisation, Options, build};
+use crate::model::weights::{Report, Source, load_into};
+use crate::model::{Device, Keep, ModelError, Normalisation, Options, build};
 use crate::random::Random;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;
@@ -22,6 +23,9 @@ pub struct Setup {
     pub train: TrainConfig,
     /// Where the network computes.
     pub device: Device,
+    /// Weights that the backbone starts from, as typed: a file or a name on the hub; random
+    /// ones if `None`.
+    pub init: Option<String>,
     /// Threads that read and augment; 0 for one a core.
     pub loader_threads: usize,
 }
@@ -67,6 +71,17 @@ impl Setup {
         };
         let backbone = build(model.variant, model.channels, &options, seed(stream::BACKBONE))?;
         Ok(Network { backbone, heads: Heads::new(heads, seed(stream::HEADS)) })
+    }
+
+    /// Gives a new network the weights that it is to start from, and says what did not fit;
+    /// `None` if it starts from random ones.
+    ///
+    /// # Errors
+    /// [`Fault::Model`] if they cannot be had, read, or do not fit.
+    pub fn initialise(&self, network: &mut Network) -> Result<Option<Report>, Fault> {
+        let Some(init) = &self.init else { return Ok(None) };
+        let source = Source::parse(init).map_err(ModelError::from)?;
+        Ok(Some(load_into(network.backbone.as_mut(), &source)?))
     }
 
     /// Batches to train on.
