@@ -142,12 +142,26 @@ pub fn build(
         (Device::Cpu, Precision::Bf16) => {
             return Err(ModelError::Device("bf16 needs a GPU; the CPU computes in f32".into()));
         }
-        (Device::Cuda(_), _) => {
-            let reason = "this program was built without CUDA; build it with --features cuda, \
-                          or take --device cpu";
-            return Err(ModelError::Device(reason.into()));
-        }
+        (Device::Cuda(number), precision) => on_gpu(number, precision, plan, settings)?,
     };
     weights::randomise(backbone.as_mut(), seed)?;
     Ok(backbone)
+}
+
+#[cfg(feature = "cuda")]
+fn on_gpu(
+    number: usize,
+    precision: Precision,
+    plan: Plan,
+    settings: Settings,
+) -> Result<Box<dyn Backbone>, ModelError> {
+    let kernels = super::kernels::cuda::Cuda::new(number, precision)?;
+    Ok(Box::new(EfficientNet::new(kernels, plan, settings)?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn on_gpu(_: usize, _: Precision, _: Plan, _: Settings) -> Result<Box<dyn Backbone>, ModelError> {
+    let reason = "this program was built without CUDA; build it with --features cuda, or take \
+                  --device cpu";
+    Err(ModelError::Device(reason.into()))
 }

@@ -13,6 +13,8 @@
 //! the same numbers (on the CPU for any number of threads, too).
 
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 
 use std::ops::Range;
 
