@@ -1,7 +1,7 @@
 //! One self-contained HTML file to look at: it opens offline and asks the network for nothing.
 //!
-//! [`page`], [`svg`] and [`gallery`] build any page; [`dataset`] is the page of a release. In:
-//! the folder of a release, the timing of the run that made it if there was one, and the
+//! [`page`], [`svg`] and [`gallery`] build any page; [`run`] is the page of a training run,
+//! [`dataset`] that of a release. In: the folder of a release, the timing of the run that made it if there was one, and the
 //! dataset's folder if it can be reached. Out: `report.html` in the release.
 //!
 //! Only the columns that are counted are read, batch by batch; pixels are read of the few
@@ -12,6 +12,7 @@ pub mod number;
 pub mod svg;
 pub mod gallery;
 pub mod dataset;
+pub mod run;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,13 @@
 //! The report of a release, made and read as a user does: by the program, in a browser.
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::browser::{Seen, open_in_browser};
 use mammo_pipe::report::page::escape;
 use mammo_pipe::shard::manifest::Quarantined;
 
@@ -220,67 +223,6 @@ fn a_release_that_is_not_finished_says_so() {
 fn walk(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
-}
-
-/// What a page made a browser say and ask for.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    console: Vec<String>,
-    requests: BTreeSet<String>,
-    title: String,
-}
-
-/// Opens `page` in headless Chromium, whose every way to the network leads nowhere. `None`,
-/// with a word on stderr, where there is no Chromium and none is demanded.
-fn open_in_browser(page: &Path) -> Option<Seen> {
-    let profile = tempfile::tempdir().unwrap();
-    let log = profile.path().join("net.json");
-    let output = Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--proxy-server=http://127.0.0.1:9",
-            "--enable-logging=stderr",
-            "--v=0",
-            "--dump-dom",
-        ])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("--log-net-log={}", log.display()))
-        .arg(format!("file://{}", page.display()))
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => {
-            let demanded = std::env::var_os("MAMMO_PIPE_REQUIRE_ENGINES").is_some();
-            assert!(!demanded, "chromium is demanded: {error}");
-            eprintln!("skipped: there is no chromium to open the report in ({error})");
-            return None;
-        }
-    };
-    let said = String::from_utf8_lossy(&output.stderr);
-    let shown = String::from_utf8_lossy(&output.stdout);
-    let title = shown.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-    let log = fs::read_to_string(&log).expect("Chromium writes down what it asks for");
-    // On its own behalf Chromium asks its maker for updates and the time.
-    let of_its_own = |url: &str| {
-        let host = url.split('/').nth(2).unwrap_or_default();
-        host.ends_with(".google.com") || host.ends_with(".googleapis.com")
-    };
-    let urls = log.split("\"url\":\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    Some(Seen {
-        console: said.lines().filter(|l| l.contains(":CONSOLE")).map(str::to_owned).collect(),
-        requests: urls
-            .filter(|url| url.starts_with("http") && !of_its_own(url))
-            .map(str::to_owned)
-            .collect(),
-        title: title.expect("a page has a title").0.to_owned(),
-    })
 }
 
 #[test]

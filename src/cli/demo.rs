@@ -72,7 +72,13 @@ impl DemoArgs {
         if !self.no_train {
             code = self.train(&release)?;
         }
-        print(&format!("\nOpen {release}/report.html in a browser."));
+        print(&format!("\nOpen {release}/report.html in a browser: what was made of the images."));
+        if !self.no_train && code == ExitCode::SUCCESS {
+            let run = below("runs/b0");
+            print(&format!(
+                "Open {run}/report.html: how good the network is, and how sure that is."
+            ));
+        }
         Ok(code)
     }
 
@@ -93,7 +99,8 @@ impl DemoArgs {
             return Ok(code);
         }
         step(&["evaluate", &path])?;
-        step(&["explain", &path])
+        step(&["explain", &path])?;
+        step(&["report", &path])
     }
 }
 

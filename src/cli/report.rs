@@ -7,17 +7,21 @@ use clap::Args;
 
 use super::progress::print;
 use crate::error::Fault;
+use crate::evaluate::Bootstrap;
 use crate::report;
 
-/// Write report.html of a release again.
+/// Write report.html of a training run, or that of a release again.
 ///
-/// preprocess writes it when it ends; this is for a release that was moved, is not finished, or
-/// is of an older version. The timing of the run is kept.
+/// Of a run: figures with intervals, ROC, precision and recall, reliability, groups, the curves of
+/// every fold, settings and hashes. It may be asked for while the run goes on.
+///
+/// Of a release: preprocess writes it when it ends; this is for one that was moved, is not
+/// finished, or is of an older version. The timing of its run is kept.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The folder that preprocess wrote.
-    release: PathBuf,
-    /// The dataset's folder, for pictures from before cropping.
+    /// The folder that train or preprocess wrote.
+    folder: PathBuf,
+    /// The dataset's folder, for a release's pictures from before cropping.
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
 }
@@ -26,9 +30,13 @@ impl ReportArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`] if the release cannot be read or the page not be written.
+    /// A [`Fault`] if the folder cannot be read or the page not be written.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let path = report::write(&self.release, self.dataset.as_deref(), None)?;
+        let path = if self.folder.join("run.json").exists() {
+            report::run::write(&self.folder, &Bootstrap::default())?
+        } else {
+            report::write(&self.folder, self.dataset.as_deref(), None)?
+        };
         print(&path.display().to_string());
         Ok(ExitCode::SUCCESS)
     }

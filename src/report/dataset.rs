@@ -12,7 +12,7 @@ mod crops;
 mod before;
 mod quality;
 pub mod timing;
-mod settings;
+pub(super) mod settings;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -4,7 +4,13 @@
 //! tell apart), so that light and dark are the style's business; every value is also written
 //! out, so that no chart is read by colour alone.
 
+mod forest;
+mod lines;
+
 use std::fmt::Write as _;
+
+pub use forest::{Stem, forest};
+pub use lines::{Axis, Line, Stroke, lines};
 
 use super::number::{count, short};
 use super::page::{Html, escape};

@@ -1,6 +1,7 @@
 //! What integration tests share.
 #![allow(dead_code)]
 
+pub mod browser;
 pub mod dicom_file;
 pub mod hub;
 pub mod release;

@@ -36,7 +36,7 @@ pub fn section(release: &Release) -> Section {
 
 /// A tree as YAML has it: a key a line, indented by level. Strings are quoted as in JSON, which
 /// YAML reads too.
-fn write_yaml(value: &Value, depth: usize, out: &mut String) {
+pub(in crate::report) fn write_yaml(value: &Value, depth: usize, out: &mut String) {
     let Value::Object(map) = value else {
         out.push_str(&format!(" {value}\n"));
         return;

@@ -1,0 +1,149 @@
+//! How the training went: loss and figures by epoch, where overfitting begins, what it waited for.
+
+use super::Fold;
+use crate::report::number::{count, of, short};
+use crate::report::page::{Align, Html, Section, Table, figure, figures};
+use crate::report::svg::{Axis, Line, SERIES, Stroke, lines};
+use crate::train::log::EpochLine;
+use crate::train::run::RunFacts;
+
+/// Points of a curve of steps at most: a page is no log.
+const MOST_POINTS: usize = 400;
+
+/// The section.
+pub fn section(folds: &[Fold], facts: &RunFacts) -> Section {
+    let metric = facts.train.early_stopping.metric;
+    let held_out_loss = |e: &EpochLine| e.validation.as_ref().and_then(|scores| scores.loss);
+    let best_at = |e: &EpochLine| e.validation.as_ref().and_then(|scores| scores.metric(metric));
+    let epoch = Axis { label: "epoch", range: None };
+    let mut losses = by_epoch(folds, "held out", Stroke::Whole, held_out_loss);
+    losses.extend(by_epoch(folds, "trained on", Stroke::Dashed, |e| Some(e.loss)));
+    let charts = [
+        figure(
+            "Loss",
+            lines(&losses, &epoch, &Axis { label: "loss", range: None }),
+            "Dashed: of the images trained on, augmented and sampled as the settings say, auxiliary \
+             targets included, so the two curves are not on one scale. Whole: cancer on the images \
+             held out. The mark is the epoch that was kept.",
+        ),
+        figure(
+            "Held-out breasts",
+            lines(
+                &by_epoch(folds, "", Stroke::Whole, best_at),
+                &epoch,
+                &Axis { label: metric_name(facts), range: None },
+            ),
+            "The figure that chose the epoch. The best of many epochs flatters a fold: what to \
+             report stands under How good.",
+        ),
+        figure(
+            "Learning rate",
+            lines(
+                &by_step(folds, |line| line.learning_rate),
+                &Axis { label: "optimizer step", range: None },
+                &Axis { label: "learning rate", range: None },
+            ),
+            "The same for every fold.",
+        ),
+        figure(
+            "Waiting for data",
+            lines(
+                &by_step(folds, |line| 100.0 * line.data_wait / line.seconds.max(1e-9)),
+                &Axis { label: "optimizer step", range: None },
+                &Axis { label: "% of the step's time", range: Some([0.0, 100.0]) },
+            ),
+            "The share of a step in which the network had nothing to do.",
+        ),
+    ];
+    Section {
+        id: "training",
+        title: "How it went",
+        intro:
+            "One curve a fold. Where the loss of the images trained on falls on while that of the \
+                held-out ones rises, the network learns by heart."
+                .into(),
+        body: figures(charts).and(table(folds)),
+    }
+}
+
+fn metric_name(facts: &RunFacts) -> &'static str {
+    use crate::config::train::Metric;
+    match facts.train.early_stopping.metric {
+        Metric::Auroc => "AUROC",
+        Metric::Auprc => "AUPRC",
+        Metric::Pf1 => "pF1",
+        Metric::F1 => "F1, best of 50 thresholds",
+    }
+}
+
+fn by_epoch(
+    folds: &[Fold],
+    what: &str,
+    stroke: Stroke,
+    value: impl Fn(&EpochLine) -> Option<f64>,
+) -> Vec<Line> {
+    let line = |(series, fold): (usize, &Fold)| {
+        let point = |e: &EpochLine| value(e).map(|value| [e.epoch as f64, value]);
+        // `best` means best so far; the last such epoch is the one kept.
+        let kept = fold.epochs.iter().rfind(|e| e.best && stroke == Stroke::Whole);
+        let mark =
+            |e: &EpochLine| point(e).map(|at| (at, format!("epoch {}: {}", e.epoch, short(at[1]))));
+        Line {
+            label: format!("{} {what}", fold.name()),
+            series: series % SERIES,
+            stroke,
+            points: fold.epochs.iter().filter_map(point).collect(),
+            marks: kept.and_then(mark).into_iter().collect(),
+        }
+    };
+    folds.iter().enumerate().map(line).collect()
+}
+
+fn by_step(folds: &[Fold], value: impl Fn(&crate::train::log::StepLine) -> f64) -> Vec<Line> {
+    let line = |(series, fold): (usize, &Fold)| {
+        let width = fold.steps.len().div_ceil(MOST_POINTS).max(1);
+        let mean = |steps: &[crate::train::log::StepLine]| {
+            let sum: f64 = steps.iter().map(&value).sum();
+            [steps[0].step as f64, sum / steps.len() as f64]
+        };
+        Line {
+            label: fold.name(),
+            series: series % SERIES,
+            stroke: Stroke::Whole,
+            points: fold.steps.chunks(width).map(mean).collect(),
+            marks: Vec::new(),
+        }
+    };
+    folds.iter().enumerate().map(line).collect()
+}
+
+fn table(folds: &[Fold]) -> Html {
+    let mut table = Table::new(&[
+        ("Fold", Align::Left),
+        ("Epochs", Align::Right),
+        ("Epoch kept", Align::Right),
+        ("Overfitting from epoch", Align::Right),
+        ("Images/s", Align::Right),
+        ("Waited for data", Align::Right),
+    ]);
+    for fold in folds {
+        let seconds: f64 = fold.steps.iter().map(|step| step.seconds).sum();
+        let waited: f64 = fold.steps.iter().map(|step| step.data_wait).sum();
+        let images: usize = fold.steps.iter().map(|step| step.images).sum();
+        let share = |part: f64, unit: &str| match seconds > 0.0 {
+            true => Html::text(format!("{}{unit}", short(part / seconds))),
+            false => "–".into(),
+        };
+        let number =
+            |epoch: Option<&EpochLine>| epoch.map_or("–".into(), |epoch| Html::text(epoch.epoch));
+        table.row(vec![
+            Html::text(fold.name()),
+            Html::text(format!("{} ({})", count(fold.epochs.len()), of(fold.steps.len(), "step"))),
+            number(fold.epochs.iter().rfind(|epoch| epoch.best)),
+            number(fold.epochs.iter().find(|epoch| epoch.overfitting)),
+            share(images as f64, ""),
+            share(100.0 * waited, " %"),
+        ]);
+    }
+    table.html()
+}

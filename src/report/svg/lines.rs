@@ -1,0 +1,137 @@
+//! Curves over two axes, with a legend and marks.
+
+use std::fmt::Write as _;
+
+use super::{WIDTH, close, colour, open, put};
+use crate::report::number::short;
+use crate::report::page::{Html, escape};
+
+/// One curve.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// What it stands for.
+    pub label: String,
+    /// Which of the style's colours.
+    pub series: usize,
+    /// Whether it is drawn whole or dashed.
+    pub stroke: Stroke,
+    /// Its points, from left to right.
+    pub points: Vec<[f64; 2]>,
+    /// Points with a mark, and what each says.
+    pub marks: Vec<([f64; 2], String)>,
+}
+
+/// How a curve is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Stroke {
+    Whole,
+    Dashed,
+}
+
+/// What an axis shows.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    /// What it counts.
+    pub label: &'static str,
+    /// Its ends; from the points if `None`.
+    pub range: Option<[f64; 2]>,
+}
+
+const LEFT: f64 = 44.0;
+const RIGHT: f64 = WIDTH - 8.0;
+const HEIGHT: f64 = 190.0;
+
+/// The chart. Points that are no numbers are left out, and so is a curve without any.
+pub fn lines(lines: &[Line], x: &Axis, y: &Axis) -> Html {
+    let named: Vec<&Line> = lines.iter().filter(|line| !line.points.is_empty()).collect();
+    let top = 20.0 * named.len().div_ceil(2) as f64 + 14.0;
+    let bottom = top + HEIGHT;
+    let (across, up) = (ends(&named, x, 0), ends(&named, y, 1));
+    let place = |[px, py]: [f64; 2]| {
+        let share = |value: f64, [low, high]: [f64; 2]| {
+            if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 }
+        };
+        [LEFT + share(px, across) * (RIGHT - LEFT), bottom - share(py, up) * HEIGHT]
+    };
+    let mut svg = open(bottom + 40.0, "lines");
+    for (i, line) in named.iter().enumerate() {
+        let (left, row) = (WIDTH / 2.0 * (i % 2) as f64, 12.0 + 20.0 * (i / 2) as f64);
+        stroke(&mut svg, line, &format!("M{left:.1} {:.1}h22", row - 4.0));
+        put(&mut svg, left + 28.0, row, "label", &line.label);
+    }
+    for quarter in 0..=4 {
+        let share = f64::from(quarter) / 4.0;
+        let [value_x, value_y] = [across, up].map(|[low, high]| low + share * (high - low));
+        let [at_x, at_y] = place([value_x, value_y]);
+        let _ = write!(svg, "<path class=\"grid\" d=\"M{LEFT} {at_y:.1}H{RIGHT}\"/>");
+        put(&mut svg, LEFT - 6.0, at_y + 4.0, "tick end", &short(value_y));
+        let anchor = match quarter {
+            0 => "tick",
+            4 => "tick end",
+            _ => "tick middle",
+        };
+        put(&mut svg, at_x, bottom + 16.0, anchor, &short(value_x));
+    }
+    put(&mut svg, (LEFT + RIGHT) / 2.0, bottom + 33.0, "tick middle", x.label);
+    put(&mut svg, 0.0, top - 4.0, "tick", y.label);
+    for line in named {
+        let points = line.points.iter().filter(|p| p.iter().all(|v| v.is_finite()));
+        let path: String = points
+            .map(|&p| place(p))
+            .enumerate()
+            .map(|(i, [x, y])| format!("{}{x:.1} {y:.1}", if i == 0 { "M" } else { "L" }))
+            .collect();
+        stroke(&mut svg, line, &path);
+        for (point, title) in &line.marks {
+            let [x, y] = place(*point);
+            let (class, title) = (colour(line.series), escape(title));
+            let _ = write!(
+                svg,
+                "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\"><title>{title}</title>\
+                 </circle>"
+            );
+        }
+    }
+    close(svg)
+}
+
+fn stroke(svg: &mut String, line: &Line, path: &str) {
+    let dash = if line.stroke == Stroke::Dashed { " dashed" } else { "" };
+    let _ =
+        write!(svg, "<path class=\"line l{}{dash}\" d=\"{path}\"/>", line.series % super::SERIES);
+}
+
+/// From the least to the greatest coordinate, or what the axis says.
+fn ends(lines: &[&Line], axis: &Axis, coordinate: usize) -> [f64; 2] {
+    axis.range.unwrap_or_else(|| {
+        let all = lines.iter().flat_map(|line| &line.points).map(|point| point[coordinate]);
+        let finite = all.filter(|value| value.is_finite());
+        let [low, high] = finite.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| {
+            [low.min(value), high.max(value)]
+        });
+        if low <= high { [low, high] } else { [0.0, 1.0] }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_rises_to_the_right_and_leaves_out_what_is_no_number() {
+        let line = Line {
+            label: "a < b".into(),
+            series: 9,
+            stroke: Stroke::Dashed,
+            points: vec![[0.0, 0.0], [1.0, f64::NAN], [2.0, 1.0]],
+            marks: vec![([2.0, 1.0], "best".into())],
+        };
+        let axis = |label| Axis { label, range: None };
+        let svg = lines(&[line], &axis("epoch"), &axis("loss"));
+        let svg = svg.as_str();
+        assert!(svg.contains("a &lt; b") && svg.contains("line l1 dashed"), "{svg}");
+        assert!(svg.contains(&format!("d=\"M{LEFT:.1} 224.0L{RIGHT:.1} 34.0\"")), "{svg}");
+        assert!(svg.contains("<title>best</title>"), "{svg}");
+    }
+}
