@@ -145,7 +145,9 @@ fn world() -> &'static World {
         let mut train = program();
         train.arg("train").arg(&release).args(["--fold", "all", "--quiet", "--name", "tiny"]);
         train.arg("--runs").arg(at("runs"));
-        settings.iter().for_each(|set| drop(train.arg("--set").arg(format!("train.{set}"))));
+        for set in settings {
+            train.arg("--set").arg(format!("train.{set}"));
+        }
         ends_in(0, &mut train);
         World { _folder: folder, data, release, run }
     })
