@@ -13,7 +13,7 @@ mod decode {
 }
 
 use decode::jpeg2000::display::{Assurance, Output, Slopes, plan};
-use decode::jpeg2000::{BitPlanes, Decoder, Rect, Request, header};
+use decode::jpeg2000::{BitPlanes, Decoder, Prefix, Rect, Request, header, prefix};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&[how, what], stream)) = data.split_first_chunk::<2>() else { return };
@@ -34,7 +34,8 @@ fuzz_target!(|data: &[u8]| {
             height: 17,
         }),
         planes: if how & 8 != 0 { planned.unwrap_or_default() } else { BitPlanes::Exact },
-        max_samples: 1 << 16,
+        max_samples: 1 << 14,
+        prefix_of: None,
     };
     let mut decoder = Decoder::new();
     let first = decoder.decode(stream, &request);
@@ -42,6 +43,15 @@ fuzz_target!(|data: &[u8]| {
         let samples = image.width as usize * image.height as usize * usize::from(image.components);
         assert_eq!(image.samples.len(), samples);
         assert!(samples as u64 <= request.max_samples);
+    }
+    // The beginning is enough, where it says so.
+    if let (Ok(image), Ok(Prefix::Needs(needs))) =
+        (&first, prefix(stream, stream.len(), request.reduce))
+    {
+        let request = Request { prefix_of: Some(stream.len()), ..request.clone() };
+        if let Ok(beginning) = decoder.decode(&stream[..needs], &request) {
+            assert_eq!(&beginning, image);
+        }
     }
     // Buffers kept from one image leave no trace in the next.
     if how & 16 != 0 {

@@ -3,6 +3,7 @@
 
 mod damage;
 mod display;
+mod high_throughput;
 mod peer;
 mod prefix;
 mod region;

@@ -10,7 +10,7 @@
 //! What a stream declares is bounded by the request and by the bytes there are before it is
 //! allocated: memory is at most about 14 bytes a sample of the largest tile, plus the image.
 //! Nothing panics on any input. What this decoder leaves to others is [`Error::Unsupported`]:
-//! HTJ2K, Part 2, subsampled components, palettes, regions of interest.
+//! Part 2, subsampled components, palettes, regions of interest.
 
 mod boxes;
 mod canvas;
@@ -20,6 +20,7 @@ mod context;
 pub mod display;
 mod error;
 mod geometry;
+mod ht;
 mod mq;
 mod packet;
 mod parallel;
@@ -37,8 +38,7 @@ use boxes::Contents;
 use canvas::{Canvas, round};
 use codestream::{Area, Codestream, Tile};
 use packet::Packets;
-use tier1::BlockDecoder;
-use tile::{Buffers, Source};
+use tile::{BlockDecoder, Buffers, Source};
 use wavelet::{Irreversible, Reversible};
 
 pub use error::Error;

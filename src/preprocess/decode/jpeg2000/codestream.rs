@@ -91,9 +91,6 @@ pub struct Size {
 impl Size {
     fn read(mut r: Reader<'_>) -> Result<Self, Error> {
         let capabilities = r.u16()?;
-        if capabilities & 0x4000 != 0 {
-            return Err(Error::Unsupported("high-throughput code-blocks (HTJ2K)"));
-        }
         if capabilities & 0x8000 != 0 {
             return Err(Error::Unsupported("extensions of Part 2"));
         }
@@ -286,10 +283,15 @@ impl MainHeader {
                 return Ok(Self { size, defaults, packed });
             }
             let mut segment = r.body(code)?;
-            if code == 0xFF60 {
-                packed.insert(segment.u8()?, segment.rest().to_vec());
-            } else {
-                defaults.read(code, segment, size.components.len())?;
+            match code {
+                // Which other parts of the standard are needed: Part 15 is.
+                0xFF50 if segment.u32()? & !(1 << 17) != 0 => {
+                    return Err(Error::Unsupported("extensions beyond Part 15"));
+                }
+                0xFF60 => {
+                    packed.insert(segment.u8()?, segment.rest().to_vec());
+                }
+                _ => defaults.read(code, segment, size.components.len())?,
             }
         }
     }

@@ -74,6 +74,11 @@ impl Style {
     pub fn segmentation_symbols(self) -> bool {
         self.0 & 32 != 0
     }
+
+    /// Code-blocks of ISO/IEC 15444-15.
+    pub fn high_throughput(self) -> bool {
+        self.0 & 64 != 0
+    }
 }
 
 /// COD's or COC's part on a component: decomposition and code-blocks.
@@ -100,11 +105,10 @@ impl Decomposition {
             return Err(Error::Malformed("a code-block of more than 4096 samples"));
         }
         let style = r.u8()?;
-        if style & 0x40 != 0 {
-            return Err(Error::Unsupported("high-throughput code-blocks (HTJ2K)"));
-        }
-        if style & 0x80 != 0 {
-            return Err(Error::Malformed("unknown code-block style"));
+        match style {
+            0..=0x3F | 0x40 | 0x48 => {}
+            0x80..=0xBF => return Err(Error::Malformed("unknown code-block style")),
+            _ => return Err(Error::Unsupported("high-throughput code-blocks among others")),
         }
         let reversible = match r.u8()? {
             0 => false,

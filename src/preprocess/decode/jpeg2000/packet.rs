@@ -330,6 +330,14 @@ fn contribution(
         let continues = block.room > 0;
         if !continues {
             block.capacity = match (style.terminate_each_pass(), style.bypass(), block.capacity) {
+                // A clean-up pass, then two that refine it.
+                _ if style.high_throughput() => {
+                    if block.capacity == 1 {
+                        2
+                    } else {
+                        1
+                    }
+                }
                 (true, ..) => 1,
                 // Four planes (ten passes) by arithmetic coder, then raw and coded in turn.
                 (false, true, 0) => 10,

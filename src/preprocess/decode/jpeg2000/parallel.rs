@@ -9,8 +9,7 @@ use rayon::prelude::*;
 use super::codestream::Area;
 use super::error::Error;
 use super::geometry::{Band, Block};
-use super::tier1::BlockDecoder;
-use super::tile::{self, Source, Strip};
+use super::tile::{self, BlockDecoder, Source, Strip};
 use super::wavelet::Kernel;
 
 /// Fills each strip with all that its `area` has of a band, less as many planes as `skip`

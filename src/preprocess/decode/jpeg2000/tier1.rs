@@ -225,7 +225,11 @@ impl Lane {
 }
 
 /// The codeword segment that starts at piece `next`, and its passes; moves `next` behind it.
-fn segment<'a>(source: &Source<'a>, next: &mut u32, joined: &'a mut Vec<u8>) -> (usize, &'a [u8]) {
+pub fn segment<'a>(
+    source: &Source<'a>,
+    next: &mut u32,
+    joined: &'a mut Vec<u8>,
+) -> (usize, &'a [u8]) {
     let bytes = |piece: &Piece| &source.bytes[piece.start as usize..][..piece.length as usize];
     let first = &source.pieces[*next as usize];
     let mut passes = usize::from(first.passes);

@@ -12,10 +12,18 @@ use super::coding::Style;
 use super::display::Values;
 use super::error::Error;
 use super::geometry::{Band, Block, Orientation, TileComponent};
+use super::ht;
 use super::packet::Piece;
 use super::parallel;
-use super::tier1::{BlockDecoder, MAX_PLANES, Shape};
+use super::tier1::{self, MAX_PLANES, Shape};
 use super::wavelet::{Kernel, Lifting, Work};
+
+/// Decoders of both kinds of code-blocks, which keep their buffers.
+#[derive(Default)]
+pub struct BlockDecoder {
+    arithmetic: tier1::BlockDecoder,
+    high_throughput: ht::BlockDecoder,
+}
 
 /// What a tile's code-blocks are read from.
 pub struct Source<'a> {
@@ -235,6 +243,7 @@ pub fn fill<K: Kernel>(
     decoder: &mut BlockDecoder,
 ) -> Result<(), Error> {
     let width = area.width();
+    let is_high_throughput = source.style.high_throughput();
     strip.rows = area.y0..area.y0;
     strip.samples.clear();
     if area.is_empty() || rows.is_empty() {
@@ -255,8 +264,9 @@ pub fn fill<K: Kernel>(
             if block.passes == 0 {
                 continue;
             }
-            let area = band.block_area(column, row);
-            let skip = skip(&area);
+            let block_area = band.block_area(column, row);
+            // The planes of high-throughput blocks cannot be had one by one.
+            let skip = if is_high_throughput { 0 } else { skip(&block_area) };
             if block.planes <= skip {
                 continue;
             }
@@ -264,24 +274,39 @@ pub fn fill<K: Kernel>(
                 return Err(Error::Unsupported("more than 30 bit-planes"));
             }
             let shape = Shape {
-                width: area.width(),
-                height: area.height(),
+                width: block_area.width(),
+                height: block_area.height(),
                 orientation: band.orientation,
                 style: source.style,
                 planes: block.planes,
                 skip,
             };
+            if is_high_throughput {
+                let decoder = &mut decoder.high_throughput;
+                decoder.decode(&shape, band.planes, block, source)?;
+                let seen = block_area.intersect(area);
+                for y in seen.y0..seen.y1 {
+                    let start = (y - top) as usize * width + (seen.x0 - area.x0) as usize;
+                    let to = &mut strip.samples[start..start + seen.width()];
+                    let row = decoder.row((y - block_area.y0) as usize);
+                    let from = &row[(seen.x0 - block_area.x0) as usize..];
+                    for (to, &from) in to.iter_mut().zip(from) {
+                        *to = K::dequantise(from, band.step);
+                    }
+                }
+                continue;
+            }
             let place = usize::from(waiting[0].is_some());
-            waiting[place] = Some((shape, block, area));
+            waiting[place] = Some((shape, block, block_area));
             if place == 0 {
                 continue;
             }
         }
         let lanes = match waiting {
             [Some((a, block_a, _)), Some((b, block_b, _))] => {
-                decoder.decode(&[(a, block_a), (b, block_b)], source)
+                decoder.arithmetic.decode(&[(a, block_a), (b, block_b)], source)
             }
-            [Some((a, block_a, _)), None] => decoder.decode(&[(a, block_a)], source),
+            [Some((a, block_a, _)), None] => decoder.arithmetic.decode(&[(a, block_a)], source),
             _ => &[],
         };
         for (lane, (_, _, whole)) in lanes.iter().zip(waiting.iter().flatten()) {
