@@ -55,7 +55,7 @@ fn a_fold_has_no_say_in_its_own_threshold_and_temperature() {
     };
     let before = chosen(&predictions);
     for p in predictions.iter_mut().filter(|p| p.role == Role::Fold(1)) {
-        p.logit = -5.0 * p.logit;
+        p.logit *= -5.0;
         p.probability = sigmoid(p.logit);
     }
     let after = chosen(&predictions);

@@ -57,8 +57,8 @@ impl Items {
         let known = predictions.iter().enumerate().filter_map(|(row, p)| {
             Some((p.record.patient_id.as_str(), p.record.laterality, row as u32, p.record.cancer?))
         });
-        let mut patients: BTreeMap<&str, BTreeMap<Option<Laterality>, Vec<(u32, bool)>>> =
-            BTreeMap::new();
+        type Breasts = BTreeMap<Option<Laterality>, Vec<(u32, bool)>>;
+        let mut patients: BTreeMap<&str, Breasts> = BTreeMap::new();
         for (patient, side, row, cancer) in known {
             patients.entry(patient).or_default().entry(side).or_default().push((row, cancer));
         }

@@ -234,7 +234,7 @@ fn groups(id: &'static str, part: &Part, breast: &AtLevel) -> Section {
         ("pF1", Align::Right),
     ]);
     for group in &part.subgroups {
-        let cell = |name| group.figures.get(name).map_or("–".into(), |e| Html::text(e));
+        let cell = |name| group.figures.get(name).map_or("–".into(), Html::text);
         let against = group.against.map_or(String::new(), |who| format!(", {who}"));
         table.row(vec![
             Html::text(format!("{} {}{against}", group.attribute.label(), group.value)),
