@@ -1,6 +1,6 @@
 //! A release's images in batches, read, checked and augmented ahead of whoever takes them.
 //!
-//! In: a [`Table`](crate::shard::table::Table) and the rows of it to read. Out: [`Batch`]es,
+//! In: a [`Table`] and the rows of it to read. Out: [`Batch`]es,
 //! whose rows, pixels and augmentation depend on seed, epoch and position alone: any number of
 //! threads gives the same bytes, and an epoch that goes on at a position goes on as it would
 //! have.

@@ -3,7 +3,7 @@
 //! In: the rows of a release, a configuration, a device. Out: the folder of a run ([`run`]):
 //! the best network of each fold, its predictions of the images held out, and the log.
 //!
-//! The loop stands whole in [`Fold::train`]. What it computes is a function of configuration,
+//! The loop stands whole in `Fold::train`. What it computes is a function of configuration,
 //! release and seed alone: a run that was killed goes on from its last state, and ends with the
 //! same numbers as one that was not.
 

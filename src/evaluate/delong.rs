@@ -5,7 +5,7 @@
 //! 2014, in O(n log n)).
 //!
 //! Assumes that items are independent. A patient's two breasts are nearly so; her images are
-//! not, and there the paired bootstrap of [`compare`](super::compare) is the one to go by.
+//! not, and there the paired bootstrap of [`compare`](super::compare()) is the one to go by.
 
 use serde::Serialize;
 

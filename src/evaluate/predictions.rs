@@ -99,7 +99,7 @@ pub fn write(folder: &Path, path: &Path, predictions: &[Prediction]) -> Result<(
     store::replace(folder, path, &encode(predictions, Vec::new()))
 }
 
-/// Reads predictions: a Parquet file as [`write`] leaves it, or CSV by its name's ending.
+/// Reads predictions: a Parquet file as [`write()`] leaves it, or CSV by its name's ending.
 ///
 /// # Errors
 /// [`Fault::Io`]; [`Fault::Predictions`] for a file that holds something else, with the first

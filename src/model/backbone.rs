@@ -1,7 +1,7 @@
 //! EfficientNet with forward and backward written by hand, over any [`Kernels`].
 //!
 //! In: a [`Plan`] and a device's kernels. Out: a [`Backbone`]. The forward pass
-//! (`backbone/forward.rs`) leaves a [`Tape`]: of each block the raw outputs of its
+//! (`backbone/forward.rs`) leaves a `Tape`: of each block the raw outputs of its
 //! convolutions and a few vectors; with [`Keep::StageInputs`] only what entered each stage, and
 //! the backward pass (`backbone/backward.rs`) runs the stage's forward pass again. Both free a
 //! buffer as soon as nothing will read it.

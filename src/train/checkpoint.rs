@@ -94,7 +94,7 @@ pub fn write(folder: &Path, path: &Path, facts: &Facts, network: &Network) -> Re
 }
 
 impl Checkpoint {
-    /// Reads a file that [`write`] wrote.
+    /// Reads a file that [`write()`] wrote.
     ///
     /// # Errors
     /// [`Fault::Io`]; [`TrainError::Checkpoint`] for a file that is no such thing or of a later
