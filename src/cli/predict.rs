@@ -237,6 +237,8 @@ impl PredictArgs {
         if let Some(path) = &self.path {
             config.dataset.path.clone_from(path);
         }
+        // No network is told of them, and another table need not have them.
+        config.dataset.extra_columns.clear();
         // Nobody is divided here, and no dataset is too small for that.
         config.folds = FoldsConfig {
             scheme: FoldScheme::Patient,
