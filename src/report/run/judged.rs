@@ -215,11 +215,11 @@ fn groups(id: &'static str, part: &Part, breast: &AtLevel) -> Section {
         .filter_map(|group| {
             let estimate = *group.figures.get(Name::Auroc)?;
             let label = format!(
-                "{} {} (n {}, {} with cancer)",
+                "{} {} ({} of {})",
                 group.attribute.label(),
                 group.value,
-                count(group.size.n),
-                count(group.size.positives)
+                count(group.size.positives),
+                count(group.size.n)
             );
             Some(Stem { label, estimate })
         })
@@ -248,7 +248,8 @@ fn groups(id: &'static str, part: &Part, breast: &AtLevel) -> Section {
     let plot = figure(
         "AUROC by group",
         forest(&stems, [0.5, 1.0], all),
-        "The dashed line is that of all breasts. A wide bar is a small group, not a bad network.",
+        "The grey line is that of all breasts. In brackets, how many have cancer. A wide bar \
+         is a small group, not a bad network.",
     );
     Section {
         id,

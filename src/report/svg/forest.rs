@@ -22,14 +22,14 @@ pub fn forest(stems: &[Stem], [low, high]: [f64; 2], reference: Option<f64>) -> 
     let bottom = STEP * stems.len() as f64 + 6.0;
     let place = |value: f64| ((value - low) / (high - low)).clamp(0.0, 1.0) * WIDTH;
     let mut svg = open(bottom + 22.0, "forest");
-    if let Some(reference) = reference {
-        let x = place(reference);
-        let _ = write!(svg, "<path class=\"line l7 dashed\" d=\"M{x:.1} 0V{bottom:.1}\"/>");
-    }
     for (i, stem) in stems.iter().enumerate() {
         let y = STEP * i as f64;
         put(&mut svg, 0.0, y + 13.0, "label", &cut(&stem.label, 30));
         put(&mut svg, WIDTH, y + 13.0, "value end", &stem.estimate.to_string());
+        // Beside the bars alone, so that it crosses no text.
+        if let Some(x) = reference.map(place) {
+            let _ = write!(svg, "<path class=\"line l7\" d=\"M{x:.1} {:.1}v14\"/>", y + 17.0);
+        }
         if let Some([from, to]) = stem.estimate.interval {
             let (from, to) = (place(from), place(to));
             let _ =

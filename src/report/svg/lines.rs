@@ -45,7 +45,7 @@ const HEIGHT: f64 = 190.0;
 /// The chart. Points that are no numbers are left out, and so is a curve without any.
 pub fn lines(lines: &[Line], x: &Axis, y: &Axis) -> Html {
     let named: Vec<&Line> = lines.iter().filter(|line| !line.points.is_empty()).collect();
-    let top = 20.0 * named.len().div_ceil(2) as f64 + 14.0;
+    let top = 20.0 * named.len().div_ceil(2) as f64 + 28.0;
     let bottom = top + HEIGHT;
     let (across, up) = (ends(&named, x, 0), ends(&named, y, 1));
     let place = |[px, py]: [f64; 2]| {
@@ -74,7 +74,7 @@ pub fn lines(lines: &[Line], x: &Axis, y: &Axis) -> Html {
         put(&mut svg, at_x, bottom + 16.0, anchor, &short(value_x));
     }
     put(&mut svg, (LEFT + RIGHT) / 2.0, bottom + 33.0, "tick middle", x.label);
-    put(&mut svg, 0.0, top - 4.0, "tick", y.label);
+    put(&mut svg, 0.0, top - 12.0, "tick", y.label);
     for line in named {
         let points = line.points.iter().filter(|p| p.iter().all(|v| v.is_finite()));
         let path: String = points
@@ -131,7 +131,7 @@ mod tests {
         let svg = lines(&[line], &axis("epoch"), &axis("loss"));
         let svg = svg.as_str();
         assert!(svg.contains("a &lt; b") && svg.contains("line l1 dashed"), "{svg}");
-        assert!(svg.contains(&format!("d=\"M{LEFT:.1} 224.0L{RIGHT:.1} 34.0\"")), "{svg}");
+        assert!(svg.contains(&format!("d=\"M{LEFT:.1} 238.0L{RIGHT:.1} 48.0\"")), "{svg}");
         assert!(svg.contains("<title>best</title>"), "{svg}");
     }
 }
