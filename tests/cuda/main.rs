@@ -33,8 +33,8 @@ fn gpu() -> bool {
             return Ok(());
         }
         let folder = emulator::build()?;
-        // SAFETY: no other thread reads the environment by C's getenv meanwhile: all tests of
-        // this file come through here, or through `nvrtc`, first.
+        // SAFETY: no other thread reads the environment by C's getenv meanwhile: every test comes
+        // through here first, those that compile by NVRTC too.
         unsafe {
             std::env::set_var(FOLDERS, &folder);
             std::env::set_var("XDG_CACHE_HOME", &folder);
