@@ -118,10 +118,11 @@ pub fn utilise(
             Some(_) => longest = longest.max(source.waited),
         }
         let start = Instant::now();
-        sleep(step);
+        // Asking the system takes a while; a device would compute meanwhile.
+        memory = memory.max(own_memory());
+        sleep(step.saturating_sub(start.elapsed()));
         computed += start.elapsed();
         done += 1;
-        memory = memory.max(own_memory());
     }
     let (seconds, cpu) = meter.stop();
     Ok(Utilisation {
