@@ -1,5 +1,4 @@
-//! The kernels on a GPU compute what those on the CPU do; and each compiles for the chips that
-//! are about.
+//! The kernels on a GPU compute what those on the CPU do.
 //!
 //! On a machine with an NVIDIA driver the tests run on its first GPU. Elsewhere, or with
 //! `MAMMO_PIPE_CUDA_EMULATED=1`, they run on an emulated one (`emulator.rs`): the same source
@@ -9,7 +8,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod compile;
 mod emulator;
 mod network;
 mod ops;
@@ -21,20 +19,17 @@ use mammo_pipe::model::kernels::cuda::Cuda;
 use mammo_pipe::model::kernels::cuda::library::{self, FOLDERS, Nvidia};
 
 /// Whether there is a GPU, emulated or not; says why not.
-///
-/// Whoever needs NVIDIA's own compiler asks [`compile::nvrtc`], which is found first.
 #[allow(unsafe_code)]
 fn gpu() -> bool {
     static THERE: OnceLock<Result<(), String>> = OnceLock::new();
     let there = THERE.get_or_init(|| {
-        let _ = compile::nvrtc();
         let emulated = std::env::var_os("MAMMO_PIPE_CUDA_EMULATED").is_some();
         if !emulated && library::open(Nvidia::Driver).is_ok() {
             return Ok(());
         }
         let folder = emulator::build()?;
         // SAFETY: no other thread reads the environment by C's getenv meanwhile: every test comes
-        // through here first, those that compile by NVRTC too.
+        // through here first.
         unsafe {
             std::env::set_var(FOLDERS, &folder);
             std::env::set_var("XDG_CACHE_HOME", &folder);

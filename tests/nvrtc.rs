@@ -1,4 +1,9 @@
-//! NVIDIA's run-time compiler takes the kernels, for the chips that are about.
+//! NVIDIA's run-time compiler takes the kernels, for the chips that are about. It needs no GPU.
+//!
+//! In a process of its own: NVRTC looks for a driver among the libraries that are loaded, and
+//! crashes on the emulated one of `tests/cuda`.
+
+mod common;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -8,10 +13,8 @@ use mammo_pipe::model::Precision;
 use mammo_pipe::model::kernels::cuda::library::{self, Nvidia};
 use mammo_pipe::model::kernels::cuda::{SOURCE, compile};
 
-use crate::common;
-
 /// NVIDIA's compiler, where one is found (`MAMMO_PIPE_CUDA_LIBS`).
-pub fn nvrtc() -> Result<&'static Library, &'static str> {
+fn nvrtc() -> Result<&'static Library, &'static str> {
     static FOUND: OnceLock<Result<Library, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| library::open(Nvidia::Nvrtc).map_err(|e| e.to_string()));
     found.as_ref().map_err(String::as_str)
@@ -48,9 +51,6 @@ fn taken(log: &str) -> BTreeMap<String, Taken> {
 }
 
 fn compiles_without_spilling(architecture: i32, precision: Precision) {
-    // The compiler reads the environment by C's getenv: what the emulated GPU sets in it has to
-    // be there before the first compilation.
-    crate::gpu();
     let library = match nvrtc() {
         Ok(library) => library,
         Err(reason) => return common::skip(reason),
