@@ -10,7 +10,6 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::ptr::{null, null_mut};
-use std::sync::{Mutex, PoisonError};
 
 use libloading::{Library, Symbol};
 use sha2::{Digest, Sha256};
@@ -57,9 +56,6 @@ fn options(architecture: i32, precision: Precision) -> Vec<String> {
 /// # Errors
 /// [`ModelError::Device`] with the compiler's log.
 pub fn compile(library: &Library, architecture: i32, precision: Precision) -> Result<Compiled> {
-    // NVRTC 13.2 crashes where the first compilations of a process run on two threads at once.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let compiler = Compiler { library };
     let mut program = Program { compiler: &compiler, handle: null_mut() };
     let source = CString::new(SOURCE).expect("the source holds no zero byte");
