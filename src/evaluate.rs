@@ -8,7 +8,7 @@
 //!
 //! Reading order: `metrics` (a number from scores and labels), `bootstrap` (its interval),
 //! `choice` and `calibration` (what is frozen, and by whom), `figures` (all numbers of one set
-//! of items), `judge` (the whole), then `run` (what it is read from), `curves`, `compare`,
+//! of items), `judge` (the whole), then `run` and `locked` (what it is read from), `curves`, `compare`,
 //! `sweep` and `submission`.
 
 pub mod metrics;
@@ -19,6 +19,7 @@ pub mod choice;
 pub mod figures;
 pub mod subgroups;
 pub mod judge;
+pub mod locked;
 pub mod run;
 pub mod curves;
 pub mod delong;

@@ -1,7 +1,8 @@
 //! Training: a release of shards becomes a model.
 //!
 //! In: the rows of a release, a configuration, a device. Out: the folder of a run ([`run`]):
-//! the best network of each fold, its predictions of the images held out, and the log.
+//! the best network of each fold, its predictions of the images held out and, in the end, of the
+//! locked split, and the log.
 //!
 //! The loop stands whole in `Fold::train`. What it computes is a function of configuration,
 //! release and seed alone: a run that was killed goes on from its last state, and ends with the
@@ -30,6 +31,7 @@ use std::time::Instant;
 
 pub use error::TrainError;
 
+use self::checkpoint::Checkpoint;
 use self::log::{EpochLine, Line, Log, StepLine};
 use self::objective::Parts;
 use self::run::{Run, State, Status};
@@ -115,6 +117,7 @@ struct Fold<'a> {
     progress: Progress,
     loader: Loader,
     held_out: Option<Loader>,
+    locked: Option<Loader>,
     facts: checkpoint::Facts,
 }
 
@@ -130,10 +133,11 @@ impl<'a> Fold<'a> {
         let split = Split::new(table, fold)?;
         let folder = run.fold(fold)?;
         let loader = setup.loader(table, &split.train)?;
-        let held_out = match split.held_out.as_slice() {
-            [] => None,
-            rows => Some(setup.held_out_loader(table, rows)?),
+        let to_judge = |rows: &[usize]| match rows {
+            [] => Ok(None),
+            rows => setup.held_out_loader(table, rows).map(Some),
         };
+        let (held_out, locked) = (to_judge(&split.held_out)?, to_judge(&split.locked)?);
         let heads = setup.heads(split.train.iter().map(|&row| &table.rows[row].record));
         let facts = setup.facts(table, &heads, fold, loader.order().prior());
         let mut network = setup.network(heads)?;
@@ -146,7 +150,7 @@ impl<'a> Fold<'a> {
             }
             Progress::new()
         };
-        Ok(Self { table, setup, folder, network, progress, loader, held_out, facts })
+        Ok(Self { table, setup, folder, network, progress, loader, held_out, locked, facts })
     }
 
     /// The loop.
@@ -191,6 +195,26 @@ impl<'a> Fold<'a> {
             self.save()?;
             saved = Instant::now();
         }
+        self.judge_locked(watch)
+    }
+
+    /// Asks the best network about the locked split, now that it chooses nothing any more.
+    fn judge_locked(self, watch: &Watch<'_>) -> Result<End, Fault> {
+        let Self { table, setup, folder, locked: Some(loader), network, .. } = self else {
+            return Ok(End::Finished);
+        };
+        let path = folder.join(run::LOCKED);
+        if path.exists() {
+            return Ok(End::Finished);
+        }
+        // Before the best one takes as much memory again.
+        drop(network);
+        let best = Checkpoint::read(&folder.join("best.safetensors"))?;
+        let mut best = best.network(setup.device)?;
+        let Some(predictions) = ask(&mut best, &loader, table, watch)? else {
+            return Ok(End::Stopped);
+        };
+        predictions::write(&folder, &path, &predictions)?;
         Ok(End::Finished)
     }
 
@@ -312,23 +336,10 @@ impl<'a> Fold<'a> {
 
     /// What the network says of the images held out; `None` if it was asked to stop.
     fn predict(&mut self, watch: &Watch<'_>) -> Result<Option<Vec<Prediction>>, Fault> {
-        let mut predictions = Vec::new();
-        for batch in self.held_out.iter().flat_map(|loader| loader.epoch(0, 0)) {
-            if watch.stop() {
-                return Ok(None);
-            }
-            let batch = batch?;
-            let rows: Vec<_> = batch.rows.iter().map(|&row| &self.table.rows[row]).collect();
-            let records: Vec<_> = rows.iter().map(|row| &row.record).collect();
-            let logits = self.network.logits(&batch.images(), &records)?;
-            predictions.extend(rows.iter().zip(logits).map(|(row, logit)| Prediction {
-                record: row.record.clone(),
-                role: row.role,
-                logit,
-                probability: sigmoid(logit),
-            }));
+        match &self.held_out {
+            None => Ok(Some(Vec::new())),
+            Some(loader) => ask(&mut self.network, loader, self.table, watch),
         }
-        Ok(Some(predictions))
     }
 
     fn save(&self) -> Result<(), Fault> {
@@ -340,6 +351,32 @@ impl<'a> Fold<'a> {
         self.save()?;
         Ok(End::Stopped)
     }
+}
+
+/// What a network says of the images of a loader; `None` if it was asked to stop.
+fn ask(
+    network: &mut Network,
+    loader: &Loader,
+    table: &Table,
+    watch: &Watch<'_>,
+) -> Result<Option<Vec<Prediction>>, Fault> {
+    let mut predictions = Vec::new();
+    for batch in loader.epoch(0, 0) {
+        if watch.stop() {
+            return Ok(None);
+        }
+        let batch = batch?;
+        let rows: Vec<_> = batch.rows.iter().map(|&row| &table.rows[row]).collect();
+        let records: Vec<_> = rows.iter().map(|row| &row.record).collect();
+        let logits = network.logits(&batch.images(), &records)?;
+        predictions.extend(rows.iter().zip(logits).map(|(row, logit)| Prediction {
+            record: row.record.clone(),
+            role: row.role,
+            logit,
+            probability: sigmoid(logit),
+        }));
+    }
+    Ok(Some(predictions))
 }
 
 /// Means over the batches of a step.

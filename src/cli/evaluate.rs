@@ -10,10 +10,13 @@ use serde::Serialize;
 
 use self::text::Text;
 use super::progress::{print, say};
+use crate::dataset::Role;
 use crate::error::Fault;
+use crate::evaluate::locked::Spoke;
 use crate::evaluate::run::{self, Epoch, Which};
 use crate::evaluate::{Bootstrap, Evaluation, judge};
 use crate::loader::Prior;
+use crate::report::number::of;
 use crate::{evaluate, store};
 
 /// Say how good a model is, and how sure one can be of it.
@@ -22,7 +25,9 @@ use crate::{evaluate, store};
 /// image, breast and patient: AUROC, AUPRC, pF1, F1, sensitivity, recall rate, PPV, calibration,
 /// each with an interval from resampled patients, and by site, machine, density, age, view,
 /// implant and kind of case. Epoch, threshold and temperature are chosen on other folds than they
-/// are judged on. What a figure is not defined for is shown as – and is null in the JSON.
+/// are judged on. Where patients were locked away (folds.locked_share), they are judged too: by the
+/// mean probability of all folds' networks, with epochs, threshold and temperature frozen as the
+/// folds chose them. What a figure is not defined for is shown as – and is null in the JSON.
 ///
 /// An F1 says nothing without the share of positives: beside each stands the F1 of calling
 /// everything positive.
@@ -33,7 +38,8 @@ pub struct EvaluateArgs {
     /// The folder of a run, or a file of predictions: Parquet, or CSV with patient_id, image_id,
     /// laterality, cancer, fold and probability.
     run: PathBuf,
-    /// Further predictions to judge with them, such as those for the locked split.
+    /// Further predictions to judge with them; what they say of the locked split stands in for
+    /// what the run says of it.
     #[arg(long, value_name = "FILE")]
     with: Vec<PathBuf>,
     /// Folder for evaluation.json and predictions.parquet [default: the run's; none for a file].
@@ -89,6 +95,8 @@ fn inner_share(text: &str) -> Result<f64, String> {
 struct Written<'a> {
     /// Who chose the epoch.
     epoch: &'a Epoch,
+    /// Whose networks spoke of the locked split.
+    locked: &'a Spoke,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
 }
@@ -102,7 +110,12 @@ impl EvaluateArgs {
         let which = if self.best_epoch { Which::Best } else { Which::CrossFitted };
         let mut loaded = run::load(&self.run, which)?;
         for path in &self.with {
-            loaded.predictions.extend(evaluate::predictions::read(path)?);
+            let further = evaluate::predictions::read(path)?;
+            if further.iter().any(|p| p.role == Role::Locked) && loaded.spoke.networks > 0 {
+                loaded.predictions.retain(|p| p.role != Role::Locked);
+                loaded.spoke = Spoke::default();
+            }
+            loaded.predictions.extend(further);
         }
         loaded.given.threshold = self.how.threshold;
         if let Some(sampled) = self.seen_positives {
@@ -119,7 +132,8 @@ impl EvaluateArgs {
         let (evaluation, verdicts) =
             judge(&loaded.predictions, loaded.given, &self.how.bootstrap())?;
 
-        let written = Written { epoch: &loaded.epoch, evaluation: &evaluation };
+        let (epoch, locked) = (&loaded.epoch, &loaded.spoke);
+        let written = Written { epoch, locked, evaluation: &evaluation };
         let json = serde_json::to_string_pretty(&written).expect("plain data becomes JSON") + "\n";
         let out = self.out.or_else(|| self.run.is_dir().then(|| self.run.clone()));
         if let Some(out) = &out {
@@ -129,8 +143,16 @@ impl EvaluateArgs {
         if self.json {
             print(json.trim_end());
         } else {
-            let text = Text { epoch: &loaded.epoch, evaluation: &evaluation };
+            let text = Text { epoch, locked, evaluation: &evaluation };
             print(text.to_string().trim_end());
+            if locked.is_incomplete() {
+                say(&format!(
+                    "{} of this run said nothing of the locked split yet; let them with: \
+                     mammo-pipe train --resume {}",
+                    of(locked.silent, "network"),
+                    self.run.display()
+                ));
+            }
             if let Some(out) = out {
                 say(&format!(
                     "wrote {0}/evaluation.json and {0}/predictions.parquet",
@@ -149,7 +171,9 @@ fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<(), Fault> {
     for (name, content) in files {
         store::replace(folder, &folder.join(name), content)?;
     }
-    // A run's is in use, and not empty or made again; any other is not wanted.
-    let _ = std::fs::remove_dir(&aside);
+    // A run that goes on needs its own; any other is not wanted.
+    if !folder.join("run.json").exists() {
+        let _ = std::fs::remove_dir(&aside);
+    }
     Ok(())
 }

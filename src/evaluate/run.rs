@@ -4,19 +4,20 @@
 //! image, and who chose the epoch they are of. The best epoch of a fold is chosen on that fold,
 //! and so flatters it; where a run kept what every epoch said
 //! (`fold-<k>/epochs/epoch-<n>.parquet`), each fold is judged at the epoch that is best on the
-//! others.
+//! others. What the networks say of the locked split stands beside it ([`locked`]).
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Given;
+use super::locked::{self, Spoke};
 use super::predictions::{self, Prediction};
 use crate::config::train::Metric;
 use crate::error::Fault;
 use crate::train::TrainError;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::run::{fold_folder, read_facts};
+use crate::train::run::{RunFacts, fold_folder, read_facts};
 use crate::train::validate::Scores;
 
 /// Who chose the epoch.
@@ -32,6 +33,8 @@ pub enum Epoch {
     },
     /// Each fold for itself, which flatters it.
     ItsOwnFold,
+    /// Nobody: the networks are those of the last epoch, for nothing was held out.
+    Last,
     /// A file of predictions does not tell.
     #[default]
     NotTold,
@@ -46,6 +49,8 @@ pub struct Loaded {
     pub epoch: Epoch,
     /// What is known beforehand.
     pub given: Given,
+    /// Whose networks spoke of the locked split.
+    pub spoke: Spoke,
 }
 
 /// Which epoch of a run to judge.
@@ -83,7 +88,8 @@ pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
     }
     if !path.is_dir() {
         let predictions = predictions::read(path)?;
-        return Ok(Loaded { predictions, epoch: Epoch::NotTold, given: Given::default() });
+        let (given, spoke) = (Given::default(), Spoke::default());
+        return Ok(Loaded { predictions, epoch: Epoch::NotTold, given, spoke });
     }
     let facts = read_facts(path)?;
     let folds: Vec<(u16, PathBuf)> = facts
@@ -93,7 +99,8 @@ pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
         .map(|&fold| (fold, fold_folder(path, Some(fold))))
         .filter(|(_, folder)| folder.join("validation.parquet").exists())
         .collect();
-    if folds.is_empty() {
+    let (locked, spoke) = locked::read(path, &facts)?;
+    if folds.is_empty() && locked.is_empty() {
         let reason = "no fold of this run was judged yet (no fold-*/validation.parquet); let it \
                       go on, or see how far it is with runs"
             .into();
@@ -104,18 +111,20 @@ pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
         Which::CrossFitted => cross_fitted(&folds, metric)?,
         Which::Best => None,
     };
-    let (predictions, epoch) = match crossed {
+    let (mut predictions, epoch) = match crossed {
         Some((predictions, epochs)) => (predictions, Epoch::OtherFolds { metric, epochs }),
         None => {
             let of = |(_, folder): &(u16, PathBuf)| {
                 predictions::read(&folder.join("validation.parquet"))
             };
             let all = folds.iter().map(of).collect::<Result<Vec<_>, Fault>>()?;
-            (all.into_iter().flatten().collect(), Epoch::ItsOwnFold)
+            let epoch = if folds.is_empty() { Epoch::Last } else { Epoch::ItsOwnFold };
+            (all.into_iter().flatten().collect(), epoch)
         }
     };
-    let logit_shift = logit_shift(&folds)? + facts.train.loss.positive_weight.ln();
-    Ok(Loaded { predictions, epoch, given: Given { threshold: None, logit_shift } })
+    predictions.extend(locked);
+    let logit_shift = logit_shift(path, &facts)? + facts.train.loss.positive_weight.ln();
+    Ok(Loaded { predictions, epoch, given: Given { threshold: None, logit_shift }, spoke })
 }
 
 /// The predictions of every fold at the epoch that is best on the others, and those epochs;
@@ -166,15 +175,16 @@ fn best_epoch(folds: &[&[Option<f64>]], epochs: usize) -> Option<usize> {
 
 /// What the sampler added to the logits, a mean over the folds, in which it differs by a hair; 0
 /// without weights that tell.
-fn logit_shift(folds: &[(u16, PathBuf)]) -> Result<f64, Fault> {
-    let mut sum = 0.0;
-    for (_, folder) in folds {
-        let path = folder.join("best.safetensors");
+fn logit_shift(run: &Path, facts: &RunFacts) -> Result<f64, Fault> {
+    let mut shifts = Vec::new();
+    for fold in &facts.held_out {
+        let path = fold_folder(run, *fold).join("best.safetensors");
         if path.exists() {
-            sum += Checkpoint::read(&path)?.facts.prior.map_or(0.0, |prior| prior.logit_shift());
+            let prior = Checkpoint::read(&path)?.facts.prior;
+            shifts.push(prior.map_or(0.0, |prior| prior.logit_shift()));
         }
     }
-    Ok(sum / folds.len() as f64)
+    Ok(shifts.iter().sum::<f64>() / shifts.len().max(1) as f64)
 }
 
 #[cfg(test)]

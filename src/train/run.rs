@@ -10,6 +10,7 @@
 //!     last.state            what --resume goes on from
 //!     validation.parquet    what the best epoch says of the held-out images
 //!     epochs/               what every epoch says of them, so that other folds can choose it
+//!     locked.parquet        what the best epoch says of the locked split, written last
 //! ```
 //!
 //! The folder is locked while it is written; whoever reads needs no lock, because every file
@@ -30,6 +31,9 @@ use crate::store;
 
 /// Version of the folder's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// Name of the predictions of the locked split in the folder of a fold.
+pub const LOCKED: &str = "locked.parquet";
 
 /// `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +112,17 @@ pub struct Run {
     _lock: File,
 }
 
+impl RunFacts {
+    /// Whether patients were locked away.
+    pub fn has_locked(&self) -> bool {
+        let share = match &self.folds {
+            Some(folds) => Some(folds.locked_share),
+            None => self.preprocessing["folds"]["locked_share"].as_f64(),
+        };
+        share.is_some_and(|share| share > 0.0)
+    }
+}
+
 impl Run {
     /// Begins a run in `folder`, which must be new.
     ///
@@ -130,6 +145,8 @@ impl Run {
     /// [`TrainError::NoRun`], [`TrainError::RunLocked`], [`Fault::Json`], [`Fault::Io`].
     pub fn resume(folder: &Path) -> Result<Self, Fault> {
         let facts = read_facts(folder)?;
+        let aside = folder.join(".tmp");
+        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
         let lock = lock(folder)?;
         Ok(Self { folder: folder.into(), facts, _lock: lock })
     }

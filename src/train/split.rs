@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::TrainError;
+use crate::dataset::Role;
 use crate::dataset::folds::FoldsError;
 use crate::error::Fault;
-use crate::shard::table::Table;
+use crate::shard::table::{Row, Table};
 
 /// Rows of a table, as indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,11 +15,12 @@ pub struct Split {
     pub train: Vec<usize>,
     /// Held out; empty if all are trained on.
     pub held_out: Vec<usize>,
+    /// Of the locked split: in no fold, and no fold's to choose by.
+    pub locked: Vec<usize>,
 }
 
 impl Split {
-    /// Holds out `fold`, or nothing. Rows of no fold (locked, left out, test) are in neither
-    /// part.
+    /// Holds out `fold`, or nothing. Rows that are left out or of the test table are in no part.
     ///
     /// # Errors
     /// [`TrainError::NoFold`]; [`TrainError::NothingToLearn`] if one of the classes is missing;
@@ -34,7 +36,10 @@ impl Split {
             row.fold() == fold
         });
         let indices = |rows: Vec<(usize, _)>| rows.into_iter().map(|(index, _)| index).collect();
-        let split = Self { train: indices(train), held_out: indices(held_out) };
+        let is_locked = |(_, row): &(usize, &Row)| row.role == Role::Locked;
+        let locked = table.rows.iter().enumerate().filter(is_locked).collect();
+        let split =
+            Self { train: indices(train), held_out: indices(held_out), locked: indices(locked) };
         split.assert_disjoint(table, fold)?;
         let cancer = |row: &&usize| table.rows[**row].record.cancer == Some(true);
         let positives = split.train.iter().filter(cancer).count();
@@ -47,13 +52,18 @@ impl Split {
     fn assert_disjoint(&self, table: &Table, fold: Option<u16>) -> Result<(), FoldsError> {
         let patient = |row: &usize| table.rows[*row].record.patient_id.as_str();
         let trained: HashSet<&str> = self.train.iter().map(patient).collect();
-        match self.held_out.iter().map(patient).find(|patient| trained.contains(patient)) {
-            None => Ok(()),
-            Some(patient_id) => Err(FoldsError::Divided {
-                patient_id: patient_id.to_owned(),
-                first: "the rows trained on".into(),
-                second: fold.map_or("none".into(), |fold| format!("fold {fold}")),
-            }),
+        let held_out = fold.map_or("none".into(), |fold| format!("fold {fold}"));
+        for (rows, second) in
+            [(&self.held_out, held_out), (&self.locked, "the locked split".into())]
+        {
+            if let Some(patient_id) = rows.iter().map(patient).find(|id| trained.contains(id)) {
+                return Err(FoldsError::Divided {
+                    patient_id: patient_id.to_owned(),
+                    first: "the rows trained on".into(),
+                    second,
+                });
+            }
         }
+        Ok(())
     }
 }

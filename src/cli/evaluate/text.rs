@@ -7,6 +7,7 @@ use crate::cli::grid::Grid;
 use crate::evaluate::choice::Source;
 use crate::evaluate::figures::{Figures, Name};
 use crate::evaluate::judge::{AtLevel, Judged, Part, Size};
+use crate::evaluate::locked::Spoke;
 use crate::evaluate::predictions::Level;
 use crate::evaluate::run::Epoch;
 use crate::evaluate::{Estimate, Evaluation};
@@ -15,13 +16,14 @@ use crate::report::number::{count, of};
 /// Displays an evaluation.
 pub struct Text<'a> {
     pub epoch: &'a Epoch,
+    pub locked: &'a Spoke,
     pub evaluation: &'a Evaluation,
 }
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in &self.evaluation.parts {
-            fmt_head(part, self.epoch, f)?;
+            fmt_head(part, self.epoch, self.locked, f)?;
             fmt_levels(&part.levels, f)?;
             fmt_folds(part, f)?;
             fmt_subgroups(part, f)?;
@@ -50,7 +52,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-fn fmt_head(part: &Part, epoch: &Epoch, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_head(part: &Part, epoch: &Epoch, locked: &Spoke, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let folds = part.levels.first().map_or(0, |level| level.folds.len());
     match part.judged {
         Judged::HeldOutFolds => writeln!(
@@ -58,7 +60,13 @@ fn fmt_head(part: &Part, epoch: &Epoch, f: &mut fmt::Formatter<'_>) -> fmt::Resu
             "{} held out, each judged by the model that was not trained on it.",
             of(folds, "fold")
         )?,
-        Judged::LockedSplit => writeln!(f, "The locked split, which no fold holds.")?,
+        Judged::LockedSplit => {
+            writeln!(f, "The locked split, which no fold holds and nothing was chosen on.")?;
+            if locked.networks > 0 {
+                let networks = of(locked.networks, "network");
+                writeln!(f, "Judged: the mean probability of {networks} of the run.")?;
+            }
+        }
     }
     match (epoch, part.judged) {
         (Epoch::OtherFolds { metric, epochs }, Judged::HeldOutFolds) => {
@@ -76,6 +84,7 @@ fn fmt_head(part: &Part, epoch: &Epoch, f: &mut fmt::Formatter<'_>) -> fmt::Resu
         (Epoch::ItsOwnFold | Epoch::OtherFolds { .. }, Judged::LockedSplit) => {
             writeln!(f, "Epoch: the best of each held-out fold.")?;
         }
+        (Epoch::Last, _) => writeln!(f, "Epoch: the last, for nothing was held out.")?,
         (Epoch::NotTold, _) => {}
     }
     let source = part.levels.first().map_or(Source::Nowhere, |level| level.chosen_by);

@@ -2,7 +2,7 @@ use super::*;
 use crate::config::TrainConfig;
 use crate::dataset::Role;
 use crate::evaluate::predictions::made::made;
-use crate::train::run::{FORMAT_VERSION, RunFacts};
+use crate::train::run::{FORMAT_VERSION, LOCKED, RunFacts};
 
 /// A run of three folds, of which `folds` were judged; its `skills` are those of its epochs,
 /// fold by fold, and the last epoch is the best that each fold found.
@@ -78,6 +78,46 @@ fn the_best_epoch_is_the_first_with_the_highest_mean_of_those_defined() {
     assert_eq!(best_epoch(&[&a], 3), Some(1));
     assert_eq!(best_epoch(&[&a, &b], 1), Some(0));
     assert_eq!(best_epoch(&[&[None, None]], 2), None);
+}
+
+/// Lets the network of `fold` say of four locked images that each has this probability.
+fn say_of_locked(folder: &Path, fold: u16, probabilities: [f64; 4]) {
+    let path = fold_folder(folder, Some(fold));
+    let mut said = made(2, 1, 1, 0.0);
+    for (prediction, probability) in said.iter_mut().zip(probabilities) {
+        (prediction.role, prediction.probability) = (Role::Locked, probability);
+        prediction.logit = predictions::logit(probability);
+        prediction.record.patient_id = crate::record::Id::new("locked").unwrap();
+    }
+    // Order within a file does not matter.
+    said.rotate_left(usize::from(fold));
+    predictions::write(&path, &path.join(LOCKED), &said).unwrap();
+}
+
+#[test]
+fn the_locked_split_is_the_mean_of_the_folds_networks_and_who_is_silent_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &[0, 1, 2], &[[1.0; 3]]);
+    let none = load(folder.path(), Which::CrossFitted).unwrap();
+    assert_eq!((none.predictions.len(), none.spoke.networks), (360, 0));
+
+    say_of_locked(folder.path(), 0, [0.5, 0.0, 1.0, 0.3]);
+    say_of_locked(folder.path(), 2, [0.25, 0.5, 1.0, 0.1]);
+    let loaded = load(folder.path(), Which::CrossFitted).unwrap();
+    assert_eq!((loaded.spoke.networks, loaded.spoke.silent), (2, 1));
+    let locked: Vec<_> = loaded.predictions.iter().filter(|p| p.role == Role::Locked).collect();
+    let means: Vec<f64> = locked.iter().map(|p| p.probability).collect();
+    assert_eq!((means.as_slice(), loaded.predictions.len()), (&[0.375, 0.25, 1.0, 0.2][..], 364));
+    assert!((locked[1].logit - -(3.0_f64.ln())).abs() < 1e-12);
+
+    // The epochs of the folds are chosen as they were without it.
+    assert_eq!(loaded.epoch, none.epoch);
+
+    let path = fold_folder(folder.path(), Some(2)).join(LOCKED);
+    let fewer = predictions::read(&path).unwrap().split_off(1);
+    predictions::write(path.parent().unwrap(), &path, &fewer).unwrap();
+    let refused = load(folder.path(), Which::CrossFitted).unwrap_err().to_string();
+    assert!(refused.contains("3 images, another fold's has 4"), "{refused}");
 }
 
 #[test]

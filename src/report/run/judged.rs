@@ -44,8 +44,11 @@ pub fn sections(
 /// Who chose epoch, threshold and temperature: what decides how far to trust the figures.
 fn chosen(part: &Part, breast: &AtLevel, epoch: &Epoch) -> Html {
     let epoch = match (part.judged, epoch) {
-        (_, Epoch::OtherFolds { .. }) => "The epoch was chosen on the other folds",
+        (_, Epoch::Last) => "The epoch is the last, for nothing was held out",
         (Judged::LockedSplit, _) => "The epoch was chosen on the held-out folds",
+        (Judged::HeldOutFolds, Epoch::OtherFolds { .. }) => {
+            "The epoch was chosen on the other folds"
+        }
         (Judged::HeldOutFolds, Epoch::ItsOwnFold) => {
             "The epoch is the best of each fold itself, which flatters it"
         }
