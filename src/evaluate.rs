@@ -8,7 +8,8 @@
 //!
 //! Reading order: `metrics` (a number from scores and labels), `bootstrap` (its interval),
 //! `choice` and `calibration` (what is frozen, and by whom), `figures` (all numbers of one set
-//! of items), `judge` (the whole), then `run` and `locked` (what it is read from), `curves`, `compare`,
+//! of items), `judge` (the whole), then `run` and `locked` (what it is read from), `maps` (where it
+//! looks), `curves`, `compare`,
 //! `sweep` and `submission`.
 
 pub mod metrics;
@@ -20,6 +21,7 @@ pub mod figures;
 pub mod subgroups;
 pub mod judge;
 pub mod locked;
+pub mod maps;
 pub mod run;
 pub mod curves;
 pub mod delong;

@@ -17,4 +17,4 @@ pub mod source;
 pub mod secondary_capture;
 pub mod run;
 
-pub use run::{ExplainError, Explanation, Request, explain};
+pub use run::{ExplainError, Explanation, Request, explain, look_at_all};

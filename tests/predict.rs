@@ -281,3 +281,52 @@ fn an_explanation_has_pictures_captures_and_the_energy_inside_the_breast() {
     let output = explain(data, "blocks.9").output().unwrap();
     assert!(said(&output).contains("blocks.9"), "{}", said(&output));
 }
+
+#[test]
+fn an_evaluation_has_the_energy_inside_the_breast_once_every_fold_has_looked() {
+    let folder = tempfile::tempdir().unwrap();
+    // A copy: what is left in the run's folder is seen by the other tests.
+    let run = folder.path().join("run");
+    for fold in ["fold-0", "fold-1"] {
+        std::fs::create_dir_all(run.join(fold)).unwrap();
+        for name in ["best.safetensors", "validation.parquet"] {
+            std::fs::copy(world().run.join(fold).join(name), run.join(fold).join(name)).unwrap();
+        }
+    }
+    std::fs::copy(world().run.join("run.json"), run.join("run.json")).unwrap();
+    let evaluate = |further: &[&str]| -> serde_json::Value {
+        let mut command = program();
+        command.arg("evaluate").arg(&run).args(["--json", "--resamples", "50"]).args(further);
+        serde_json::from_str(&ends_in(0, &mut command)).unwrap()
+    };
+    let before = evaluate(&[]);
+    assert!(before["maps"].is_null(), "{before}");
+    let reason = "the network of folds 0, 1 did not look at all held-out images yet";
+    assert_eq!(before["no_maps"], reason);
+    let mut command = program();
+    ends_in(0, command.arg("explain").arg(&run).args(["--fold", "1", "--all", "--quiet"]));
+    let reason = "the network of fold 0 did not look at all held-out images yet";
+    assert_eq!(evaluate(&[])["no_maps"], reason);
+
+    let found = evaluate(&["--maps"]);
+    let maps = &found["maps"];
+    assert_eq!(found["parts"], before["parts"], "the other figures do not change");
+    let images = Table::read(&world().release).unwrap().rows.len();
+    assert_eq!(maps["images"], images);
+    let inside = &maps["inside"];
+    if maps["with_map"] == 0 {
+        assert!(inside["value"].is_null() && inside["undefined"].is_string(), "{inside}");
+    } else {
+        let value = inside["value"].as_f64().unwrap();
+        assert!(value > 0.0 && value <= 1.0 && inside["interval"].is_array(), "{inside}");
+        let worst = maps["worst"].as_array().unwrap();
+        let shares: Vec<f64> = worst.iter().map(|w| w["inside"].as_f64().unwrap()).collect();
+        assert!(shares.is_sorted() && shares[0] <= value, "{shares:?}");
+    }
+    // What was looked at is read again, not made again, until the weights are others.
+    assert_eq!(evaluate(&[])["maps"], *maps);
+    std::fs::copy(run.join("fold-0/best.safetensors"), run.join("fold-1/best.safetensors"))
+        .unwrap();
+    let reason = "the network of fold 1 looked at them with other weights than it has now";
+    assert_eq!(evaluate(&[])["no_maps"], reason);
+}

@@ -2,6 +2,7 @@
 
 mod text;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,14 +10,20 @@ use clap::Args;
 use serde::Serialize;
 
 use self::text::Text;
-use super::progress::{print, say};
+use super::progress::{Progress, print, say};
+use super::signals;
 use crate::dataset::Role;
 use crate::error::Fault;
 use crate::evaluate::locked::Spoke;
+use crate::evaluate::maps::{self, Maps, NoMaps};
 use crate::evaluate::run::{self, Epoch, Which};
 use crate::evaluate::{Bootstrap, Evaluation, judge};
+use crate::explain::{ExplainError, Request, look_at_all};
+use crate::flow::Stop;
 use crate::loader::Prior;
+use crate::model::Device;
 use crate::report::number::of;
+use crate::train::run::read_facts;
 use crate::{evaluate, store};
 
 /// Say how good a model is, and how sure one can be of it.
@@ -45,6 +52,14 @@ pub struct EvaluateArgs {
     /// Folder for evaluation.json and predictions.parquet [default: the run's; none for a file].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Look at every held-out image with the networks of folds that did not yet, for the share of
+    /// the maps' energy inside the breast: a forward and a backward pass an image. As explain
+    /// --all does, in its own default way.
+    #[arg(long)]
+    maps: bool,
+    /// Where --maps computes: cpu or cuda:N.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: Device,
     /// Judge each fold at its own best epoch, which flatters it, even if all epochs were kept.
     #[arg(long)]
     best_epoch: bool,
@@ -99,6 +114,11 @@ struct Written<'a> {
     locked: &'a Spoke,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
+    /// The share of the maps' energy inside the breast.
+    maps: Option<&'a Maps>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_maps: Option<&'a NoMaps>,
 }
 
 impl EvaluateArgs {
@@ -132,8 +152,15 @@ impl EvaluateArgs {
         let (evaluation, verdicts) =
             judge(&loaded.predictions, loaded.given, &self.how.bootstrap())?;
 
+        let maps = match self.maps() {
+            Err(Fault::Explain(ExplainError::Stopped)) => {
+                return Ok(ExitCode::from(signals::INTERRUPTED));
+            }
+            maps => maps?,
+        };
         let (epoch, locked) = (&loaded.epoch, &loaded.spoke);
-        let written = Written { epoch, locked, evaluation: &evaluation };
+        let (found, no_maps) = (maps.as_ref().ok(), maps.as_ref().err());
+        let written = Written { epoch, locked, evaluation: &evaluation, maps: found, no_maps };
         let json = serde_json::to_string_pretty(&written).expect("plain data becomes JSON") + "\n";
         let out = self.out.or_else(|| self.run.is_dir().then(|| self.run.clone()));
         if let Some(out) = &out {
@@ -143,7 +170,7 @@ impl EvaluateArgs {
         if self.json {
             print(json.trim_end());
         } else {
-            let text = Text { epoch, locked, evaluation: &evaluation };
+            let text = Text { epoch, locked, evaluation: &evaluation, maps: &maps };
             print(text.to_string().trim_end());
             if locked.is_incomplete() {
                 say(&format!(
@@ -161,6 +188,37 @@ impl EvaluateArgs {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The energy of the run's maps, made now if that is asked for.
+    fn maps(&self) -> Result<Result<Maps, NoMaps>, Fault> {
+        if !self.run.is_dir() {
+            return Ok(Err(NoMaps::NoRun));
+        }
+        let facts = read_facts(&self.run)?;
+        let found = maps::of_run(&self.run, &facts, &self.how.bootstrap())?;
+        let folds = match &found {
+            Err(NoMaps::NotLooked(folds) | NoMaps::Stale(folds) | NoMaps::Otherwise(folds))
+                if self.maps =>
+            {
+                folds
+            }
+            _ => return Ok(found),
+        };
+        let stop = Stop::default();
+        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
+        for &fold in folds {
+            let request = Request::new(&self.run, fold);
+            let progress = OnceCell::new();
+            let looked = look_at_all(&request, self.device, &stop, &|total| {
+                progress.get_or_init(|| Progress::new(total, self.json)).image(0, false, None);
+            });
+            if let Some(progress) = progress.get() {
+                progress.finish();
+            }
+            looked?;
+        }
+        maps::of_run(&self.run, &facts, &self.how.bootstrap())
     }
 }
 

@@ -10,7 +10,7 @@ use super::progress::{Progress, print};
 use super::signals;
 use crate::error::Fault;
 use crate::explain::gradcam::Method;
-use crate::explain::run::ThresholdFrom;
+use crate::explain::run::{DEFAULT_COUNT, DEFAULT_LAYER, ThresholdFrom};
 use crate::explain::{ExplainError, Explanation, Request, explain};
 use crate::flow::Stop;
 use crate::model::Device;
@@ -50,13 +50,13 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "K")]
     fold: Option<u16>,
     /// The block that is shown, such as blocks.5.7; conv_head is the last before pooling.
-    #[arg(long, value_name = "BLOCK", default_value = "conv_head")]
+    #[arg(long, value_name = "BLOCK", default_value = DEFAULT_LAYER)]
     layer: String,
     /// How channels are weighted.
     #[arg(long, value_enum, default_value_t = Method::GradCam)]
     method: Method,
     /// Images of each kind.
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_COUNT)]
     count: usize,
     /// Call an image cancer from this probability on, instead of what the other folds choose.
     #[arg(long, value_name = "T")]

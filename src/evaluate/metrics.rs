@@ -35,6 +35,8 @@ pub enum Undefined {
     NoThreshold,
     #[error("not calibrated: there is no other fold to choose the temperature on")]
     NoTemperature,
+    #[error("nothing speaks for cancer in any image")]
+    NoMap,
 }
 
 impl Serialize for Undefined {

@@ -8,13 +8,14 @@
 //! maps can be compared with those of others: weighted sum over the channels, negative values
 //! cut, stretched to 0 to 1, bilinearly enlarged, stretched again.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Tap;
 use crate::plane::Plane;
 
 /// How channels are weighted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 pub enum Method {
     /// By the mean of their gradient.
     #[default]
@@ -29,6 +30,11 @@ pub enum Method {
 }
 
 impl Method {
+    /// The method of this name on the command line.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|method| method.as_str() == name)
+    }
+
     /// The name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,8 @@
 //!
 //! In: a [`Request`]. Out: an [`Explanation`], and in the output folder for every chosen image
 //! `KIND-IMAGE.png` (the crop, plain and under its map), and where the dataset is at hand
-//! `KIND-IMAGE-source.png` and `.dcm`, the map carried back to the source.
+//! `KIND-IMAGE-source.png` and `.dcm`, the map carried back to the source. Where all held-out
+//! images are looked at, `energy.parquet` has the share of each, which an evaluation reads.
 //!
 //! A source that cannot be read again is told of in its image's `problem`; all else goes on.
 
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::energy::{Energy, Share};
-use super::gradcam::{Method, maps};
+use super::gradcam::{self, Method};
 use super::overlay;
 use super::place::Heat;
 use super::secondary_capture::{self, Derivation};
@@ -22,6 +23,7 @@ use super::source::{self, SourceError};
 use crate::config::{Config, of_settings};
 use crate::error::{Fault, chain};
 use crate::evaluate::choice::{self, Given};
+use crate::evaluate::maps::{self, Look, WORST, Way};
 use crate::evaluate::predictions::{self, Items, Level, Prediction, sigmoid};
 use crate::flow::Stop;
 use crate::model::network::Network;
@@ -35,6 +37,12 @@ use crate::record::ImageRecord;
 use crate::shard::table::{Row, Table};
 use crate::store;
 use crate::train::run::{RunFacts, fold_folder, read_facts};
+
+/// The block that is shown unless another is asked for: the last before pooling.
+pub const DEFAULT_LAYER: &str = "conv_head";
+
+/// Images of each kind, unless another number is asked for.
+pub const DEFAULT_COUNT: usize = 4;
 
 /// What is to be explained.
 #[derive(Debug, Clone)]
@@ -62,6 +70,25 @@ pub struct Request {
     pub all: bool,
     /// Where to.
     pub output: PathBuf,
+}
+
+impl Request {
+    /// The maps of a fold of the run in `run`, in the default way and at the default place.
+    pub fn new(run: &Path, fold: u16) -> Self {
+        Self {
+            run: run.into(),
+            fold,
+            layer: DEFAULT_LAYER.into(),
+            method: Method::default(),
+            count: DEFAULT_COUNT,
+            threshold: None,
+            release: None,
+            dataset: None,
+            captures: false,
+            all: false,
+            output: fold_folder(run, Some(fold)).join("explain"),
+        }
+    }
 }
 
 /// `explain.json`.
@@ -175,9 +202,7 @@ pub fn explain(
     let facts = read_facts(&request.run)?;
     let table = table(request, &facts)?;
     let (threshold, threshold_from) = threshold(request, &facts)?;
-    let weights = fold_folder(&request.run, Some(request.fold)).join("best.safetensors");
-    let weights_sha256 = store::sha256(&std::fs::read(&weights).map_err(Fault::io(&weights))?);
-    let network = networks::read(&weights, device)?;
+    let (network, weights_sha256) = network(request, device)?;
     let chosen = choose(request, &table, threshold)?;
     std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
 
@@ -190,7 +215,7 @@ pub fn explain(
         network,
         run: weights_sha256[..16].to_owned(),
         images: BTreeMap::new(),
-        shares: Vec::new(),
+        looks: Vec::new(),
     };
     let held_out = |index: usize| request.all && table.rows[index].fold() == Some(request.fold);
     let wanted = |index: usize| chosen.contains_key(&index) || held_out(index);
@@ -203,7 +228,15 @@ pub fn explain(
         seen(total);
         Ok(())
     })?;
-    let Looker { images, shares, .. } = looker;
+    let Looker { images, looks, .. } = looker;
+    if request.all {
+        write_energy(request, &looks, &weights_sha256)?;
+    }
+    let shares = looks.iter().map(|look| Share {
+        image_id: look.prediction.record.image_id.to_string(),
+        probability: look.prediction.probability,
+        inside: look.inside,
+    });
     let explanation = Explanation {
         weights_sha256,
         fold: request.fold,
@@ -212,11 +245,75 @@ pub fn explain(
         threshold,
         threshold_from,
         images: images.into_values().collect(),
-        energy: Energy::of(shares, 20),
+        energy: Energy::of(shares.collect(), WORST),
         energy_of_all: request.all,
     };
     write(&request.output, &explanation)?;
     Ok(explanation)
+}
+
+/// Looks at every held-out image of the fold, and leaves the share of each map's energy inside the
+/// breast in the output folder, where an evaluation finds it: `energy.parquet` and nothing else.
+///
+/// # Errors
+/// Those of [`explain`].
+pub fn look_at_all(
+    request: &Request,
+    device: crate::model::Device,
+    stop: &Stop,
+    seen: &dyn Fn(usize),
+) -> Result<(), Fault> {
+    let facts = read_facts(&request.run)?;
+    let table = table(request, &facts)?;
+    let (mut network, weights_sha256) = network(request, device)?;
+    std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
+    let held_out = |index: usize| table.rows[index].fold() == Some(request.fold);
+    let total = (0..table.rows.len()).filter(|&index| held_out(index)).count();
+    let mut looks = Vec::with_capacity(total);
+    from_release(&table, held_out, |index, input| {
+        if stop.is_raised() {
+            return Err(ExplainError::Stopped.into());
+        }
+        looks.push(look(&mut network, request, &table.rows[index], &input)?.0);
+        seen(total);
+        Ok(())
+    })?;
+    write_energy(request, &looks, &weights_sha256)
+}
+
+/// The best network of the fold, and the SHA-256 of its file.
+fn network(request: &Request, device: crate::model::Device) -> Result<(Network, String), Fault> {
+    let weights = fold_folder(&request.run, Some(request.fold)).join("best.safetensors");
+    let sha256 = store::sha256(&std::fs::read(&weights).map_err(Fault::io(&weights))?);
+    Ok((networks::read(&weights, device)?, sha256))
+}
+
+fn write_energy(request: &Request, looks: &[Look], weights_sha256: &str) -> Result<(), Fault> {
+    let way = Way {
+        layer: request.layer.clone(),
+        method: request.method,
+        weights_sha256: weights_sha256.into(),
+    };
+    store::put(&request.output.join("energy.parquet"), &maps::encode(looks, &way))
+}
+
+/// What the network says of an image, and the map of it.
+fn look(
+    network: &mut Network,
+    request: &Request,
+    row: &Row,
+    input: &Input,
+) -> Result<(Look, Heat), Fault> {
+    let size = (input.pixels.width(), input.pixels.height());
+    let batch = Batch::of(&[input], false);
+    let (logits, tap) = network.explain(&batch.images(), &[&input.record], &request.layer)?;
+    let map = gradcam::maps(&tap, request.method, size).remove(0);
+    let heat = Heat::new(map, row.geometry);
+    let (record, role) = (row.record.clone(), row.role);
+    let (logit, probability) = (logits[0], sigmoid(logits[0]));
+    let prediction = Prediction { record, role, logit, probability };
+    let inside = heat.share_inside(row.breast);
+    Ok((Look { prediction, inside }, heat))
 }
 
 /// The release that the run was trained on, its folds dealt as the run had them.
@@ -293,7 +390,7 @@ struct Looker<'a> {
     network: Network,
     run: String,
     images: BTreeMap<usize, Explained>,
-    shares: Vec<Share>,
+    looks: Vec<Look>,
 }
 
 impl Looker<'_> {
@@ -304,18 +401,12 @@ impl Looker<'_> {
         chosen: Option<(usize, Kind)>,
     ) -> Result<(), Fault> {
         let row = &self.table.rows[index];
-        let size = (input.pixels.width(), input.pixels.height());
-        let batch = Batch::of(&[input], false);
-        let (logits, tap) =
-            self.network.explain(&batch.images(), &[&input.record], &self.request.layer)?;
-        let map = maps(&tap, self.request.method, size).remove(0);
-        let heat = Heat::new(map, row.geometry);
-        let probability = sigmoid(logits[0]);
-        let inside = heat.share_inside(row.breast);
-        let image_id = row.record.image_id.to_string();
-        self.shares.push(Share { image_id: image_id.clone(), probability, inside });
+        let (look, heat) = look(&mut self.network, self.request, row, input)?;
+        let (probability, inside) = (look.prediction.probability, look.inside);
+        self.looks.push(look);
         let Some((place, kind)) = chosen else { return Ok(()) };
 
+        let image_id = row.record.image_id.to_string();
         let stem = format!("{}-{image_id}", kind.as_str());
         let crop = format!("{stem}.png");
         let page = overlay::side_by_side(&input.pixels, &heat, row.breast);

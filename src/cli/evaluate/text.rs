@@ -8,6 +8,7 @@ use crate::evaluate::choice::Source;
 use crate::evaluate::figures::{Figures, Name};
 use crate::evaluate::judge::{AtLevel, Judged, Part, Size};
 use crate::evaluate::locked::Spoke;
+use crate::evaluate::maps::{Energy, Maps, NoMaps, Worst};
 use crate::evaluate::predictions::Level;
 use crate::evaluate::run::Epoch;
 use crate::evaluate::{Estimate, Evaluation};
@@ -18,6 +19,7 @@ pub struct Text<'a> {
     pub epoch: &'a Epoch,
     pub locked: &'a Spoke,
     pub evaluation: &'a Evaluation,
+    pub maps: &'a Result<Maps, NoMaps>,
 }
 
 impl fmt::Display for Text<'_> {
@@ -28,6 +30,7 @@ impl fmt::Display for Text<'_> {
             fmt_folds(part, f)?;
             fmt_subgroups(part, f)?;
         }
+        fmt_maps(self.maps, f)?;
         let bootstrap = &self.evaluation.bootstrap;
         if bootstrap.resamples > 0 {
             writeln!(
@@ -95,6 +98,57 @@ fn fmt_head(part: &Part, epoch: &Epoch, locked: &Spoke, f: &mut fmt::Formatter<'
         Source::Nowhere => "none, for there are no other folds to choose them on",
     };
     writeln!(f, "Threshold and temperature: {by}.\n")
+}
+
+/// Where the networks look, and the images where they look beside the breast.
+fn fmt_maps(maps: &Result<Maps, NoMaps>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let maps = match maps {
+        Ok(maps) => maps,
+        Err(NoMaps::NoRun | NoMaps::NothingHeldOut) => return Ok(()),
+        Err(reason) => {
+            return writeln!(
+                f,
+                "Energy of the maps inside the breast: –, for {reason};\nevaluate --maps looks.\n"
+            );
+        }
+    };
+    writeln!(
+        f,
+        "Energy of the maps inside the breast ({} at {}), {} of {} with a map:",
+        maps.method.as_str(),
+        maps.layer,
+        count(maps.energy.with_map),
+        of(maps.energy.images, "held-out image")
+    )?;
+    let mut grid = Grid::new("lll");
+    grid.row(["", "mean share inside", "maps mostly outside"].map(str::to_owned));
+    let mut row = |name: String, energy: &Energy| {
+        grid.row([name, energy.inside.to_string(), energy.mostly_outside.to_string()]);
+    };
+    row("all".into(), &maps.energy);
+    if maps.folds.len() > 1 {
+        maps.folds.iter().for_each(|at| row(format!("fold {}", at.fold), &at.energy));
+    }
+    writeln!(f, "{grid}")?;
+    if let Some(reason) = maps.energy.inside.undefined {
+        writeln!(f, "  – {reason}\n")?;
+    }
+    if !maps.worst.is_empty() {
+        writeln!(f, "The lowest shares:")?;
+        let mut grid = Grid::new("llrr");
+        for worst in maps.worst.iter().take(5) {
+            let Worst { image_id, fold, probability, inside, .. } = worst;
+            let share = format!("{:.1} % inside", 100.0 * inside);
+            grid.row([
+                image_id.clone(),
+                format!("fold {fold}"),
+                share,
+                format!("p {probability:.3}"),
+            ]);
+        }
+        writeln!(f, "{grid}")?;
+    }
+    Ok(())
 }
 
 fn fmt_levels(levels: &[AtLevel], f: &mut fmt::Formatter<'_>) -> fmt::Result {
