@@ -199,8 +199,9 @@ pub trait Backbone: Send {
         ready: &mut dyn FnMut(Range<usize>),
     ) -> Result<(), ModelError>;
 
-    /// Asks for activation and gradient at the end of the block of this name (`blocks.5.7`, or
-    /// `conv_head` for the last activation before pooling); `None` ends it.
+    /// Asks for activation and gradient at the end of the block of this name (`blocks.5.7`;
+    /// `blocks.5` for the last of that stage; `conv_head` for the last activation before
+    /// pooling); `None` ends it.
     ///
     /// # Errors
     /// [`ModelError::NoBlock`].

@@ -99,7 +99,9 @@ fn a_map_of_what_a_lesion_changes_lands_on_the_lesion_in_the_source() {
         let [with, without] = [with, without].map(|path| all_steps(&path, &config));
         assert_eq!(with.sample.geometry, without.sample.geometry);
         let tap = difference(&with.sample.pixels, &without.sample.pixels);
-        for method in [Method::GradCam, Method::GradCamPlusPlus] {
+        let methods =
+            [Method::GradCam, Method::GradCamPlusPlus, Method::HiResCam, Method::LayerCam];
+        for method in methods {
             let [map] = maps(&tap, method, (192, 320)).try_into().unwrap();
             let heat = Heat::new(map, with.sample.geometry);
             let (x, y) = heat.peak().unwrap();
@@ -244,7 +246,7 @@ fn maps_are_those_of_pytorch_grad_cam_on_timm_with_the_same_weights() {
     let gradient = tensor("classifier.weight").repeat(batch);
     let input = floats(&folder.join("input.f32"));
     let images = Images { pixels: Values::F32(&input), batch, height, width };
-    assert_eq!(truths.len(), 6);
+    assert_eq!(truths.len(), 3 * 4 + 2);
     for TrueMap { block, method, file } in truths {
         backbone.tap(Some(&block)).unwrap();
         backbone.forward(&images, Mode::Explain).unwrap();

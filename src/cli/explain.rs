@@ -23,10 +23,12 @@ use crate::train::run::{fold_folder, read_facts};
 /// class activation map, with the breast's box. With --dataset the map is also carried back to
 /// the whole source image, and with --dicom written as a secondary capture that files into the
 /// source's study. explain.json has it all, with the share of the map's energy that lies inside
-/// the breast, the worst first.
+/// the breast, the worst first. As it stands the map lands on the lesions of phantoms; the usual
+/// Grad-CAM of the last block (--layer conv_head --method gradcam) mostly does not, see
+/// docs/explaining.md.
 ///
 ///   mammo-pipe explain runs/b4
-///   mammo-pipe explain runs/b4 --fold 2 --layer blocks.5.7 --method gradcam++ --count 10
+///   mammo-pipe explain runs/b4 --fold 2 --layer blocks.2 --method hirescam --count 10
 ///   mammo-pipe explain runs/b4 --dataset rsna --dicom --output maps
 ///   mammo-pipe explain runs/b4 --all        # energy inside the breast of every held-out image
 ///
@@ -49,11 +51,14 @@ pub struct ExplainArgs {
     /// Whose network and whose held-out images; the run's first if not given.
     #[arg(long, value_name = "K")]
     fold: Option<u16>,
-    /// The block that is shown, such as blocks.5.7; conv_head is the last before pooling.
+    /// The block that is shown: a stage (blocks.1) for its last block, a block of it (blocks.5.7), or
+    /// conv_head, the last before pooling. Early ones are fine and see little of the image at a
+    /// time, late ones are coarse and see all of it.
     #[arg(long, value_name = "BLOCK", default_value = DEFAULT_LAYER)]
     layer: String,
-    /// How channels are weighted.
-    #[arg(long, value_enum, default_value_t = Method::GradCam)]
+    /// How channels are weighted: one weight everywhere (gradcam, gradcam++), for late blocks; or
+    /// place by place (hirescam, layercam), for early ones.
+    #[arg(long, value_enum, default_value_t = Method::default())]
     method: Method,
     /// Images of each kind.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_COUNT)]

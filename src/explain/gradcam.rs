@@ -1,12 +1,18 @@
-//! Grad-CAM (Selvaraju et al., arXiv 1610.02391) and Grad-CAM++ (Chattopadhay et al.,
-//! arXiv 1710.11063).
+//! Grad-CAM (Selvaraju et al., arXiv 1610.02391), Grad-CAM++ (Chattopadhay et al.,
+//! arXiv 1710.11063), HiResCAM (Draelos and Carin, arXiv 2011.08891) and LayerCAM (Jiang et al.,
+//! IEEE TIP 30, 2021).
 //!
 //! In: a [`Tap`], activation and gradient of a block. Out: a map an image of the size of the
 //! network's input, least 0 and most 1, or 0 everywhere where nothing speaks for the score.
 //!
-//! Step by step what pytorch-grad-cam 1.5 does (`base_cam.py`, `grad_cam_plusplus.py`), so that
-//! maps can be compared with those of others: weighted sum over the channels, negative values
-//! cut, stretched to 0 to 1, bilinearly enlarged, stretched again.
+//! Step by step what pytorch-grad-cam 1.5 does (`base_cam.py`, `grad_cam_plusplus.py`,
+//! `hirescam.py`, `layer_cam.py`), so that maps can be compared with those of others: weighted
+//! sum over the channels, negative values cut, stretched to 0 to 1, bilinearly enlarged,
+//! stretched again.
+//!
+//! The first two give a channel one weight everywhere, which is the last block's due, where a
+//! place sees the whole image anyhow. The others weigh every place by its own gradient, and so
+//! tell places apart in the finer blocks before it; `docs/explaining.md` says how well.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -18,7 +24,6 @@ use crate::plane::Plane;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 pub enum Method {
     /// By the mean of their gradient.
-    #[default]
     #[serde(rename = "gradcam")]
     #[value(name = "gradcam")]
     GradCam,
@@ -27,6 +32,15 @@ pub enum Method {
     #[serde(rename = "gradcam++")]
     #[value(name = "gradcam++")]
     GradCamPlusPlus,
+    /// Every place by its own gradient.
+    #[serde(rename = "hirescam")]
+    #[value(name = "hirescam")]
+    HiResCam,
+    /// Every place by its own gradient where that is positive.
+    #[default]
+    #[serde(rename = "layercam")]
+    #[value(name = "layercam")]
+    LayerCam,
 }
 
 impl Method {
@@ -40,6 +54,8 @@ impl Method {
         match self {
             Self::GradCam => "gradcam",
             Self::GradCamPlusPlus => "gradcam++",
+            Self::HiResCam => "hirescam",
+            Self::LayerCam => "layercam",
         }
     }
 }
@@ -56,19 +72,40 @@ pub fn maps(tap: &Tap, method: Method, size: (usize, usize)) -> Vec<Plane<f32>> 
     let images = tap.activation.chunks_exact(values).zip(tap.gradient.chunks_exact(values));
     images
         .map(|(activation, gradient)| {
-            let weights = match method {
-                Method::GradCam => mean_gradient(gradient, channels),
-                Method::GradCamPlusPlus => shares_of_gradient(activation, gradient, channels),
+            let everywhere = |weights: Vec<f32>| weighted(activation, |_| &weights[..], channels);
+            let places = match method {
+                Method::GradCam => everywhere(mean_gradient(gradient, channels)),
+                Method::GradCamPlusPlus => {
+                    everywhere(shares_of_gradient(activation, gradient, channels))
+                }
+                Method::HiResCam => weighted(activation, |at| &gradient[at..], channels),
+                Method::LayerCam => {
+                    let positive: Vec<f32> = gradient.iter().map(|g| g.max(0.0)).collect();
+                    weighted(activation, |at| &positive[at..], channels)
+                }
             };
-            let sum = |place: &[f32]| place.iter().zip(&weights).map(|(a, w)| a * w).sum::<f32>();
-            let places = activation.chunks_exact(channels).map(|place| sum(place).max(0.0));
-            let mut map = Plane::new(width, height, places.collect());
+            let mut map = Plane::new(width, height, places);
             stretch(&mut map);
             let mut map = enlarge(&map, size);
             stretch(&mut map);
             map
         })
         .collect()
+}
+
+/// The channels of every place, weighted by those that `weights` gives the place whose first
+/// channel is at that index; nothing below 0.
+fn weighted<'a>(
+    activation: &[f32],
+    weights: impl Fn(usize) -> &'a [f32],
+    channels: usize,
+) -> Vec<f32> {
+    let places = activation.chunks_exact(channels).enumerate();
+    let sum = |(place, activation): (usize, &[f32])| {
+        let weights = weights(place * channels);
+        activation.iter().zip(weights).map(|(a, w)| a * w).sum::<f32>().max(0.0)
+    };
+    places.map(sum).collect()
 }
 
 /// Equation 1 of the paper: the gradient, averaged over places.
@@ -178,6 +215,25 @@ mod tests {
         for (found, expected) in map.pixels().iter().zip(expected) {
             assert!((found - expected).abs() < 1e-5, "{:?}", map.pixels());
         }
+    }
+
+    #[test]
+    fn place_by_place_a_channel_counts_only_where_its_own_gradient_speaks_for_the_score() {
+        let mut tap = tap();
+        // The first channel is as strong at place 2 as at 5, but there it speaks against.
+        tap.activation[2 * 2] = 2.0;
+        tap.gradient[2 * 2] = -0.5;
+        let found = |method| maps(&tap, method, (3, 2)).remove(0);
+        // 0.5 * 1 and 0.5 * 2, less 0.1 of the second channel where its sign counts.
+        let hires = [0.0, 0.0, 0.0, 0.0, 0.4 / 0.9, 1.0];
+        let layer = [0.0, 0.0, 0.0, 0.0, 0.5, 1.0];
+        for (method, expected) in [(Method::HiResCam, hires), (Method::LayerCam, layer)] {
+            for (found, expected) in found(method).pixels().iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-5, "{method:?} {found} {expected}");
+            }
+        }
+        // One weight for all places takes the strength of place 2 for evidence.
+        assert!(found(Method::GradCam).row(0)[2] > 0.999);
     }
 
     #[test]

@@ -38,8 +38,9 @@ use crate::shard::table::{Row, Table};
 use crate::store;
 use crate::train::run::{RunFacts, fold_folder, read_facts};
 
-/// The block that is shown unless another is asked for: the last before pooling.
-pub const DEFAULT_LAYER: &str = "conv_head";
+/// The block that is shown unless another is asked for, with [`Method::default`]: on phantoms with
+/// known lesions the coarsest whose peak lands on the lesion (`docs/explaining.md`).
+pub const DEFAULT_LAYER: &str = "blocks.1";
 
 /// Images of each kind, unless another number is asked for.
 pub const DEFAULT_COUNT: usize = 4;

@@ -134,6 +134,25 @@ impl<K: Kernels> EfficientNet<K> {
         length("the image batch", have, need)?;
         length("an empty image batch", area.min(1), 1)
     }
+
+    /// The whole name of a block, or of the last block of a stage: `blocks.1` is `blocks.1.3` in
+    /// EfficientNet-B4.
+    fn block(&self, name: &str) -> Result<String> {
+        let in_stage = |block: &str| {
+            let number = block.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+            number.is_some_and(|number| !number.contains('.'))
+        };
+        let names = || self.plan.blocks.iter().map(|block| &block.name).rev();
+        let found = names().find(|block| *block == name || in_stage(block));
+        match found {
+            _ if name == forward::HEAD => Ok(name.into()),
+            Some(found) => Ok(found.clone()),
+            None => {
+                let last = names().next().map_or("", |name| name);
+                Err(ModelError::NoBlock { name: name.into(), last: last.into() })
+            }
+        }
+    }
 }
 
 fn length(what: &'static str, have: usize, need: usize) -> Result<()> {
@@ -195,16 +214,7 @@ impl<K: Kernels> Backbone for EfficientNet<K> {
     }
 
     fn tap(&mut self, block: Option<&str>) -> Result<()> {
-        if let Some(name) = block {
-            let known = |name: &str| {
-                name == forward::HEAD || self.plan.blocks.iter().any(|block| block.name == name)
-            };
-            if !known(name) {
-                let last = self.plan.blocks.last().map_or("", |block| &block.name);
-                return Err(ModelError::NoBlock { name: name.into(), last: last.into() });
-            }
-        }
-        self.tap = block.map(Into::into);
+        self.tap = block.map(|name| self.block(name)).transpose()?;
         self.tapped = None;
         Ok(())
     }

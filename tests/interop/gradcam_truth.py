@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++ by pytorch-grad-cam on timm's EfficientNet-B0, for our own to match.
+"""Grad-CAM, Grad-CAM++, HiResCAM and LayerCAM by pytorch-grad-cam on timm's EfficientNet-B0, for our own to match.
 
     python gradcam_truth.py FOLDER
 
@@ -14,7 +14,7 @@ import numpy
 import safetensors.torch
 import timm
 import torch
-from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
+from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 BATCH, HEIGHT, WIDTH = 2, 96, 64
@@ -42,9 +42,13 @@ def main():
 
     targets = [ClassifierOutputTarget(0)] * BATCH
     maps = []
-    blocks = {"blocks.4.2": model.blocks[4][2], "blocks.6.0": model.blocks[6][0], "conv_head": model.bn2}
+    methods = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "hirescam": HiResCAM, "layercam": LayerCAM}
+    blocks = {"blocks.1.1": model.blocks[1][1], "blocks.4.2": model.blocks[4][2], "blocks.6.0": model.blocks[6][0], "conv_head": model.bn2}
     for block, layer in blocks.items():
-        for method, kind in (("gradcam", GradCAM), ("gradcam++", GradCAMPlusPlus)):
+        for method, kind in methods.items():
+            # One weight for all places finds nothing for the score in so early a random block.
+            if block == "blocks.1.1" and method.startswith("gradcam"):
+                continue
             with kind(model=model, target_layers=[layer]) as cam:
                 found = cam(input_tensor=images, targets=targets)
             assert found.shape == (BATCH, HEIGHT, WIDTH) and found.max() > 0.5, (block, found.max())

@@ -173,6 +173,10 @@ fn the_tap_at_a_block_holds_what_candle_finds_there() {
     let tap = network.tapped().unwrap();
     assert!(network.tapped().is_none());
     assert_eq!(tap.shape, [BATCH, 3, 2, 320]);
+    // A stage's name is that of its last block.
+    network.tap(Some("blocks.6")).unwrap();
+    pass(&mut *network, Mode::Explain);
+    assert_eq!(network.tapped().unwrap().gradient, tap.gradient);
 
     let layout = network.layout().clone();
     let named = |name: &str| {
@@ -264,5 +268,6 @@ fn what_cannot_be_done_is_said() {
     assert!(error.to_string().contains("one pixel"), "{error}");
     let last = "the network has no block blocks.7.0; the last is blocks.6.0";
     assert_eq!(network.tap(Some("blocks.7.0")).unwrap_err().to_string(), last);
+    assert!(network.tap(Some("blocks")).is_err() && network.tap(Some("blocks.6.0.0")).is_err());
     assert!(matches!(build(Variant::B0, 2, &Options::default(), 1), Err(ModelError::Channels(2))));
 }
