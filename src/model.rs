@@ -131,7 +131,8 @@ pub struct Update {
     pub rule: Rule,
     /// Of this step.
     pub learning_rate: f64,
-    /// Decoupled, on [`Kind::Weight`] alone; a share of the weight per unit of learning rate.
+    /// On [`Kind::Weight`] alone: under AdamW a share of the weight per unit of learning rate, under
+    /// SGD the share of the weight that is added to the gradient.
     pub weight_decay: f64,
     /// What the gradient is multiplied with first: 1 / accumulated batches, times clipping.
     pub gradient_scale: f64,

@@ -186,7 +186,8 @@ pub struct OptimizerConfig {
     pub kind: OptimizerKind,
     /// The highest of the schedule.
     pub learning_rate: f64,
-    /// Decoupled for AdamW; of weights alone, never of norms and biases.
+    /// Decoupled under AdamW, a part of the gradient under SGD; of weights alone, never of norms and
+    /// biases.
     pub weight_decay: f64,
     /// AdamW's decays of the first and second moment.
     pub betas: [f64; 2],

@@ -6,8 +6,9 @@ use super::{Kind, Rule, Update};
 /// Steps `parameters` of one kind, their moments and their average. All slices have one length;
 /// `second` is not touched by [`Rule::Sgd`], `average` only if the update keeps one.
 ///
-/// Weight decay is decoupled under both rules: `parameter -= rate * decay * parameter`, on
-/// weights alone.
+/// Weights alone decay, as PyTorch's optimizers let them: under AdamW decoupled from the gradient,
+/// `parameter -= rate * decay * parameter`; under SGD as a part of it, `gradient += decay *
+/// parameter`, so that the velocity carries it on.
 // Inlined, so that it is compiled for the vectors that its caller dispatched to.
 #[inline(always)]
 pub fn step(
@@ -21,13 +22,13 @@ pub fn step(
 ) {
     let scale = update.gradient_scale as f32;
     let decay = if kind == Kind::Weight { update.weight_decay } else { 0.0 };
-    let kept = (1.0 - update.learning_rate * decay) as f32;
     match update.rule {
         Rule::AdamW { beta1, beta2, epsilon } => {
             let steps = i32::try_from(update.step + 1).unwrap_or(i32::MAX);
             let rate = (update.learning_rate / (1.0 - beta1.powi(steps))) as f32;
             let root = (1.0 - beta2.powi(steps)).sqrt().recip() as f32;
             let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
+            let kept = (1.0 - update.learning_rate * decay) as f32;
             for (((p, g), m), v) in parameters.iter_mut().zip(gradient).zip(first).zip(second) {
                 let g = g * scale;
                 *m = beta1 * *m + (1.0 - beta1) * g;
@@ -37,12 +38,13 @@ pub fn step(
         }
         Rule::Sgd { momentum, nesterov } => {
             let (momentum, rate) = (momentum as f32, update.learning_rate as f32);
+            let decay = decay as f32;
             for ((p, g), m) in parameters.iter_mut().zip(gradient).zip(first) {
-                let g = g * scale;
+                let g = g * scale + decay * *p;
                 // At the first step the velocity is 0, and becomes the gradient, as PyTorch's.
                 *m = momentum * *m + g;
                 let direction = if nesterov { g + momentum * *m } else { *m };
-                *p = *p * kept - rate * direction;
+                *p -= rate * direction;
             }
         }
     }
@@ -86,16 +88,18 @@ mod tests {
     /// g = torch.tensor([[0.5, -1.0], [0.25, 2.0], [-3.0, 0.0]])
     /// p = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
     /// o = torch.optim.AdamW([p], lr=0.1, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.02)
-    /// # and SGD([p], lr=0.1, momentum=0.9), the same with nesterov=True
+    /// # and SGD([p], lr=0.1, momentum=0.9), with weight_decay 0 and 0.5, with and without nesterov
     /// for row in g: p.grad = row.clone(); o.step()
     /// ```
     #[test]
     fn three_steps_end_where_pytorchs_do() {
         let adamw = Rule::AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-6 };
         assert_near(run(adamw, 0.02, Kind::Weight), [0.850_657_94, -1.953_237_4]);
-        let sgd = |nesterov| run(Rule::Sgd { momentum: 0.9, nesterov }, 0.0, Kind::Weight);
-        assert_near(sgd(false), [1.117, -2.109]);
-        assert_near(sgd(true), [1.330_3, -2.198_1]);
+        let sgd = |nesterov, decay| run(Rule::Sgd { momentum: 0.9, nesterov }, decay, Kind::Weight);
+        assert_near(sgd(false, 0.0), [1.117, -2.109]);
+        assert_near(sgd(true, 0.0), [1.330_3, -2.198_1]);
+        assert_near(sgd(false, 0.5), [0.859_000_03, -1.580_499_9]);
+        assert_near(sgd(true, 0.5), [0.991_162_8, -1.474_700_6]);
     }
 
     #[test]

@@ -22,7 +22,6 @@ impl Cuda {
         let decays = self.decays(decayed, length)?;
         let count = length as u64;
         let scale = update.gradient_scale as f32;
-        let kept = (1.0 - update.learning_rate * update.weight_decay) as f32;
         let average_decay = update.average_decay.unwrap_or_default() as f32;
         let average = average.as_deref().filter(|_| update.average_decay.is_some());
         let second = second.as_deref();
@@ -32,6 +31,7 @@ impl Cuda {
                 let rate = (update.learning_rate / (1.0 - beta1.powi(steps))) as f32;
                 let root = (1.0 - beta2.powi(steps)).sqrt().recip() as f32;
                 let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
+                let kept = (1.0 - update.learning_rate * update.weight_decay) as f32;
                 let arguments = arguments![
                     &*parameters,
                     &*gradient,
@@ -60,7 +60,7 @@ impl Cuda {
                     decays,
                     count,
                     scale,
-                    kept,
+                    update.weight_decay as f32,
                     update.learning_rate as f32,
                     momentum as f32,
                     i32::from(nesterov),

@@ -6,9 +6,7 @@
 DEVICE u64 flat_index() { return (u64)blockIdx.x * FLAT_THREADS + threadIdx.x; }
 
 // A bit a parameter: whether it decays.
-DEVICE float kept_share(const u32 *decays, u64 at, float kept) {
-    return decays[at / 32] >> (at % 32) & 1 ? kept : 1.0f;
-}
+DEVICE bool is_decayed(const u32 *decays, u64 at) { return decays[at / 32] >> (at % 32) & 1; }
 
 // Clears the gradient. Without a moving average `average` is null.
 KERNEL(adamw, FLAT_THREADS,
@@ -20,7 +18,7 @@ KERNEL(adamw, FLAT_THREADS,
     float g = gradient[at] * scale;
     float m = beta1 * first[at] + (1.0f - beta1) * g;
     float v = beta2 * second[at] + (1.0f - beta2) * g * g;
-    float p = parameters[at] * kept_share(decays, at, kept) -
+    float p = parameters[at] * (is_decayed(decays, at) ? kept : 1.0f) -
               rate * m / (sqrtf(v) * root + epsilon);
     first[at] = m;
     second[at] = v;
@@ -31,14 +29,15 @@ KERNEL(adamw, FLAT_THREADS,
 
 KERNEL(sgd, FLAT_THREADS,
        (float *parameters, float *gradient, float *first, float *average, const u32 *decays,
-        u64 count, float scale, float kept, float rate, float momentum, int nesterov,
+        u64 count, float scale, float decay, float rate, float momentum, int nesterov,
         float average_decay)) {
     u64 at = flat_index();
     if (at >= count) return;
-    float g = gradient[at] * scale;
+    float p = parameters[at];
+    float g = gradient[at] * scale + (is_decayed(decays, at) ? decay : 0.0f) * p;
     float m = momentum * first[at] + g;
     float direction = nesterov ? g + momentum * m : m;
-    float p = parameters[at] * kept_share(decays, at, kept) - rate * direction;
+    p -= rate * direction;
     first[at] = m;
     parameters[at] = p;
     gradient[at] = 0.0f;
