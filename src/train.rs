@@ -162,10 +162,12 @@ impl<'a> Fold<'a> {
         let mut log = Log::open(&self.folder, self.progress.epoch, self.progress.step)?;
         let mut saved = Instant::now();
         watch.begin(&self.progress, steps);
+        let mut ahead = None;
 
         while !self.progress.finished {
+            let epoch = self.progress.epoch as u64;
             let position = self.progress.position * config.accumulate * config.batch;
-            let mut batches = self.loader.epoch(self.progress.epoch as u64, position);
+            let mut batches = ahead.take().unwrap_or_else(|| self.loader.epoch(epoch, position));
             while self.progress.position < steps {
                 if watch.stop() {
                     return self.stop(&mut log);
@@ -190,6 +192,9 @@ impl<'a> Fold<'a> {
                 }
             }
             drop(batches);
+            // The next epoch's first batches are made while this one is judged.
+            let is_last = self.progress.epoch + 1 == config.epochs;
+            ahead = (!is_last).then(|| self.loader.epoch(epoch + 1, 0));
             let Some(line) = self.judge(watch)? else { return self.stop(&mut log) };
             watch.epoch(&mut log, line, &self.progress)?;
             self.save()?;
