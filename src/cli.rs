@@ -16,6 +16,7 @@ mod render;
 mod runs;
 mod score;
 mod signals;
+mod sweep;
 mod synth;
 mod train;
 mod verify;
@@ -53,6 +54,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Train(train::TrainArgs),
     #[allow(missing_docs)]
+    Sweep(sweep::SweepArgs),
+    #[allow(missing_docs)]
     Runs(runs::RunsArgs),
     #[allow(missing_docs)]
     Explain(explain::ExplainArgs),
@@ -83,6 +86,7 @@ impl Cli {
             Command::Render(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Train(args) => args.run(),
+            Command::Sweep(args) => args.run(),
             Command::Runs(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Predict(args) => args.run(),

@@ -196,6 +196,9 @@ pub enum Fault {
     /// A training run cannot start or go on.
     #[error(transparent)]
     Train(#[from] crate::train::TrainError),
+    /// A sweep cannot begin or go on.
+    #[error(transparent)]
+    Sweep(#[from] crate::sweep::SweepError),
     /// Nothing can be explained.
     #[error(transparent)]
     Explain(#[from] crate::explain::ExplainError),

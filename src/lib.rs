@@ -20,6 +20,7 @@ pub mod loader;
 pub mod model;
 pub mod train;
 pub mod evaluate;
+pub mod sweep;
 pub mod predict;
 pub mod explain;
 pub mod report;

@@ -1,6 +1,6 @@
 //! One self-contained HTML file to look at: it opens offline and asks the network for nothing.
 //!
-//! [`page`], [`svg`] and [`gallery`] build any page; [`run`] is the page of a training run,
+//! [`page`], [`svg`] and [`gallery`] build any page; [`run`] is the page of a training run, [`sweep`] that of a sweep,
 //! [`dataset`] that of a release. In: the folder of a release, the timing of the run that made it if there was one, and the
 //! dataset's folder if it can be reached. Out: `report.html` in the release.
 //!
@@ -13,6 +13,7 @@ pub mod svg;
 pub mod gallery;
 pub mod dataset;
 pub mod run;
+pub mod sweep;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! `mammo-pipe train`
 
-mod bar;
+pub(super) mod bar;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,7 +20,6 @@ use crate::error::Fault;
 use crate::flow::Stop;
 use crate::model::Device;
 use crate::shard::table::Table;
-use crate::store;
 use crate::train::estimate::estimate;
 use crate::train::log::{self, EpochLine, Line};
 use crate::train::run::{self, Run, RunFacts};
@@ -134,7 +133,7 @@ impl TrainArgs {
                 if self.detach {
                     return in_background(folder, &[]);
                 }
-                let table = self.table(&facts.release, facts.folds.as_ref())?;
+                let table = Table::read_with(&facts.release, facts.folds.as_ref())?;
                 if table.plan_sha256 != facts.release_plan_sha256 {
                     return Err(TrainError::ReleaseChanged {
                         path: facts.release,
@@ -166,7 +165,7 @@ impl TrainArgs {
             return in_background(&folder, &further[known..]);
         }
         let anew = (config.train.folds == Folds::Anew).then_some(&config.folds);
-        let table = self.table(release, anew)?;
+        let table = Table::read_with(release, anew)?;
         let held_out = match self.fold {
             Which::One(fold) => vec![Some(fold)],
             Which::All => table.folds().into_iter().map(Some).collect(),
@@ -176,21 +175,12 @@ impl TrainArgs {
             return self.show(&config, &Arc::new(table), &held_out);
         }
         let init = self.init.clone();
-        let facts = RunFacts { init, ..facts(&config, release, &table, held_out)? };
+        let facts = RunFacts { init, ..RunFacts::new(&config, release, &table, held_out)? };
         self.go(&Run::create(&folder, facts)?, table)
     }
 
-    fn table(&self, release: &Path, anew: Option<&config::FoldsConfig>) -> Result<Table, Fault> {
-        let table = Table::read(release)?;
-        anew.map_or(Ok(table.clone()), |folds| table.with_folds(folds))
-    }
-
     fn setup(&self, train: config::TrainConfig, init: Option<String>) -> Setup {
-        let loader_threads = match (self.device, self.threads) {
-            // On a CPU the network needs the cores more than the loader does.
-            (Device::Cpu, _) => 1,
-            (_, threads) => threads.unwrap_or(0),
-        };
+        let loader_threads = loader_threads(self.device, self.threads);
         Setup { train, device: self.device, init, loader_threads }
     }
 
@@ -287,32 +277,17 @@ impl TrainArgs {
     }
 }
 
-fn facts(
-    config: &Config,
-    release: &Path,
-    table: &Table,
-    held_out: Vec<Option<u16>>,
-) -> Result<RunFacts, Fault> {
-    let hash =
-        |path: PathBuf| std::fs::read(&path).map_err(Fault::io(path)).map(|b| store::sha256(&b));
-    let program = std::env::current_exe().map_err(Fault::io("this program"))?;
-    Ok(RunFacts {
-        format_version: run::FORMAT_VERSION,
-        tool: env!("CARGO_PKG_VERSION").into(),
-        program_sha256: hash(program)?,
-        release: std::path::absolute(release).map_err(Fault::io(release))?,
-        release_plan_sha256: table.plan_sha256.clone(),
-        manifest_sha256: hash(release.join("manifest.json"))?,
-        preprocessing: table.plan.settings.clone(),
-        train: config.train.clone(),
-        folds: (config.train.folds == Folds::Anew).then(|| config.folds.clone()),
-        held_out,
-        init: None,
-    })
+/// Threads that read and augment, of `threads` that were asked for.
+pub(super) fn loader_threads(device: Device, threads: Option<usize>) -> usize {
+    match (device, threads) {
+        // On a CPU the network needs the cores more than the loader does.
+        (Device::Cpu, _) => 1,
+        (_, threads) => threads.unwrap_or(0),
+    }
 }
 
 /// Last part of the release's path.
-fn stem(release: &Path) -> String {
+pub(super) fn stem(release: &Path) -> String {
     let name = std::path::absolute(release).ok();
     let name = name.as_deref().and_then(Path::file_name);
     name.map_or("run".to_owned(), |name| name.to_string_lossy().into_owned())

@@ -178,7 +178,10 @@ fn part(predictions: &[Prediction], judged: Judged) -> Vec<Prediction> {
 }
 
 /// The second run's predictions in the order of the first's.
-fn paired(first: &[Prediction], second: &[Prediction]) -> Result<Vec<Prediction>, CompareError> {
+pub(super) fn paired(
+    first: &[Prediction],
+    second: &[Prediction],
+) -> Result<Vec<Prediction>, CompareError> {
     type Key<'a> = (&'a str, &'a str);
     fn key(p: &Prediction) -> Key<'_> {
         (p.record.patient_id.as_str(), p.record.image_id.as_str())
@@ -242,23 +245,29 @@ fn compared(
         ComparedLevel {
             level,
             size: Size::of(&items[0]),
-            differences: differences(&prepared, &items[0].patients, bootstrap),
+            differences: differences(&Name::ALL, &prepared, &items[0].patients, bootstrap),
             delong: delong.ok(),
         }
     };
     ComparedPart { judged, levels: Level::ALL.into_iter().map(level).collect() }
 }
 
-fn differences(runs: &[Prepared; 2], patients: &[u32], bootstrap: &Bootstrap) -> Differences {
+/// The differences in `names`; both runs have the same items in the same order.
+pub(super) fn differences(
+    names: &[Name],
+    runs: &[Prepared; 2],
+    patients: &[u32],
+    bootstrap: &Bootstrap,
+) -> Differences {
     let difference = |[first, second]: [Figure; 2]| -> Figure { Ok(second? - first?) };
     let all = |weights: &[f64]| -> Vec<[Figure; 2]> {
         let [first, second] = [&runs[0], &runs[1]].map(|run| run.weighted(weights));
-        Name::ALL.map(|name| [first.figure(name), second.figure(name)]).to_vec()
+        names.iter().map(|&name| [first.figure(name), second.figure(name)]).collect()
     };
     let resampled: Vec<Vec<Figure>> =
         bootstrap.resample(patients, |weights| all(weights).into_iter().map(difference).collect());
     let whole = all(&vec![1.0; patients.len()]);
-    let of = |(index, name): (usize, Name)| {
+    let of = |(index, &name): (usize, &Name)| {
         let values = whole[index];
         let drawn: Vec<f64> = resampled.iter().filter_map(|all| all[index].ok()).collect();
         let value = difference(values);
@@ -266,7 +275,7 @@ fn differences(runs: &[Prepared; 2], patients: &[u32], bootstrap: &Bootstrap) ->
         let difference = estimate(value, drawn, bootstrap);
         (name, Difference { first: values[0].ok(), second: values[1].ok(), difference, p_value })
     };
-    Differences(Name::ALL.into_iter().enumerate().map(of).collect())
+    Differences(names.iter().enumerate().map(of).collect())
 }
 
 /// How rarely a difference as far from 0 would come by chance, both sides. One is added to

@@ -3,8 +3,8 @@
 //! In: the held-out predictions of runs that differ in that weight. Out: [`Row`]s as the report
 //! has them that this experiment repeats: F1 at the best of the thresholds k/49 in the best
 //! fold, the accuracy and threshold there, and which fold that was; with intervals, and beside
-//! it the F1 that nothing was picked for: over all folds, at thresholds that the other folds
-//! chose.
+//! it the F1 that nothing was picked for: over all folds, at epochs and thresholds that the other
+//! folds chose.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::bootstrap::{Bootstrap, Estimate};
 use super::choice::{self, Given};
+use super::compare::{Differences, differences, paired};
 use super::figures::{Figures, Name, Prepared};
 use super::judge::{JudgeError, Size, check, roles};
 use super::metrics::{BestF1, Grid};
@@ -24,8 +25,11 @@ use crate::dataset::Role;
 pub struct Run<'a> {
     /// Weight of the auxiliary targets; `None` is the network without them.
     pub weight: Option<f64>,
-    /// What it said of its held-out folds.
-    pub predictions: &'a [Prediction],
+    /// What it said of its held-out folds, each at the epoch that was best there: what the best
+    /// fold is picked from.
+    pub at_best_epochs: &'a [Prediction],
+    /// The same at epochs that the other folds chose: what all folds are judged by.
+    pub cross_fitted: &'a [Prediction],
 }
 
 /// One row of the table.
@@ -41,6 +45,9 @@ pub struct Row {
     pub size: Size,
     /// Over all folds, at thresholds that the other folds chose.
     pub all_folds: Figures,
+    /// What the auxiliary targets added to that, resample by resample on the same patients; null
+    /// without a network without them, and for that network itself.
+    pub over_cnn_only: Option<Differences>,
 }
 
 /// The best fold of a run, picked on the items that it is judged on: it flatters.
@@ -61,6 +68,9 @@ pub struct BestFold {
 /// What all folds together are judged by.
 const ALL_FOLDS: [Name; 5] = [Name::F1, Name::Accuracy, Name::Auroc, Name::Auprc, Name::Pf1];
 
+/// What is compared with the network without auxiliary targets.
+const COMPARED: [Name; 2] = [Name::F1, Name::Auroc];
+
 /// Judges the runs, a row each, in their order.
 ///
 /// # Errors
@@ -70,18 +80,34 @@ pub fn table(
     level: Level,
     bootstrap: &Bootstrap,
 ) -> Result<Vec<Row>, JudgeError> {
-    runs.iter().map(|run| row(run, level, bootstrap)).collect()
+    let cnn_only = runs.iter().find(|run| run.weight.is_none());
+    let row = |run: &Run<'_>| {
+        let mut row = row(run, level, bootstrap)?;
+        if let (Some(cnn_only), Some(_)) = (cnn_only, run.weight) {
+            row.over_cnn_only = over(cnn_only, run, level, bootstrap)?;
+        }
+        Ok(row)
+    };
+    runs.iter().map(row).collect()
+}
+
+/// What `run` has over `first`; `None` if they judged different images.
+fn over(
+    first: &Run<'_>,
+    run: &Run<'_>,
+    level: Level,
+    bootstrap: &Bootstrap,
+) -> Result<Option<Differences>, JudgeError> {
+    let Ok(second) = paired(first.cross_fitted, run.cross_fitted) else { return Ok(None) };
+    let both = [held_out(first.cross_fitted, level)?, held_out(&second, level)?];
+    let decided =
+        both.each_ref().map(|(items, roles)| choice::cross_fitted(items, roles, Given::default()));
+    let prepared = [0, 1].map(|i| Prepared::new(&both[i].0, &decided[i]));
+    Ok(Some(differences(&COMPARED, &prepared, &both[0].0.patients, bootstrap)))
 }
 
 fn row(run: &Run<'_>, level: Level, bootstrap: &Bootstrap) -> Result<Row, JudgeError> {
-    check(run.predictions)?;
-    let held_out = |p: &&Prediction| matches!(p.role, Role::Fold(_));
-    let predictions: Vec<Prediction> = run.predictions.iter().filter(held_out).cloned().collect();
-    let items = Items::of(&predictions, level);
-    if items.is_empty() {
-        return Err(JudgeError::Nothing { rows: run.predictions.len() });
-    }
-    let roles = roles(&predictions, &items);
+    let (items, roles) = held_out(run.at_best_epochs, level)?;
     let folds: BTreeSet<Role> = roles.iter().copied().collect();
     let folds: Vec<(u16, Items, Option<BestF1>)> = folds
         .iter()
@@ -93,6 +119,7 @@ fn row(run: &Run<'_>, level: Level, bootstrap: &Bootstrap) -> Result<Row, JudgeE
             Some((fold, items, best))
         })
         .collect();
+    let (items, roles) = held_out(run.cross_fitted, level)?;
     let decided = choice::cross_fitted(&items, &roles, Given::default());
     Ok(Row {
         weight: run.weight,
@@ -100,7 +127,21 @@ fn row(run: &Run<'_>, level: Level, bootstrap: &Bootstrap) -> Result<Row, JudgeE
         folds: folds.iter().map(|(fold, _, best)| (*fold, best.map(|best| best.f1))).collect(),
         size: Size::of(&items),
         all_folds: Prepared::new(&items, &decided).figures(&ALL_FOLDS, bootstrap),
+        over_cnn_only: None,
     })
+}
+
+/// The items of the held-out folds, with the role of each.
+fn held_out(all: &[Prediction], level: Level) -> Result<(Items, Vec<Role>), JudgeError> {
+    check(all)?;
+    let held_out = |p: &&Prediction| matches!(p.role, Role::Fold(_));
+    let predictions: Vec<Prediction> = all.iter().filter(held_out).cloned().collect();
+    let items = Items::of(&predictions, level);
+    if items.is_empty() {
+        return Err(JudgeError::Nothing { rows: all.len() });
+    }
+    let roles = roles(&predictions, &items);
+    Ok((items, roles))
 }
 
 fn best_f1(items: &Items) -> Option<BestF1> {
@@ -170,7 +211,11 @@ mod tests {
     fn a_row_names_the_best_fold_and_what_it_reaches_there() {
         let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
         let runs = [made(1, 120, 3, 0.5), made(1, 120, 3, 3.0)];
-        let of = |weight: Option<f64>, run: usize| Run { weight, predictions: &runs[run] };
+        let of = |weight: Option<f64>, run: usize| Run {
+            weight,
+            at_best_epochs: &runs[run],
+            cross_fitted: &runs[run],
+        };
         let rows = table(&[of(None, 0), of(Some(0.3), 1)], Level::Image, &bootstrap).unwrap();
         assert_eq!(rows.iter().map(|row| row.weight).collect::<Vec<_>>(), [None, Some(0.3)]);
         for row in &rows {
@@ -181,6 +226,13 @@ mod tests {
             assert_eq!((row.best_fold.size.n, row.size.n), (160, 480));
             let k = row.best_fold.threshold.unwrap() * 49.0;
             assert!((k - k.round()).abs() < 1e-9);
+        }
+        assert_eq!(rows[0].over_cnn_only, None);
+        for name in COMPARED {
+            let over = rows[1].over_cnn_only.as_ref().unwrap().get(name).unwrap();
+            let of = |row: &Row| row.all_folds.get(name).unwrap().value;
+            assert_eq!((over.first, over.second), (of(&rows[0]), of(&rows[1])));
+            assert!(over.difference.interval.unwrap()[0] > 0.0, "it is far better");
         }
         let frozen = |row: &Row| row.all_folds.get(Name::F1).unwrap().value.unwrap();
         assert!(frozen(&rows[1]) > frozen(&rows[0]));
@@ -193,7 +245,7 @@ mod tests {
     fn folds_without_a_positive_have_no_best() {
         let mut predictions = made(1, 30, 3, 1.0);
         predictions.iter_mut().for_each(|p| p.record.cancer = Some(false));
-        let run = Run { weight: None, predictions: &predictions };
+        let run = Run { weight: None, at_best_epochs: &predictions, cross_fitted: &predictions };
         let rows = table(&[run], Level::Image, &Bootstrap::default()).unwrap();
         assert_eq!((rows[0].best_fold.fold, rows[0].best_fold.f1), (None, None));
         assert!(text(&rows).contains('–'));

@@ -98,7 +98,7 @@ impl Drop for Scratch {
 
 /// Bytes free in `folder`, or in the nearest folder above it that exists.
 #[cfg(unix)]
-fn free(folder: &Path) -> Option<u64> {
+pub(crate) fn free(folder: &Path) -> Option<u64> {
     let folder = std::path::absolute(folder).ok()?;
     let there = folder.ancestors().find(|path| path.exists())?;
     let status = rustix::fs::statvfs(there).ok()?;
@@ -106,6 +106,6 @@ fn free(folder: &Path) -> Option<u64> {
 }
 
 #[cfg(not(unix))]
-fn free(_: &Path) -> Option<u64> {
+pub(crate) fn free(_: &Path) -> Option<u64> {
     None
 }

@@ -36,6 +36,11 @@ impl Html {
         Self::element("p", "", inner)
     }
 
+    /// A link to `target`, a path from the page's folder.
+    pub fn link(target: &str, text: impl Display) -> Self {
+        Self(format!("<a href=\"{}\">{}</a>", escape(target), escape(&text.to_string())))
+    }
+
     /// This and then `other`.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

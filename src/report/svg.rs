@@ -6,11 +6,13 @@
 
 mod forest;
 mod lines;
+mod whiskers;
 
 use std::fmt::Write as _;
 
 pub use forest::{Stem, forest};
 pub use lines::{Axis, Line, Stroke, lines};
+pub use whiskers::{Measured, Whisker, whiskers};
 
 use super::number::{count, short};
 use super::page::{Html, escape};

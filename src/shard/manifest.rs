@@ -137,7 +137,8 @@ impl PlanFacts {
     }
 }
 
-fn compare(path: &str, before: &Value, now: &Value, lines: &mut Vec<String>) {
+/// Adds a line for every leaf below `path` that differs.
+pub(crate) fn compare(path: &str, before: &Value, now: &Value, lines: &mut Vec<String>) {
     match (before, now) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();

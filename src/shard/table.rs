@@ -120,6 +120,18 @@ impl Table {
         Ok(table)
     }
 
+    /// The rows of the release in `folder`, with roles dealt anew by `folds` if they are given.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`] and [`Self::with_folds`].
+    pub fn read_with(folder: &Path, folds: Option<&FoldsConfig>) -> Result<Self, Fault> {
+        let table = Self::read(folder)?;
+        match folds {
+            Some(folds) => table.with_folds(folds),
+            None => Ok(table),
+        }
+    }
+
     /// The same rows with roles dealt anew from their metadata; no shard is rewritten.
     ///
     /// Only what is in the release is dealt: an image that was rejected or missing counts in

@@ -9,6 +9,7 @@ use super::objective;
 use super::optimizer;
 use super::setup::Setup;
 use super::split::Split;
+use crate::config::train::OptimizerKind;
 use crate::error::Fault;
 use crate::preprocess::memory;
 use crate::record::ImageRecord;
@@ -36,6 +37,9 @@ pub struct Estimate {
     pub seconds: f64,
     /// The most memory that this program had, in bytes, where the system tells it.
     pub memory: Option<u64>,
+    /// What it leaves on the disk, in bytes: weights twice and the state; logs and predictions
+    /// are small beside them.
+    pub disk: u64,
 }
 
 /// Takes a few steps with the fold's own images, and writes nothing.
@@ -82,11 +86,19 @@ pub fn estimate(table: &Arc<Table>, setup: &Setup, fold: Option<u16>) -> Result<
     let steps = (loader.batches() / config.accumulate).max(1);
     let step_seconds = batch_seconds * config.accumulate as f64;
     let count = |entries: &[crate::model::Entry]| entries.last().map_or(0, |e| e.range.end);
+    let parameters = (count(&network.backbone.layout().parameters), count(network.heads.layout()));
+    // The state has the weights and what the optimizer keeps of each; the average is one more.
+    let moments = match config.optimizer.kind {
+        OptimizerKind::Adamw => 2,
+        OptimizerKind::Sgd => 1,
+    };
+    let numbers = 2 + 1 + moments + usize::from(config.average.is_some());
     Ok(Estimate {
         images: split.train.len(),
         positives: train.iter().filter(|record| record.cancer == Some(true)).count(),
         held_out: split.held_out.len(),
-        parameters: (count(&network.backbone.layout().parameters), count(network.heads.layout())),
+        parameters,
+        disk: ((parameters.0 + parameters.1) * numbers * size_of::<f32>()) as u64,
         steps,
         step_seconds,
         seconds: config.epochs as f64 * (steps as f64 * step_seconds + judging),

@@ -25,8 +25,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
-use crate::config::{FoldsConfig, TrainConfig};
+use crate::config::train::Folds;
+use crate::config::{Config, FoldsConfig, TrainConfig};
 use crate::error::Fault;
+use crate::shard::table::Table;
 use crate::store;
 
 /// Version of the folder's layout; a reader refuses a higher one.
@@ -60,6 +62,37 @@ pub struct RunFacts {
     pub held_out: Vec<Option<u16>>,
     /// Weights that it starts from.
     pub init: Option<String>,
+}
+
+impl RunFacts {
+    /// What a run on `release` is that begins with this program, from random weights.
+    ///
+    /// # Errors
+    /// [`Fault::Io`] if the program or the manifest cannot be read.
+    pub fn new(
+        config: &Config,
+        release: &Path,
+        table: &Table,
+        held_out: Vec<Option<u16>>,
+    ) -> Result<Self, Fault> {
+        let hash = |path: PathBuf| {
+            std::fs::read(&path).map_err(Fault::io(path)).map(|bytes| store::sha256(&bytes))
+        };
+        let program = std::env::current_exe().map_err(Fault::io("this program"))?;
+        Ok(Self {
+            format_version: FORMAT_VERSION,
+            tool: env!("CARGO_PKG_VERSION").into(),
+            program_sha256: hash(program)?,
+            release: std::path::absolute(release).map_err(Fault::io(release))?,
+            release_plan_sha256: table.plan_sha256.clone(),
+            manifest_sha256: hash(release.join("manifest.json"))?,
+            preprocessing: table.plan.settings.clone(),
+            train: config.train.clone(),
+            folds: (config.train.folds == Folds::Anew).then(|| config.folds.clone()),
+            held_out,
+            init: None,
+        })
+    }
 }
 
 /// `status.json`: how far a run is.

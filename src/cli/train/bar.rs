@@ -19,9 +19,11 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 const FRESH: f64 = 0.1;
 
 /// The display of a run.
-pub(super) struct Bar {
+pub(in crate::cli) struct Bar {
     bar: Option<ProgressBar>,
     quiet: bool,
+    /// What the run is part of, set before all else.
+    within: Mutex<String>,
     state: Mutex<Option<Shown>>,
 }
 
@@ -41,7 +43,12 @@ impl Bar {
             bar.set_style(ProgressStyle::with_template(style).expect("a template of known keys"));
             bar
         });
-        Self { bar, quiet, state: Mutex::new(None) }
+        Self { bar, quiet, within: Mutex::default(), state: Mutex::new(None) }
+    }
+
+    /// Says what the run is part of, from now on.
+    pub fn within(&self, whole: &str) {
+        *self.within.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = format!("{whole}, ");
     }
 
     /// Prints a line above the bar.
@@ -54,24 +61,32 @@ impl Bar {
     }
 
     pub fn seen(&self, seen: &Seen<'_>) {
+        let within = self.within.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         match seen.line {
-            Line::Step(line) => self.step(line, seen.status),
+            Line::Step(line) => self.step(line, seen.status, &within),
             Line::Epoch(line) => {
                 let fold = seen.status.fold.map_or(String::new(), |fold| format!("fold {fold}, "));
                 let (_, epochs) = seen.status.epochs;
-                self.say(&format!("{fold}epoch {} of {epochs}: {}", line.epoch + 1, epoch(line)));
+                let number = line.epoch + 1;
+                self.say(&format!("{within}{fold}epoch {number} of {epochs}: {}", epoch(line)));
             }
         }
     }
 
-    fn step(&self, line: &StepLine, status: &Status) {
+    fn step(&self, line: &StepLine, status: &Status, within: &str) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (rate, waited) = (line.images_per_second, line.data_wait / line.seconds.max(1e-9));
         let shown = state.get_or_insert_with(|| Shown { rate, waited, printed: Instant::now() });
         shown.rate += FRESH * (rate - shown.rate);
         shown.waited += FRESH * (waited - shown.waited);
         let (done, all) = status.steps;
-        let text = || describe(line, status, shown.rate, shown.waited);
+        let text = || {
+            let fold = match status.fold {
+                Some(fold) if !within.is_empty() => format!("fold {fold}, "),
+                _ => String::new(),
+            };
+            format!("{within}{fold}{}", describe(line, status, shown.rate, shown.waited))
+        };
         if let Some(bar) = &self.bar {
             bar.set_length(all);
             bar.set_position(done);

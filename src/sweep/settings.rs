@@ -1,0 +1,276 @@
+//! What a sweep is: settled when it begins, the same for every run and every machine.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::SweepError;
+use crate::config::{Config, TrainConfig};
+use crate::error::Fault;
+use crate::shard::manifest::compare;
+use crate::store;
+use crate::train::run::RunFacts;
+
+/// Version of the folder's layout; a reader refuses a higher one.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The file that makes a folder a sweep's.
+const FILE: &str = "sweep-settings.json";
+
+/// Weight of the auxiliary targets in a run; 0 is the network without them.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Weight(f64);
+
+impl Weight {
+    /// The report's eleven: without auxiliary targets, then 0.1 to 1.0.
+    pub fn of_the_report() -> Vec<Self> {
+        (0..=10).map(|tenth| Self(f64::from(tenth) / 10.0)).collect()
+    }
+
+    /// The number, from 0 to 1.
+    pub fn value(self) -> f64 {
+        self.0
+    }
+
+    /// The weight, if there are auxiliary targets at all.
+    pub fn of_auxiliary(self) -> Option<f64> {
+        (self.0 > 0.0).then_some(self.0)
+    }
+
+    /// Name of the run's folder.
+    pub fn folder(self) -> String {
+        self.of_auxiliary().map_or("cnn-only".to_owned(), |weight| format!("w-{weight:?}"))
+    }
+
+    /// The weight of the run whose folder has this name.
+    pub fn of_folder(name: &str) -> Option<Self> {
+        let weight = match name {
+            "cnn-only" => Self(0.0),
+            _ => name.strip_prefix("w-")?.parse().ok()?,
+        };
+        (weight.folder() == name).then_some(weight)
+    }
+}
+
+/// As the table has it.
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.of_auxiliary() {
+            None => f.write_str("CNN only"),
+            Some(weight) => write!(f, "w = {weight:?}"),
+        }
+    }
+}
+
+impl FromStr for Weight {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = if text == "cnn" { Some(0.0) } else { text.parse().ok() };
+        // Adding 0 makes the 0 of a minus sign one without.
+        let number = number.filter(|weight| (0.0..=1.0).contains(weight)).map(|w: f64| w + 0.0);
+        number.map(Self).ok_or_else(|| "needs cnn or numbers from 0 to 1".to_owned())
+    }
+}
+
+/// `sweep-settings.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// [`FORMAT_VERSION`] of the tool.
+    pub format_version: u32,
+    /// What every run is; `train.auxiliary.weight` is 0 here.
+    pub run: RunFacts,
+}
+
+impl Settings {
+    /// The settings of a sweep whose runs are `run` but for the weight.
+    pub fn new(run: RunFacts) -> Self {
+        let mut settings = Self { format_version: FORMAT_VERSION, run };
+        settings.run.train.auxiliary.weight = 0.0;
+        settings
+    }
+
+    /// Whether `folder` is that of a sweep.
+    pub fn are_in(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
+    /// Those of the sweep in `folder`.
+    ///
+    /// # Errors
+    /// [`SweepError::NoSweep`], [`SweepError::Newer`], [`Fault::Json`], [`Fault::Io`].
+    pub fn read(folder: &Path) -> Result<Self, Fault> {
+        let path = folder.join(FILE);
+        if !path.exists() {
+            return Err(SweepError::NoSweep { path: folder.into() }.into());
+        }
+        let text = std::fs::read(&path).map_err(Fault::io(&path))?;
+        let json = |source| Fault::Json { path: path.clone(), source };
+        let tree: Value = serde_json::from_slice(&text).map_err(json)?;
+        match tree["format_version"].as_u64() {
+            Some(found) if found > u64::from(FORMAT_VERSION) => {
+                Err(SweepError::Newer { path, found, known: FORMAT_VERSION }.into())
+            }
+            _ => serde_json::from_value(tree).map_err(json),
+        }
+    }
+
+    /// Settles them for `folder`, or holds them to what is settled there.
+    ///
+    /// # Errors
+    /// [`SweepError::Changed`] with every field that differs; [`Fault::Io`].
+    pub fn settle(&self, folder: &Path) -> Result<(), Fault> {
+        let aside = folder.join(".tmp");
+        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        if !Self::are_in(folder) {
+            let mut text = serde_json::to_vec_pretty(self).expect("plain data becomes JSON");
+            text.push(b'\n');
+            // Of two who begin at once with different settings, the second finds the first's.
+            match store::create(folder, &folder.join(FILE), &text) {
+                Ok(()) | Err(Fault::Conflict { .. }) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        let differences = differences(&Self::read(folder)?.run, &self.run);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(SweepError::Changed { path: folder.into(), differences }.into())
+    }
+
+    /// What the run with `weight` is.
+    pub fn of(&self, weight: Weight) -> RunFacts {
+        let mut facts = self.run.clone();
+        facts.train.auxiliary.weight = weight.value();
+        facts
+    }
+}
+
+/// A line for every field in which `now` is not as it was. Which build runs it and where it finds
+/// the release may change on the way.
+pub fn differences(before: &RunFacts, now: &RunFacts) -> Vec<String> {
+    let tree = |facts: &RunFacts| {
+        let mut tree = serde_json::to_value(facts).expect("plain data becomes JSON");
+        let fields = tree.as_object_mut().expect("a struct becomes an object");
+        for field in ["tool", "program_sha256", "release"] {
+            fields.remove(field);
+        }
+        tree
+    };
+    let mut lines = Vec::new();
+    compare("", &tree(before), &tree(now), &mut lines);
+    lines
+}
+
+/// Refuses settings that one of the runs could not be trained with, or that say one thing and
+/// do another.
+///
+/// # Errors
+/// [`SweepError::Ratio`]; [`crate::config::ConfigError`] of the first run that cannot be.
+pub fn check(config: &Config, weights: &[Weight], release: &Value) -> Result<(), Fault> {
+    let typed = config.folds.negatives_per_positive;
+    let released = release["folds"]["negatives_per_positive"].as_f64();
+    let is_dealt = config.train.folds == crate::config::train::Folds::Anew;
+    if let Some(found) = typed.filter(|_| !is_dealt && typed != released) {
+        return Err(SweepError::Ratio { found, released }.into());
+    }
+    for weight in weights {
+        let mut train: TrainConfig = config.train.clone();
+        train.auxiliary.weight = weight.value();
+        train.check()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settings() -> Settings {
+        Settings::new(RunFacts {
+            format_version: 1,
+            tool: "0".into(),
+            program_sha256: "p".into(),
+            release: "release".into(),
+            release_plan_sha256: "r".into(),
+            manifest_sha256: "m".into(),
+            preprocessing: Value::Null,
+            train: TrainConfig::default(),
+            folds: None,
+            held_out: vec![Some(0), Some(1)],
+            init: None,
+        })
+    }
+
+    #[test]
+    fn a_weight_is_a_folder_and_a_folder_is_a_weight() {
+        let weights = Weight::of_the_report();
+        assert_eq!(weights.len(), 11);
+        let names: Vec<String> = weights.iter().map(|weight| weight.folder()).collect();
+        assert_eq!([&names[0], &names[3], &names[10]], ["cnn-only", "w-0.3", "w-1.0"]);
+        for weight in weights {
+            assert_eq!(Weight::of_folder(&weight.folder()), Some(weight));
+        }
+        for other in ["w-2", "w-0.10", "w-", "claims", "w-nan"] {
+            assert_eq!(Weight::of_folder(other), None, "{other}");
+        }
+        assert_eq!("cnn".parse(), Ok(Weight(0.0)));
+        assert!("1.1".parse::<Weight>().is_err() && "a".parse::<Weight>().is_err());
+    }
+
+    #[test]
+    fn what_changed_is_named_and_where_and_by_which_build_it_runs_may_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = settings();
+        begun.settle(folder.path()).unwrap();
+        let mut other = begun.clone();
+        other.run.release = "/mnt/elsewhere".into();
+        other.run.program_sha256 = "q".into();
+        other.settle(folder.path()).unwrap();
+        assert_eq!(Settings::read(folder.path()).unwrap(), begun, "the first ones stay");
+
+        other.run.train.optimizer.learning_rate = 0.5;
+        other.run.manifest_sha256 = "n".into();
+        let Err(Fault::Sweep(SweepError::Changed { differences, .. })) =
+            other.settle(folder.path())
+        else {
+            panic!("settled twice")
+        };
+        assert_eq!(
+            differences,
+            [
+                "manifest_sha256: was \"m\", is \"n\"",
+                "train.optimizer.learning_rate: was 0.0003, is 0.5"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_weight_is_all_that_runs_differ_in() {
+        let mut with = settings().of("0.7".parse().unwrap());
+        assert_eq!(with.train.auxiliary.weight, 0.7);
+        with.train.auxiliary.weight = 0.0;
+        assert_eq!(with, settings().run);
+    }
+
+    #[test]
+    fn a_ratio_that_would_change_nothing_is_refused() {
+        let mut config = Config::default();
+        let all = Weight::of_the_report();
+        let released = json!({"folds": {"negatives_per_positive": null}});
+        check(&config, &all, &released).unwrap();
+        config.folds.negatives_per_positive = Some(2.0);
+        let fault = check(&config, &all, &released).unwrap_err();
+        assert!(fault.to_string().contains("train.folds=anew"), "{fault}");
+        check(&config, &all, &json!({"folds": {"negatives_per_positive": 2.0}})).unwrap();
+        config.train.folds = crate::config::train::Folds::Anew;
+        check(&config, &all, &released).unwrap();
+        config.train.auxiliary.targets.clear();
+        assert!(check(&config, &all, &released).is_err(), "0.1 of no target");
+        check(&config, &all[..1], &released).unwrap();
+    }
+}
