@@ -176,9 +176,12 @@ pub fn cards(cards: &[Card]) -> Html {
     Html::element("div", "cards", cards.iter().map(card).collect())
 }
 
-/// A chart or another figure under its title, with what it shows in words.
+/// A chart or another figure under its title, with what it shows in words. A chart's name, to
+/// whom it is read out, is the title.
 pub fn figure(title: &'static str, content: Html, caption: impl Into<Html>) -> Html {
     let heading = Html::element("h3", "", Html::text(title));
+    let name = format!("<svg aria-label=\"{}\" ", escape(title));
+    let content = Html(content.0.replacen("<svg ", &name, 1));
     let caption = Html::element("figcaption", "", caption.into());
     Html::element("figure", "", heading.and(content).and(caption))
 }

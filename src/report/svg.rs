@@ -11,7 +11,7 @@ mod whiskers;
 use std::fmt::Write as _;
 
 pub use forest::{Stem, forest};
-pub use lines::{Axis, Line, Stroke, lines};
+pub use lines::{Area, Axis, Line, Stroke, lines, lines_over};
 pub use whiskers::{Measured, Whisker, whiskers};
 
 use super::number::{count, short};

@@ -9,7 +9,7 @@ use crate::report::page::{Html, escape};
 /// One curve.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// What it stands for.
+    /// What it stands for; the legend leaves it out if empty.
     pub label: String,
     /// Which of the style's colours.
     pub series: usize,
@@ -27,6 +27,17 @@ pub struct Line {
 pub enum Stroke {
     Whole,
     Dashed,
+    /// Broad and pale, under another curve, to point at a part of it.
+    Glow,
+}
+
+/// What lies between two curves, such as the interval of a third.
+#[derive(Debug, Clone)]
+pub struct Area {
+    /// Which of the style's colours.
+    pub series: usize,
+    /// x, low and high, from left to right.
+    pub points: Vec<[f64; 3]>,
 }
 
 /// What an axis shows.
@@ -44,10 +55,16 @@ const HEIGHT: f64 = 190.0;
 
 /// The chart. Points that are no numbers are left out, and so is a curve without any.
 pub fn lines(lines: &[Line], x: &Axis, y: &Axis) -> Html {
-    let named: Vec<&Line> = lines.iter().filter(|line| !line.points.is_empty()).collect();
+    lines_over(&[], lines, x, y)
+}
+
+/// The same over areas, which the axes must span by themselves or by the lines.
+pub fn lines_over(areas: &[Area], lines: &[Line], x: &Axis, y: &Axis) -> Html {
+    let drawn: Vec<&Line> = lines.iter().filter(|line| !line.points.is_empty()).collect();
+    let named: Vec<&&Line> = drawn.iter().filter(|line| !line.label.is_empty()).collect();
     let top = 20.0 * named.len().div_ceil(2) as f64 + 28.0;
     let bottom = top + HEIGHT;
-    let (across, up) = (ends(&named, x, 0), ends(&named, y, 1));
+    let (across, up) = (ends(&drawn, x, 0), ends(&drawn, y, 1));
     let place = |[px, py]: [f64; 2]| {
         let share = |value: f64, [low, high]: [f64; 2]| {
             if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 }
@@ -75,14 +92,18 @@ pub fn lines(lines: &[Line], x: &Axis, y: &Axis) -> Html {
     }
     put(&mut svg, (LEFT + RIGHT) / 2.0, bottom + 33.0, "tick middle", x.label);
     put(&mut svg, 0.0, top - 12.0, "tick", y.label);
-    for line in named {
+    for area in areas {
+        let there = area.points.iter().map(|&[x, low, _]| place([x, low]));
+        let back = area.points.iter().rev().map(|&[x, _, high]| place([x, high]));
+        let class = format!("area {}", colour(area.series));
+        let _ = write!(svg, "<path class=\"{class}\" d=\"{}Z\"/>", path(there.chain(back)));
+    }
+    // What glows lies under what it points at.
+    let (glowing, others): (Vec<&Line>, Vec<&Line>) =
+        drawn.into_iter().partition(|line| line.stroke == Stroke::Glow);
+    for line in glowing.into_iter().chain(others) {
         let points = line.points.iter().filter(|p| p.iter().all(|v| v.is_finite()));
-        let path: String = points
-            .map(|&p| place(p))
-            .enumerate()
-            .map(|(i, [x, y])| format!("{}{x:.1} {y:.1}", if i == 0 { "M" } else { "L" }))
-            .collect();
-        stroke(&mut svg, line, &path);
+        stroke(&mut svg, line, &path(points.map(|&p| place(p))));
         for (point, title) in &line.marks {
             let [x, y] = place(*point);
             let (class, title) = (colour(line.series), escape(title));
@@ -96,10 +117,20 @@ pub fn lines(lines: &[Line], x: &Axis, y: &Axis) -> Html {
     close(svg)
 }
 
+fn path(points: impl Iterator<Item = [f64; 2]>) -> String {
+    let step =
+        |(i, [x, y]): (usize, [f64; 2])| format!("{}{x:.1} {y:.1}", if i == 0 { "M" } else { "L" });
+    points.enumerate().map(step).collect()
+}
+
 fn stroke(svg: &mut String, line: &Line, path: &str) {
-    let dash = if line.stroke == Stroke::Dashed { " dashed" } else { "" };
+    let how = match line.stroke {
+        Stroke::Whole => "",
+        Stroke::Dashed => " dashed",
+        Stroke::Glow => " glow",
+    };
     let _ =
-        write!(svg, "<path class=\"line l{}{dash}\" d=\"{path}\"/>", line.series % super::SERIES);
+        write!(svg, "<path class=\"line l{}{how}\" d=\"{path}\"/>", line.series % super::SERIES);
 }
 
 /// From the least to the greatest coordinate, or what the axis says.
@@ -133,5 +164,28 @@ mod tests {
         assert!(svg.contains("a &lt; b") && svg.contains("line l1 dashed"), "{svg}");
         assert!(svg.contains(&format!("d=\"M{LEFT:.1} 238.0L{RIGHT:.1} 48.0\"")), "{svg}");
         assert!(svg.contains("<title>best</title>"), "{svg}");
+    }
+
+    #[test]
+    fn a_band_goes_there_on_its_low_side_and_back_on_its_high_one() {
+        let line = |label: &str, stroke| Line {
+            label: label.into(),
+            series: 2,
+            stroke,
+            points: vec![[0.0, 0.5], [1.0, 0.5]],
+            marks: Vec::new(),
+        };
+        let area = Area { series: 2, points: vec![[0.0, 0.0, 0.5], [1.0, 0.5, 1.0]] };
+        let axis = |label| Axis { label, range: Some([0.0, 1.0]) };
+        let curves = [line("curve", Stroke::Whole), line("", Stroke::Glow)];
+        let svg = lines_over(&[area], &curves, &axis("x"), &axis("y"));
+        let svg = svg.as_str();
+        let (low, middle, high) = (238.0, 143.0, 48.0);
+        let there = format!("M{LEFT:.1} {low:.1}L{RIGHT:.1} {middle:.1}");
+        let back = format!("L{RIGHT:.1} {high:.1}L{LEFT:.1} {middle:.1}Z");
+        assert!(svg.contains(&format!("class=\"area s2\" d=\"{there}{back}\"")), "{svg}");
+        let (glow, whole) = (svg.find("l2 glow").unwrap(), svg.rfind("line l2\"").unwrap());
+        assert!(glow < whole, "{svg}");
+        assert_eq!(svg.matches("glow").count(), 1, "a line without a label has no legend: {svg}");
     }
 }

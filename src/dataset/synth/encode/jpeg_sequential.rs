@@ -4,7 +4,7 @@
 //! Two passes: the first transforms, quantises and counts, the second writes with the best
 //! Huffman codes for those counts.
 
-use super::Frame;
+use super::{Frame, FrameError};
 use super::bits::BitWriter;
 use super::huffman::HuffmanTable;
 
@@ -41,14 +41,58 @@ pub fn encode(frame: &Frame, options: Options) -> Result<Vec<u8>, TooManyBits> {
     };
     let steps = steps(options.quality);
     let blocks = quantised_blocks(frame, precision, &steps);
-    let interval = if options.restart_blocks == 0 {
-        blocks.len()
-    } else {
-        usize::from(options.restart_blocks)
-    };
+    Ok(stream(frame, (sof, precision), &steps, &blocks, 1, options.restart_blocks))
+}
+
+/// Encodes red, green and blue of 8 bits as a baseline JPEG of luminance and two differences of
+/// colour (ITU-T T.871), none of them reduced.
+///
+/// # Errors
+/// [`FrameError`] unless there are as many pixels as the size says.
+pub fn encode_colour(
+    width: u16,
+    height: u16,
+    pixels: &[[u8; 3]],
+    quality: u8,
+) -> Result<Vec<u8>, FrameError> {
+    const FROM_RGB: [[f32; 4]; 3] = [
+        [0.299, 0.587, 0.114, 0.0],
+        [-0.168_735_9, -0.331_264_1, 0.5, 128.0],
+        [0.5, -0.418_687_6, -0.081_312_4, 128.0],
+    ];
+    let planes = FROM_RGB.map(|[red, green, blue, offset]| -> Vec<u16> {
+        let level = |&[r, g, b]: &[u8; 3]| {
+            red * f32::from(r) + green * f32::from(g) + blue * f32::from(b) + offset
+        };
+        pixels.iter().map(|pixel| level(pixel).round().clamp(0.0, 255.0) as u16).collect()
+    });
+    let steps = steps(quality);
+    let mut of_planes = Vec::new();
+    for plane in &planes {
+        let frame = Frame::new(width, height, 8, plane)?;
+        of_planes.push(quantised_blocks(&frame, 8, &steps));
+    }
+    // One block of each plane in turn (T.81 A.2.3).
+    let blocks: Vec<[i16; 64]> =
+        (0..of_planes[0].len()).flat_map(|i| [0, 1, 2].map(|plane| of_planes[plane][i])).collect();
+    let frame = Frame::new(width, height, 8, &planes[0])?;
+    Ok(stream(&frame, (0xC0, 8), &steps, &blocks, 3, 0))
+}
+
+/// The stream of a frame's blocks, those of its components in turn. `restart_blocks` as in
+/// [`Options`], of a single component.
+fn stream(
+    frame: &Frame,
+    (sof, precision): (u8, u8),
+    steps: &[u8; 64],
+    blocks: &[[i16; 64]],
+    components: usize,
+    restart_blocks: u16,
+) -> Vec<u8> {
+    let interval = if restart_blocks == 0 { blocks.len() } else { usize::from(restart_blocks) };
     let mut frequencies = [[0; 256]; 2];
     for blocks in blocks.chunks(interval) {
-        for_symbols(blocks, |class, symbol, _, _| frequencies[class][usize::from(symbol)] += 1);
+        for_symbols(blocks, components, |class, symbol, _, _| frequencies[class][usize::from(symbol)] += 1);
     }
     // A flat image of one value alone has no DC symbol but 0, never none at all.
     let tables = frequencies.map(|frequencies| HuffmanTable::for_frequencies(&frequencies));
@@ -58,25 +102,30 @@ pub fn encode(frame: &Frame, options: Options) -> Result<Vec<u8>, TooManyBits> {
     stream.extend(ZIGZAG.map(|place| steps[usize::from(place)]));
     let [h1, h0] = frame.height.to_be_bytes();
     let [w1, w0] = frame.width.to_be_bytes();
-    stream.extend([0xFF, sof, 0, 11, precision, h1, h0, w1, w0, 1, 1, 0x11, 0]);
+    let ids = 1..=components as u8;
+    stream.extend([0xFF, sof, 0, 8 + 3 * components as u8, precision, h1, h0, w1, w0]);
+    stream.push(components as u8);
+    stream.extend(ids.clone().flat_map(|id| [id, 0x11, 0]));
     tables[0].define(0, 0, &mut stream);
     tables[1].define(1, 0, &mut stream);
-    if options.restart_blocks > 0 {
-        let [i1, i0] = options.restart_blocks.to_be_bytes();
+    if restart_blocks > 0 {
+        let [i1, i0] = restart_blocks.to_be_bytes();
         stream.extend([0xFF, 0xDD, 0, 4, i1, i0]);
     }
-    stream.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0]);
+    stream.extend([0xFF, 0xDA, 0, 6 + 2 * components as u8, components as u8]);
+    stream.extend(ids.flat_map(|id| [id, 0]));
+    stream.extend([0, 63, 0]);
     let mut bits = BitWriter::new(&mut stream);
     let mut intervals = blocks.chunks(interval).enumerate().peekable();
     while let Some((i, blocks)) = intervals.next() {
-        for_symbols(blocks, |class, symbol, extra, size| {
+        for_symbols(blocks, components, |class, symbol, extra, size| {
             let code = tables[class].code(symbol);
             bits.write(code.bits << size | extra, code.length + size);
         });
         let is_last = intervals.peek().is_none();
         bits.end_segment(if is_last { 0xD9 } else { 0xD0 + (i % 8) as u8 });
     }
-    Ok(stream)
+    stream
 }
 
 /// T.81 table K.1, row by row: how coarse each frequency of luminance may be.
@@ -171,11 +220,15 @@ fn forward_dct(samples: &[f32; 64]) -> [f32; 64] {
 
 /// Calls `each` with the class (0: DC, 1: AC), the symbol, the extra bits and their number, for
 /// all that an interval's blocks are written as.
-fn for_symbols(blocks: &[[i16; 64]], mut each: impl FnMut(usize, u8, u32, u32)) {
-    let mut mean = 0;
-    for block in blocks {
+fn for_symbols(
+    blocks: &[[i16; 64]],
+    components: usize,
+    mut each: impl FnMut(usize, u8, u32, u32),
+) {
+    let mut means = vec![0; components];
+    for (i, block) in blocks.iter().enumerate() {
+        let mean = std::mem::replace(&mut means[i % components], i32::from(block[0]));
         let (size, extra) = magnitude(i32::from(block[0]) - mean);
-        mean = i32::from(block[0]);
         each(0, size as u8, extra, size);
         let mut zeros = 0;
         for &value in &block[1..] {
@@ -225,6 +278,25 @@ mod tests {
             [(2, 0), (2, 1), (2, 2), (2, 3)]
         );
         assert_eq!(magnitude(-2048), (12, 2047));
+    }
+
+    #[test]
+    fn colours_come_back_by_another_decoder_s_hand() {
+        // Not square, and no multiple of a block: red falls to the right, blue to the bottom.
+        let (width, height) = (45_u16, 21_u16);
+        let pixel = |i: usize| {
+            let (x, y) = (i % usize::from(width), i / usize::from(width));
+            [250 - 5 * x as u8, 90, 10 * y as u8]
+        };
+        let pixels: Vec<[u8; 3]> = (0..45 * 21).map(pixel).collect();
+        let jpeg = encode_colour(width, height, &pixels, 95).unwrap();
+        let mut decoder = jpeg_decoder::Decoder::new(&jpeg[..]);
+        let decoded = decoder.decode().unwrap();
+        let info = decoder.info().unwrap();
+        assert_eq!((info.width, info.height, decoded.len()), (width, height, 45 * 21 * 3));
+        let errors = decoded.iter().zip(pixels.as_flattened()).map(|(a, b)| a.abs_diff(*b));
+        assert!(errors.clone().max() <= Some(12), "{:?}", errors.max());
+        assert!(encode_colour(width, height, &pixels[1..], 95).is_err());
     }
 
     #[test]
