@@ -1,10 +1,10 @@
-//! Planes as PNG files, and boxes drawn on them.
+//! Planes as PNG files, there and back, and boxes drawn on them.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter};
 use std::path::Path;
 
-use png::{BitDepth, ColorType, Encoder};
+use png::{BitDepth, ColorType, Decoder, Encoder};
 
 use crate::error::Fault;
 use crate::plane::{Plane, Rect};
@@ -69,6 +69,28 @@ pub fn write<T: PngPixel>(path: &Path, plane: &Plane<T>) -> Result<(), Fault> {
             writer.finish()
         })
         .map_err(|error| Fault::io(path)(std::io::Error::other(error)))
+}
+
+/// Reads a PNG of red, green and blue, 8 bits each.
+///
+/// # Errors
+/// [`Fault::Io`], also for a PNG that is damaged, of another kind, or of more than 256 MiB.
+pub fn read(path: &Path) -> Result<Plane<Rgb>, Fault> {
+    let damaged = |error: String| Fault::io(path)(std::io::Error::other(error));
+    let file = File::open(path).map_err(Fault::io(path))?;
+    let mut reader =
+        Decoder::new(BufReader::new(file)).read_info().map_err(|e| damaged(e.to_string()))?;
+    let need = reader.output_buffer_size().filter(|bytes| *bytes <= 256 << 20);
+    let mut bytes = vec![0; need.ok_or_else(|| damaged("is too large".into()))?];
+    let info = reader.next_frame(&mut bytes).map_err(|e| damaged(e.to_string()))?;
+    let (width, height) = (info.width as usize, info.height as usize);
+    let pixels: Vec<Rgb> = bytes.as_chunks::<3>().0.to_vec();
+    if (info.color_type, info.bit_depth) != (Rgb::COLOR, Rgb::DEPTH)
+        || pixels.len() != width * height
+    {
+        return Err(damaged(format!("is {:?}, needs 8 bits of RGB", info.color_type)));
+    }
+    Ok(Plane::new(width, height, pixels))
 }
 
 /// Draws the edge of `rect`, `thick` pixels wide, in dashes as long as the gaps between them.

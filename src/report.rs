@@ -1,8 +1,9 @@
 //! One self-contained HTML file to look at: it opens offline and asks the network for nothing.
 //!
-//! [`page`], [`svg`] and [`gallery`] build any page; [`run`] is the page of a training run, [`sweep`] that of a sweep,
-//! [`dataset`] that of a release. In: the folder of a release, the timing of the run that made it if there was one, and the
-//! dataset's folder if it can be reached. Out: `report.html` in the release.
+//! [`page`], [`svg`] and [`gallery`] build any page; [`run`] is the page of a training run,
+//! [`comparison`] that of several, [`sweep`] that of a sweep, [`dataset`] that of a release. In: the
+//! folder of a release, the timing of the run that made it if there was one, and the dataset's folder
+//! if it can be reached. Out: `report.html` in the release.
 //!
 //! Only the columns that are counted are read, batch by batch; pixels are read of the few
 //! images shown. Nothing beyond the dataset's own ids identifies a patient.
@@ -13,6 +14,7 @@ pub mod svg;
 pub mod gallery;
 pub mod dataset;
 pub mod run;
+pub mod comparison;
 pub mod sweep;
 
 use std::fs;

@@ -1,14 +1,14 @@
 //! The page of a release: what is in it, what is not and why, and what to look at.
 
-mod rows;
+pub(super) mod rows;
 mod counter;
-mod smallest;
-mod tally;
+pub(super) mod smallest;
+pub(super) mod tally;
 mod glance;
 mod quarantine;
 mod contents;
 mod folds;
-mod crops;
+pub(super) mod crops;
 mod before;
 mod quality;
 pub mod timing;

@@ -1,4 +1,4 @@
-//! Pictures in a page: small grey JPEGs inside the page itself, with boxes drawn over them.
+//! Pictures in a page: small JPEGs inside the page itself, with boxes drawn over them.
 
 use std::fmt::Write as _;
 
@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::page::{Html, escape};
 use crate::config::Fit;
 use crate::dataset::synth::encode::{Frame, jpeg_sequential};
+use crate::picture::Rgb;
 use crate::plane::{Plane, Rect};
 use crate::preprocess::resize::{Geometry, Orientation, Pixels, Resizer};
 
@@ -26,22 +27,56 @@ impl Thumbnail {
     /// Of grey levels over the full range of 16 bits, reduced to fit.
     pub fn new(grey: &Plane<u16>) -> Self {
         let whole = Rect::whole(grey.width(), grey.height());
-        let share = (LARGEST.0 as f64 / grey.width() as f64)
-            .min(LARGEST.1 as f64 / grey.height() as f64)
-            .min(1.0);
-        let fitted = |n: usize| ((n as f64 * share).round() as usize).max(1);
-        let (width, height) = (fitted(grey.width()), fitted(grey.height()));
-        let geometry = Geometry::new(whole, (width, height), Fit::Stretch, None, Orientation::Kept);
-        let pixels = Resizer::default().resize(grey, whole.into(), &geometry, 8);
-        let samples: Vec<u16> = match &pixels {
-            Pixels::U8(plane) => plane.pixels().iter().map(|&v| v.into()).collect(),
-            Pixels::U16(_) => unreachable!("8 bits were asked for"),
-        };
+        let (width, height) = fitted(whole, LARGEST);
+        let samples: Vec<u16> =
+            reduced(grey, (width, height)).iter().map(|&level| level.into()).collect();
         let frame = Frame::new(width as u16, height as u16, 8, &samples)
             .expect("as many samples of 8 bits as the size says");
         let options = jpeg_sequential::Options { quality: QUALITY, restart_blocks: 0 };
         let jpeg = jpeg_sequential::encode(&frame, options).expect("8 bits can be coded");
+        Self::of_jpeg(&jpeg)
+    }
+
+    /// Of two colour pictures side by side, reduced to fit.
+    pub fn coloured(pair: &Plane<Rgb>) -> Self {
+        let whole = Rect::whole(pair.width(), pair.height());
+        let (width, height) = fitted(whole, (2 * LARGEST.0, LARGEST.1));
+        let [red, green, blue] = [0, 1, 2].map(|part| {
+            let plane = pair.map(|pixel| u16::from(pixel[part]) * 257);
+            reduced(&plane, (width, height))
+        });
+        let pixels: Vec<Rgb> =
+            red.into_iter().zip(green).zip(blue).map(|((r, g), b)| [r, g, b]).collect();
+        let jpeg = jpeg_sequential::encode_colour(width as u16, height as u16, &pixels, QUALITY)
+            .expect("as many pixels as the size says");
+        Self::of_jpeg(&jpeg)
+    }
+
+    fn of_jpeg(jpeg: &[u8]) -> Self {
         Self(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg)))
+    }
+
+    /// What it takes in the page.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The size that a picture is reduced to, so that it fits; never larger.
+fn fitted(whole: Rect, most: (usize, usize)) -> (usize, usize) {
+    let share =
+        (most.0 as f64 / whole.width as f64).min(most.1 as f64 / whole.height as f64).min(1.0);
+    let fitted = |n: usize| ((n as f64 * share).round() as usize).max(1);
+    (fitted(whole.width), fitted(whole.height))
+}
+
+/// The area means of a smaller size, in 8 bits.
+fn reduced(grey: &Plane<u16>, size: (usize, usize)) -> Vec<u8> {
+    let whole = Rect::whole(grey.width(), grey.height());
+    let geometry = Geometry::new(whole, size, Fit::Stretch, None, Orientation::Kept);
+    match Resizer::default().resize(grey, whole.into(), &geometry, 8) {
+        Pixels::U8(plane) => plane.pixels().to_vec(),
+        Pixels::U16(_) => unreachable!("8 bits were asked for"),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod dicom_file;
 pub mod hub;
 pub mod release;
+pub mod run;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -64,7 +64,30 @@ pub fn section(
     }))
 }
 
-const LEGEND: &str = "In each pair, at the left the source's frame with \
+/// Pictures of some rows, each with `head` before its caption; nothing without a row.
+///
+/// # Errors
+/// A [`Fault`] if a shard cannot be read.
+pub(in crate::report) fn gallery_of(
+    release: &Release,
+    rows: &[Row],
+    input: Option<&Path>,
+    head: Option<&dyn Fn(&Row) -> Html>,
+) -> Result<Html, Fault> {
+    if rows.is_empty() {
+        return Ok(Html::default());
+    }
+    let mut outputs = outputs(release, rows.iter())?;
+    let mut sources = Sources::new(input, &release.plan.settings).ok();
+    let items = rows.iter().map(|row| {
+        let Item { pictures, caption } = item(row, sources.as_mut(), outputs.remove(&row.place));
+        Item { pictures, caption: head.map_or(Html::default(), |head| head(row)).and(caption) }
+    });
+    Ok(gallery(&items.collect::<Vec<_>>()))
+}
+
+/// What the pictures show.
+pub(in crate::report) const LEGEND: &str = "In each pair, at the left the source's frame with \
     <span class=\"key breast\">the breast's box</span> and \
     <span class=\"key crop\">what was cut out</span>; at the right the image of the release. \
     Under them stand the confidence and the method of the box, side, view and machine.";

@@ -163,9 +163,7 @@ impl Tally {
         for (name, finding) in &row.quality {
             self.quality.entry(name.clone()).or_default().add(finding, cancer);
         }
-        // Without a confidence an image is as uncertain as can be.
-        let confidence = row.confidence.filter(|c| c.is_finite()).unwrap_or(0.0);
-        let drawn = xxh3_64_with_seed(row.image_id.as_bytes(), SEED);
+        let (confidence, drawn) = uncertainty(&row);
         self.least_certain.offer((confidence, drawn), &row);
         self.typical.offer(drawn, &row);
         if row.flags().next().is_some() {
@@ -213,6 +211,13 @@ pub fn syntax_name(uid: &str) -> &str {
         Some(syntax) => syntax.name(),
         None => uid,
     }
+}
+
+/// The less certain a box, the smaller; those that are equally certain in an order drawn by lot.
+/// Without a confidence an image is as uncertain as can be.
+pub fn uncertainty(row: &Row) -> (f64, u64) {
+    let confidence = row.confidence.filter(|c| c.is_finite()).unwrap_or(0.0);
+    (confidence, xxh3_64_with_seed(row.image_id.as_bytes(), SEED))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub fn section(folds: &[Fold], facts: &RunFacts) -> Section {
     let epoch = Axis { label: "epoch", range: None };
     let mut losses = by_epoch(folds, "held out", Stroke::Whole, held_out_loss);
     losses.extend(by_epoch(folds, "trained on", Stroke::Dashed, |e| Some(e.loss)));
+    losses.extend(overfitting(folds, held_out_loss));
     let charts = [
         figure(
             "Loss",
@@ -60,7 +61,8 @@ pub fn section(folds: &[Fold], facts: &RunFacts) -> Section {
         title: "How it went",
         intro:
             "One curve a fold. Where the loss of the images trained on falls on while that of the \
-                held-out ones rises, the network learns by heart."
+                held-out ones has risen from its lowest, the network learns by heart: where that \
+                lasts for two epochs and more, the curve is underlaid."
                 .into(),
         body: figures(charts).and(table(folds)),
     }
@@ -99,6 +101,31 @@ fn by_epoch(
     folds.iter().enumerate().map(line).collect()
 }
 
+/// The stretches of the held-out curves in which training learns by heart.
+fn overfitting(folds: &[Fold], value: impl Fn(&EpochLine) -> Option<f64>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (series, fold) in folds.iter().enumerate() {
+        for stretch in fold.epochs.chunk_by(|a, b| a.overfitting == b.overfitting) {
+            if !stretch[0].overfitting {
+                continue;
+            }
+            let point = |e: &EpochLine| Some([e.epoch as f64, value(e)?]);
+            let mut points: Vec<[f64; 2]> = stretch.iter().filter_map(point).collect();
+            // A stretch of one epoch is a spot: a path of one point is not drawn.
+            points.extend((points.len() == 1).then(|| points[0]));
+            let label = if lines.is_empty() { "overfitting" } else { "" };
+            lines.push(Line {
+                label: label.into(),
+                series: series % SERIES,
+                stroke: Stroke::Glow,
+                points,
+                marks: Vec::new(),
+            });
+        }
+    }
+    lines
+}
+
 fn by_step(folds: &[Fold], value: impl Fn(&crate::train::log::StepLine) -> f64) -> Vec<Line> {
     let line = |(series, fold): (usize, &Fold)| {
         let width = fold.steps.len().div_ceil(MOST_POINTS).max(1);
@@ -117,12 +144,26 @@ fn by_step(folds: &[Fold], value: impl Fn(&crate::train::log::StepLine) -> f64) 
     folds.iter().enumerate().map(line).collect()
 }
 
+/// The epochs in which training learns by heart, such as `1, 4 to 6`.
+fn stretches(epochs: &[EpochLine]) -> String {
+    let text = |stretch: &[EpochLine]| match stretch {
+        [one] => one.epoch.to_string(),
+        _ => format!("{} to {}", stretch[0].epoch, stretch[stretch.len() - 1].epoch),
+    };
+    let all: Vec<String> = epochs
+        .chunk_by(|a, b| a.overfitting == b.overfitting)
+        .filter(|stretch| stretch[0].overfitting)
+        .map(text)
+        .collect();
+    if all.is_empty() { "none".into() } else { all.join(", ") }
+}
+
 fn table(folds: &[Fold]) -> Html {
     let mut table = Table::new(&[
         ("Fold", Align::Left),
         ("Epochs", Align::Right),
         ("Epoch kept", Align::Right),
-        ("Overfitting from epoch", Align::Right),
+        ("Overfitting in epochs", Align::Right),
         ("Images/s", Align::Right),
         ("Waited for data", Align::Right),
     ]);
@@ -140,7 +181,7 @@ fn table(folds: &[Fold]) -> Html {
             Html::text(fold.name()),
             Html::text(format!("{} ({})", count(fold.epochs.len()), of(fold.steps.len(), "step"))),
             number(fold.epochs.iter().rfind(|epoch| epoch.best)),
-            number(fold.epochs.iter().find(|epoch| epoch.overfitting)),
+            Html::text(stretches(&fold.epochs)),
             share(images as f64, ""),
             share(100.0 * waited, " %"),
         ]);

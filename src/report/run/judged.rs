@@ -1,22 +1,23 @@
 //! How good the networks are: the figures of `evaluate` as cards, curves and a forest plot.
 
-use crate::evaluate::Evaluation;
+use super::story::Judgement;
+use crate::evaluate::Bootstrap;
 use crate::evaluate::choice::Source;
+use crate::evaluate::curves::{Band, Curve, band};
 use crate::evaluate::figures::Name;
 use crate::evaluate::judge::{AtLevel, Judged, Part};
-use crate::evaluate::metrics::{Bin, Ranked};
+use crate::evaluate::metrics::Bin;
+
+use crate::dataset::Role;
 use crate::evaluate::predictions::{Items, Level, Prediction};
 use crate::evaluate::run::Epoch;
 use crate::report::number::count;
-use crate::report::page::{Align, Card, Html, Section, Table, cards, figure, figures};
-use crate::report::svg::{Axis, Line, Stem, Stroke, forest, lines};
+use crate::report::page::{Align, Card, Html, Section, Table, cards, details, figure, figures};
+use crate::report::svg::{Area, Axis, Line, Stem, Stroke, forest, lines, lines_over};
 
 /// The sections of an evaluation: the figures, and the subgroups.
-pub fn sections(
-    evaluation: &Evaluation,
-    epoch: &Epoch,
-    predictions: &[Prediction],
-) -> Vec<Section> {
+pub fn sections(judged: &Judgement) -> Vec<Section> {
+    let Judgement { evaluation, epoch, predictions } = judged;
     let mut sections = Vec::new();
     for part in &evaluation.parts {
         let (id, title, of) = match part.judged {
@@ -26,10 +27,9 @@ pub fn sections(
         let Some(breast) = part.levels.iter().find(|at| at.level == Level::BreastMean) else {
             continue;
         };
-        let mut body = at_a_glance(breast);
-        if part.judged == Judged::HeldOutFolds {
-            body = body.and(curves(breast, predictions));
-        }
+        let of_part: Vec<Prediction> =
+            predictions.iter().filter(|p| of_part(part.judged, p)).cloned().collect();
+        let body = at_a_glance(breast).and(curves(breast, &of_part, &evaluation.bootstrap));
         sections.push(Section {
             id,
             title,
@@ -97,56 +97,35 @@ fn at_a_glance(at: &AtLevel) -> Html {
     ])
 }
 
-fn curves(at: &AtLevel, predictions: &[Prediction]) -> Html {
+fn of_part(judged: Judged, prediction: &Prediction) -> bool {
+    match judged {
+        Judged::HeldOutFolds => matches!(prediction.role, Role::Fold(_)),
+        Judged::LockedSplit => prediction.role == Role::Locked,
+    }
+}
+
+fn curves(at: &AtLevel, predictions: &[Prediction], bootstrap: &Bootstrap) -> Html {
     let items = Items::of(predictions, at.level);
-    let ones = vec![1.0; items.len()];
-    let curve = |points: Vec<[f64; 2]>, label: &str| Line {
-        label: label.into(),
-        series: 0,
-        stroke: Stroke::Whole,
-        points: thinned(points),
-        marks: Vec::new(),
-    };
-    let chance = |from: [f64; 2], to: [f64; 2], label: &str| Line {
-        label: label.into(),
-        series: 7,
-        stroke: Stroke::Dashed,
-        points: vec![from, to],
-        marks: Vec::new(),
-    };
-    let share = |label| Axis { label, range: Some([0.0, 1.0]) };
-    let ranked = Ranked::new(&items.probabilities, &items.labels);
     let mut charts = Vec::new();
-    if let Ok(roc) = ranked.as_ref().map_err(|e| *e).and_then(|ranked| ranked.roc(&ones)) {
-        let content = lines(
-            &[curve(roc, "by breast"), chance([0.0, 0.0], [1.0, 1.0], "chance")],
-            &share("1 - specificity"),
-            &share("sensitivity"),
-        );
-        charts.push(figure(
+    for (curve, title, caption) in [
+        (
+            Curve::Roc,
             "ROC",
-            content,
-            "All folds together, each breast by the network that did not see it.",
-        ));
-    }
-    if let (Ok(points), Some(prevalence)) = (
-        ranked.as_ref().map_err(|e| *e).and_then(|ranked| ranked.precision_recall(&ones)),
-        at.size.prevalence,
-    ) {
-        let content = lines(
-            &[
-                curve(points, "by breast"),
-                chance([0.0, prevalence], [1.0, prevalence], "prevalence"),
-            ],
-            &share("recall (sensitivity)"),
-            &share("precision (PPV)"),
-        );
-        charts.push(figure(
+            "Each breast by a network that did not see it. The band holds what resampled patients \
+             give, at each point by itself.",
+        ),
+        (
+            Curve::PrecisionRecall,
             "Precision and recall",
-            content,
-            "What a recall costs: of the breasts called, the share with cancer.",
-        ));
+            "What a recall costs: of the breasts called, the share with cancer. Dashed, calling all.",
+        ),
+    ] {
+        if let Ok(band) = band(&items, curve, POINTS, bootstrap) {
+            let chart = over_chance(curve, &[(band, "by breast".into())], at.size.prevalence);
+            charts.push(figure(title, chart, caption));
+        }
     }
+    let share = |label| Axis { label, range: Some([0.0, 1.0]) };
     let bins = |bins: &[Bin], label: &str, series, stroke| Line {
         label: label.into(),
         series,
@@ -159,7 +138,7 @@ fn curves(at: &AtLevel, predictions: &[Prediction]) -> Html {
             &[
                 bins(&at.reliability, "as it is", 1, Stroke::Whole),
                 bins(&at.calibrated_reliability, "calibrated", 0, Stroke::Whole),
-                chance([0.0, 0.0], [1.0, 1.0], "perfect"),
+                straight([0.0, 0.0], [1.0, 1.0], "perfect"),
             ],
             &share("probability told"),
             &share("share with cancer"),
@@ -173,12 +152,46 @@ fn curves(at: &AtLevel, predictions: &[Prediction]) -> Html {
     figures(charts)
 }
 
-/// At most some hundred points of a curve, its ends among them.
-fn thinned(points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
-    let step = points.len().div_ceil(400).max(1);
-    let last = points.len().saturating_sub(1);
-    let keep = |i: usize| i.is_multiple_of(step) || i == last;
-    points.into_iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, point)| point).collect()
+/// Points of a curve with its band.
+pub const POINTS: usize = 201;
+
+/// Curves with their bands, over what chance would give.
+pub fn over_chance(curve: Curve, curves: &[(Band, String)], prevalence: Option<f64>) -> Html {
+    let area = |(series, (band, _)): (usize, &(Band, String))| {
+        let ends = band.low.iter().zip(&band.high);
+        Area { series, points: band.x.iter().zip(ends).map(|(x, (a, b))| [*x, *a, *b]).collect() }
+    };
+    let line = |(series, (band, label)): (usize, &(Band, String))| Line {
+        label: label.clone(),
+        series,
+        stroke: Stroke::Whole,
+        points: band.x.iter().zip(&band.y).map(|(x, y)| [*x, *y]).collect(),
+        marks: Vec::new(),
+    };
+    let share = |label| Axis { label, range: Some([0.0, 1.0]) };
+    let (chance, x, y) = match curve {
+        Curve::Roc => {
+            let chance = straight([0.0, 0.0], [1.0, 1.0], "chance");
+            (Some(chance), share("1 - specificity"), share("sensitivity"))
+        }
+        Curve::PrecisionRecall => {
+            let all = |p| straight([0.0, p], [1.0, p], "prevalence");
+            (prevalence.map(all), share("recall (sensitivity)"), share("precision (PPV)"))
+        }
+    };
+    let areas: Vec<Area> = curves.iter().enumerate().map(area).collect();
+    let lines: Vec<Line> = curves.iter().enumerate().map(line).chain(chance).collect();
+    lines_over(&areas, &lines, &x, &y)
+}
+
+fn straight(from: [f64; 2], to: [f64; 2], label: &str) -> Line {
+    Line {
+        label: label.into(),
+        series: 7,
+        stroke: Stroke::Dashed,
+        points: vec![from, to],
+        marks: Vec::new(),
+    }
 }
 
 fn table(levels: &[AtLevel]) -> Html {
@@ -217,13 +230,9 @@ fn groups(id: &'static str, part: &Part, breast: &AtLevel) -> Section {
         .iter()
         .filter_map(|group| {
             let estimate = *group.figures.get(Name::Auroc)?;
-            let label = format!(
-                "{} {} ({} of {})",
-                group.attribute.label(),
-                group.value,
-                count(group.size.positives),
-                count(group.size.n)
-            );
+            // Briefly, beside the value: `negatives: difficult (17)`.
+            let attribute = group.attribute.label().replace(" that are", ":");
+            let label = format!("{attribute} {} ({})", group.value, count(group.size.positives));
             Some(Stem { label, estimate })
         })
         .collect();
@@ -251,8 +260,8 @@ fn groups(id: &'static str, part: &Part, breast: &AtLevel) -> Section {
     let plot = figure(
         "AUROC by group",
         forest(&stems, [0.5, 1.0], all),
-        "The grey line is that of all breasts. In brackets, how many have cancer. A wide bar \
-         is a small group, not a bad network.",
+        "The grey line is that of all breasts. In brackets, how many have cancer. A wide bar is a \
+         small group, not a bad network.",
     );
     Section {
         id,
@@ -260,6 +269,6 @@ fn groups(id: &'static str, part: &Part, breast: &AtLevel) -> Section {
         intro: "The same figures where the network may do worse: other sites and machines, dense \
                 breasts, implants, hard cases."
             .into(),
-        body: figures([plot]).and(table.html()),
+        body: figures([plot]).and(details("All groups in figures", table.html())),
     }
 }

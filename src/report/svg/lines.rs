@@ -74,21 +74,20 @@ pub fn lines_over(areas: &[Area], lines: &[Line], x: &Axis, y: &Axis) -> Html {
     let mut svg = open(bottom + 40.0, "lines");
     for (i, line) in named.iter().enumerate() {
         let (left, row) = (WIDTH / 2.0 * (i % 2) as f64, 12.0 + 20.0 * (i / 2) as f64);
-        stroke(&mut svg, line, &format!("M{left:.1} {:.1}h22", row - 4.0));
+        // The ends of what glows are round, and as long as it is broad.
+        let (from, long) = if line.stroke == Stroke::Glow { (6.0, 10) } else { (0.0, 22) };
+        stroke(&mut svg, line, &format!("M{:.1} {:.1}h{long}", left + from, row - 4.0));
         put(&mut svg, left + 28.0, row, "label", &line.label);
     }
-    for quarter in 0..=4 {
-        let share = f64::from(quarter) / 4.0;
-        let [value_x, value_y] = [across, up].map(|[low, high]| low + share * (high - low));
-        let [at_x, at_y] = place([value_x, value_y]);
-        let _ = write!(svg, "<path class=\"grid\" d=\"M{LEFT} {at_y:.1}H{RIGHT}\"/>");
-        put(&mut svg, LEFT - 6.0, at_y + 4.0, "tick end", &short(value_y));
-        let anchor = match quarter {
-            0 => "tick",
-            4 => "tick end",
-            _ => "tick middle",
-        };
-        put(&mut svg, at_x, bottom + 16.0, anchor, &short(value_x));
+    for (value, text) in ticks(up) {
+        let [_, y] = place([across[0], value]);
+        let _ = write!(svg, "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
+        put(&mut svg, LEFT - 6.0, y + 4.0, "tick end", &text);
+    }
+    for (value, text) in ticks(across) {
+        let [x, _] = place([value, up[0]]);
+        let anchor = if x > RIGHT - 8.0 { "tick end" } else { "tick middle" };
+        put(&mut svg, x.min(RIGHT), bottom + 16.0, anchor, &text);
     }
     put(&mut svg, (LEFT + RIGHT) / 2.0, bottom + 33.0, "tick middle", x.label);
     put(&mut svg, 0.0, top - 12.0, "tick", y.label);
@@ -133,6 +132,26 @@ fn stroke(svg: &mut String, line: &Line, path: &str) {
         write!(svg, "<path class=\"line l{}{how}\" d=\"{path}\"/>", line.series % super::SERIES);
 }
 
+/// Round values between two ends, three to seven of them, and how they are written.
+fn ticks([low, high]: [f64; 2]) -> Vec<(f64, String)> {
+    if high <= low {
+        return vec![(low, short(low))];
+    }
+    let least = (high - low) / 6.0;
+    let power = 10_f64.powf(least.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    let step = steps.into_iter().find(|step| *step >= least * (1.0 - 1e-9)).unwrap_or(steps[3]);
+    let digits = (-step.log10().floor()).max(0.0) as usize;
+    let write = |value: f64| match digits {
+        // More would not fit beside the axis.
+        5.. => format!("{value:.0e}"),
+        _ => format!("{value:.digits$}"),
+    };
+    let first = (low / step - 1e-9).ceil() as i64;
+    let last = (high / step + 1e-9).floor() as i64;
+    (first..=last).map(|n| (n as f64 * step, write(n as f64 * step))).collect()
+}
+
 /// From the least to the greatest coordinate, or what the axis says.
 fn ends(lines: &[&Line], axis: &Axis, coordinate: usize) -> [f64; 2] {
     axis.range.unwrap_or_else(|| {
@@ -164,6 +183,17 @@ mod tests {
         assert!(svg.contains("a &lt; b") && svg.contains("line l1 dashed"), "{svg}");
         assert!(svg.contains(&format!("d=\"M{LEFT:.1} 238.0L{RIGHT:.1} 48.0\"")), "{svg}");
         assert!(svg.contains("<title>best</title>"), "{svg}");
+    }
+
+    #[test]
+    fn ticks_are_round_and_whole_numbers_stay_whole() {
+        let written = |ends| ticks(ends).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+        assert_eq!(written([0.0, 1.0]), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(written([0.0, 7.0]), ["0", "2", "4", "6"]);
+        assert_eq!(written([0.453, 0.962]), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
+        assert_eq!(written([0.0, 0.0015]), ["0.0000", "0.0005", "0.0010", "0.0015"]);
+        assert_eq!(written([-3.0, 3.0]), ["-3", "-2", "-1", "0", "1", "2", "3"]);
+        assert_eq!(written([2.0, 2.0]), ["2.00"]);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! Two passes: the first transforms, quantises and counts, the second writes with the best
 //! Huffman codes for those counts.
 
-use super::{Frame, FrameError};
 use super::bits::BitWriter;
 use super::huffman::HuffmanTable;
+use super::{Frame, FrameError};
 
 /// How to encode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,9 @@ fn stream(
     let interval = if restart_blocks == 0 { blocks.len() } else { usize::from(restart_blocks) };
     let mut frequencies = [[0; 256]; 2];
     for blocks in blocks.chunks(interval) {
-        for_symbols(blocks, components, |class, symbol, _, _| frequencies[class][usize::from(symbol)] += 1);
+        for_symbols(blocks, components, |class, symbol, _, _| {
+            frequencies[class][usize::from(symbol)] += 1
+        });
     }
     // A flat image of one value alone has no DC symbol but 0, never none at all.
     let tables = frequencies.map(|frequencies| HuffmanTable::for_frequencies(&frequencies));
@@ -220,11 +222,7 @@ fn forward_dct(samples: &[f32; 64]) -> [f32; 64] {
 
 /// Calls `each` with the class (0: DC, 1: AC), the symbol, the extra bits and their number, for
 /// all that an interval's blocks are written as.
-fn for_symbols(
-    blocks: &[[i16; 64]],
-    components: usize,
-    mut each: impl FnMut(usize, u8, u32, u32),
-) {
+fn for_symbols(blocks: &[[i16; 64]], components: usize, mut each: impl FnMut(usize, u8, u32, u32)) {
     let mut means = vec![0; components];
     for (i, block) in blocks.iter().enumerate() {
         let mean = std::mem::replace(&mut means[i % components], i32::from(block[0]));

@@ -1,0 +1,173 @@
+//! Runs side by side: how far their figures differ, by more than chance or not, and in which
+//! settings.
+//!
+//! In: the folders of two runs or more. Out: [`Compared`], each run held to the first, as a page,
+//! as text and as JSON. Runs are paired by image; those that judged other images, or by other
+//! labels, are refused with what differs.
+
+mod page;
+mod settings;
+mod text;
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::error::Fault;
+use crate::evaluate::compare::Run;
+use crate::evaluate::predictions::Prediction;
+use crate::evaluate::run::{Epoch, Loaded, Which, load};
+use crate::evaluate::{Bootstrap, Comparison, Estimate, Evaluation, compare, judge};
+use crate::store;
+use crate::train::run::{RunFacts, read_facts};
+
+pub use settings::Setting;
+
+/// Runs, and the first of them held to each other.
+#[derive(Debug, Serialize)]
+pub struct Compared {
+    /// The runs, in the order given.
+    pub runs: Vec<RunOf>,
+    /// Settings that differ, and the value of each run.
+    pub differing: Vec<Setting>,
+    /// The first run and each other; the difference is the other's minus the first's.
+    pub comparisons: Vec<Pair>,
+    /// Settings that all have.
+    #[serde(skip)]
+    same: Vec<Setting>,
+}
+
+/// One of the runs.
+#[derive(Debug, Serialize)]
+pub struct RunOf {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Who chose its epoch.
+    pub epoch: Epoch,
+    /// Its own figures.
+    pub evaluation: Evaluation,
+    #[serde(skip)]
+    predictions: Vec<Prediction>,
+}
+
+/// Two of the runs.
+#[derive(Debug, Serialize)]
+pub struct Pair {
+    /// Name of the first.
+    pub first: String,
+    /// Name of the second.
+    pub second: String,
+    /// How they differ.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+impl Compared {
+    /// Compares runs.
+    ///
+    /// # Errors
+    /// [`Fault::Train`] for a folder without a run; [`Fault::Compare`] for runs that cannot be
+    /// paired; what reading and judging give.
+    ///
+    /// # Panics
+    /// With fewer than two folders.
+    pub fn of(folders: &[PathBuf], bootstrap: &Bootstrap) -> Result<Self, Fault> {
+        assert!(folders.len() >= 2, "one run is compared with another");
+        let facts: Vec<RunFacts> =
+            folders.iter().map(|folder| read_facts(folder)).collect::<Result<_, Fault>>()?;
+        let loaded: Vec<Loaded> = folders
+            .iter()
+            .map(|folder| load(folder, Which::CrossFitted))
+            .collect::<Result<_, Fault>>()?;
+        let names = names(folders);
+        fn of(loaded: &Loaded) -> Run<'_> {
+            Run { predictions: &loaded.predictions, given: loaded.given }
+        }
+        let mut comparisons = Vec::new();
+        for (other, second) in loaded.iter().zip(&names).skip(1) {
+            let comparison = compare(of(&loaded[0]), of(other), bootstrap)?;
+            comparisons.push(Pair { first: names[0].clone(), second: second.clone(), comparison });
+        }
+        let mut runs = Vec::new();
+        for ((folder, name), loaded) in folders.iter().zip(names).zip(loaded) {
+            let (evaluation, _) = judge(&loaded.predictions, loaded.given, bootstrap)?;
+            let Loaded { predictions, epoch, .. } = loaded;
+            runs.push(RunOf { name, folder: folder.clone(), epoch, evaluation, predictions });
+        }
+        let (differing, same) = settings::sorted(&facts);
+        Ok(Self { runs, differing, comparisons, same })
+    }
+
+    /// The page, as `compared-with-<others>.html` in the folder of the first run unless `path`
+    /// says where.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn write(&self, path: Option<PathBuf>) -> Result<PathBuf, Fault> {
+        let path = path.unwrap_or_else(|| {
+            let others: Vec<&str> = self.runs[1..].iter().map(|run| run.name.as_str()).collect();
+            self.runs[0].folder.join(format!("compared-with-{}.html", others.join("-and-")))
+        });
+        store::put(&path, page::page(self).to_string().as_bytes())?;
+        Ok(path)
+    }
+
+    /// The comparison as text in columns.
+    pub fn text(&self) -> String {
+        text::text(self)
+    }
+}
+
+/// What the runs are called: their folders' names, or the folders where two have one name.
+fn names(folders: &[PathBuf]) -> Vec<String> {
+    let name = |folder: &PathBuf| -> String {
+        let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
+        whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy().into_owned()
+    };
+    let names: Vec<String> = folders.iter().map(name).collect();
+    let numbered = |(i, name): (usize, &String)| match names.iter().filter(|n| *n == name).count() {
+        1 => name.clone(),
+        _ => format!("{name} ({})", i + 1),
+    };
+    names.iter().enumerate().map(numbered).collect()
+}
+
+/// A p-value as one writes it.
+fn p_value(p: Option<f64>) -> String {
+    match p {
+        None => "–".into(),
+        Some(p) if p < 0.001 => "< 0.001".into(),
+        Some(p) => format!("{p:.3}"),
+    }
+}
+
+/// A difference with its sign and its interval.
+fn signed(estimate: &Estimate) -> String {
+    match (estimate.value, estimate.interval) {
+        (None, _) => "–".into(),
+        (Some(value), None) => format!("{value:+.3}"),
+        (Some(value), Some([low, high])) => format!("{value:+.3} [{low:+.3}, {high:+.3}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_one_name_are_told_apart() {
+        let folders = ["a/b4", "b/b4", "b/b0"].map(PathBuf::from);
+        assert_eq!(names(&folders), ["b4 (1)", "b4 (2)", "b0"]);
+    }
+
+    #[test]
+    fn no_p_value_is_nothing() {
+        assert_eq!(
+            [p_value(None), p_value(Some(0.0004)), p_value(Some(0.0449))],
+            ["–", "< 0.001", "0.045"]
+        );
+    }
+}
