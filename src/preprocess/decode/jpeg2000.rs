@@ -14,6 +14,8 @@
 
 mod boxes;
 mod canvas;
+mod chunk;
+mod cleanup;
 mod codestream;
 mod coding;
 mod context;

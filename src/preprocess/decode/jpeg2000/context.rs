@@ -48,6 +48,11 @@ const fn diagonal(hv: usize, d: usize) -> u8 {
     }
 }
 
+/// What a table's entry says beside the context: that the decision is a sign, or that it is
+/// inverted.
+pub const SIGN: u8 = 0x40;
+pub const INVERTED: u8 = 0x80;
+
 /// [`ZERO_CONTEXTS`] of an orientation, and behind them, from [`SIGNS`] on, [`SIGN_CONTEXTS`].
 pub type Tables = [u8; 768];
 pub const SIGNS: usize = 512;
@@ -58,7 +63,7 @@ pub static TABLES: [Tables; 4] = {
         let mut i = 0;
         while i < 512 {
             tables[orientation][i] = ZERO_CONTEXTS[orientation][i];
-            tables[orientation][SIGNS + i % 256] = SIGN_CONTEXTS[i % 256];
+            tables[orientation][SIGNS + i % 256] = SIGN | SIGN_CONTEXTS[i % 256];
             i += 1;
         }
         orientation += 1;

@@ -1,12 +1,11 @@
-//! The clean-up pass over a code-block (ISO/IEC 15444-1, D.3.4), and the two raw passes that
-//! bypass the arithmetic coder (D.6).
+//! What is known of a code-block's coefficients, and the two raw passes that bypass the
+//! arithmetic coder (ISO/IEC 15444-1, D.6).
 //!
 //! A stripe's column of four has one [`Flags`] word, which holds the significance and the
 //! sign of the column and of its neighbours around, so a context is a shift and a table
 //! look-up, and a column without a significant neighbour is skipped in one test.
 
-use super::context::{SIGN_CONTEXTS, TABLES, Tables, ZERO_CONTEXTS};
-use super::mq::{Contexts, Mq, RUN, UNIFORM};
+use super::context::{TABLES, Tables};
 use super::tier1::Shape;
 
 /// Six rows of three: bit `3 * (row + 1) + column + 1` says whether the coefficient in `row`
@@ -21,7 +20,7 @@ pub const VISITED: u32 = 48;
 pub const SIGNIFICANT: Flags = 0x3_FFFF;
 /// One bit a row, at `3 * row`.
 pub const ROWS: Flags = 0b1001001001;
-const ALL_VISITED: Flags = ROWS << VISITED;
+pub const ALL_VISITED: Flags = ROWS << VISITED;
 /// The column's own significance and signs.
 const OWN: Flags = ROWS << 4 | ROWS << (4 + NEGATIVE);
 const TOP: Flags = 1 << 4 | 1 << (4 + NEGATIVE);
@@ -38,32 +37,27 @@ pub const CHUNK: usize = 16;
 /// Samples of the largest code-block, its last stripe filled up.
 pub const MOST: usize = 4096;
 
+/// Coefficients of a block, and a chunk more, which a stripe's last chunk may reach into.
+pub type Coefficients = [u32; MOST + 4 * CHUNK];
+
 /// A code-block's coefficients and what is known of them.
 pub struct Field {
     /// A row of columns a stripe, filled up to whole chunks, with a column of margin each side
     /// and a stripe above and below.
     pub flags: Vec<Flags>,
-    pub coefficients: Box<[u32; MOST]>,
+    pub coefficients: Box<Coefficients>,
     pub width: usize,
     pub height: usize,
     /// Words of flags a stripe.
     pub stride: usize,
     pub tables: &'static Tables,
-    zero_contexts: &'static [u8; 512],
 }
 
 impl Default for Field {
     fn default() -> Self {
-        let coefficients = vec![0; MOST].try_into().expect("a vector of as many as the array has");
-        Self {
-            flags: Vec::new(),
-            coefficients,
-            width: 0,
-            height: 0,
-            stride: 0,
-            tables: &TABLES[0],
-            zero_contexts: &ZERO_CONTEXTS[0],
-        }
+        let coefficients =
+            vec![0; MOST + 4 * CHUNK].try_into().expect("a vector of as many as the array has");
+        Self { flags: Vec::new(), coefficients, width: 0, height: 0, stride: 0, tables: &TABLES[0] }
     }
 }
 
@@ -77,7 +71,6 @@ impl Field {
         let used = self.stripes() * self.width * 4;
         self.coefficients[..used].fill(0);
         self.tables = &TABLES[shape.orientation as usize];
-        self.zero_contexts = &ZERO_CONTEXTS[shape.orientation as usize];
     }
 
     pub fn stripes(&self) -> usize {
@@ -116,7 +109,7 @@ impl Field {
         let rows = ROWS & ((1 << (3 * (self.height - 4 * index).min(4))) - 1);
         let columns =
             self.coefficients[index * self.width * 4..][..self.width * 4].as_chunks_mut().0;
-        Stripe { above, here, below, columns, rows, zero_contexts: self.zero_contexts }
+        Stripe { above, here, below, columns, rows }
     }
 }
 
@@ -129,7 +122,6 @@ struct Stripe<'a> {
     columns: &'a mut [[u32; 4]],
     /// The rows that exist, at `3 * row`.
     rows: Flags,
-    zero_contexts: &'static [u8; 512],
 }
 
 impl Stripe<'_> {
@@ -153,48 +145,6 @@ impl Stripe<'_> {
         below[x + 1] |= down;
         below[x + 2] |= down >> 1;
     }
-}
-
-/// Passes over all that the other two left, columns of nothing at a time.
-pub fn cleanup<const CAUSAL: bool>(
-    field: &mut Field,
-    mq: &mut Mq,
-    contexts: &mut Contexts,
-    plane: u32,
-) {
-    let (mut decoder, mut states) = (*mq, *contexts);
-    for index in 0..field.stripes() {
-        let mut stripe = field.stripe(index);
-        for x in 0..stripe.columns.len() {
-            let old = stripe.here[x + 1];
-            let mut flags = old;
-            let mut todo = !(old >> 4) & !(old >> VISITED) & stripe.rows;
-            if seen::<CAUSAL>(old) & SIGNIFICANT == 0 && stripe.rows == ROWS {
-                if decoder.decide(&mut states[RUN]) == 0 {
-                    continue;
-                }
-                let high = decoder.decide_evenly(&mut states[UNIFORM]);
-                let t = 3 * (high << 1 | decoder.decide_evenly(&mut states[UNIFORM]));
-                let sign = decide_sign(&mut decoder, &mut states, seen::<CAUSAL>(flags) >> t);
-                flags |= (1 | u64::from(sign) << NEGATIVE) << (t + 4);
-                stripe.columns[x][row(t)] = sign << 31 | 3 << plane;
-                todo &= ROWS << (t + 3);
-            }
-            while todo != 0 {
-                let t = todo.trailing_zeros();
-                let near = seen::<CAUSAL>(flags) >> t;
-                let cx = stripe.zero_contexts[(near & 0x1FF) as usize];
-                todo &= todo - 1;
-                if decoder.decide(&mut states[usize::from(cx & 31)]) == 1 {
-                    let sign = decide_sign(&mut decoder, &mut states, near);
-                    flags |= (1 | u64::from(sign) << NEGATIVE) << (t + 4);
-                    stripe.columns[x][row(t)] = sign << 31 | 3 << plane;
-                }
-            }
-            stripe.store(x, old & !ALL_VISITED, flags & !ALL_VISITED);
-        }
-    }
-    (*mq, *contexts) = (decoder, states);
 }
 
 /// A significance pass with raw bits.
@@ -271,16 +221,4 @@ pub fn candidates(flags: Flags) -> Flags {
 #[inline(always)]
 pub fn members(flags: Flags) -> Flags {
     (flags >> 4) & !(flags >> VISITED) & ROWS
-}
-
-/// The context of a sign, and in bit 7 whether the decision is inverted.
-#[inline(always)]
-fn sign_context(near: Flags) -> u8 {
-    SIGN_CONTEXTS[((near & 0xAA) | ((near >> NEGATIVE >> 1) & 0x55)) as usize]
-}
-
-#[inline(always)]
-fn decide_sign(mq: &mut Mq, contexts: &mut Contexts, near: Flags) -> u32 {
-    let entry = sign_context(near);
-    mq.decide_evenly(&mut contexts[usize::from(entry & 31)]) ^ u32::from(entry >> 7)
 }

@@ -4,24 +4,36 @@
 //! [`List::gather`] writes it down without a branch, and decoding is then a loop that does
 //! nothing but decide.
 
+use pulp::Arch;
+
 use super::mq::{Contexts, Mq, Registers, Word};
-use super::passes::{Field, MOST, REFINED, ROWS, SIGNIFICANT, members, refined, seen};
+use super::passes::{
+    Coefficients, Field, MOST, REFINED, ROWS, SIGNIFICANT, members, refined, seen,
+};
 
 /// The first refinement context; the others follow.
 const FIRST: usize = 14;
 
-/// The decisions of a pass: the coefficient (bits 0 to 11) and the context (12 and 13).
+/// The decisions of a pass.
 pub struct List {
+    /// The coefficients that are refined, in the order of the scan.
     entries: Box<[u16; MOST + 4]>,
     count: usize,
+    /// By coefficient, the context that it would be refined in.
+    contexts: Box<[u8; MOST]>,
+    /// Of a stripe's columns, the rows that are refined.
+    due: Box<[u8; 1024]>,
 }
 
 impl Default for List {
     fn default() -> Self {
-        Self {
-            entries: vec![0; MOST + 4].try_into().expect("a vector of as many as the array has"),
-            count: 0,
+        fn zeros<T: Default + Clone, const N: usize>() -> Box<[T; N]> {
+            let zeros = vec![T::default(); N];
+            zeros
+                .try_into()
+                .unwrap_or_else(|_| unreachable!("a vector of as many as the array has"))
         }
+        Self { entries: zeros(), count: 0, contexts: zeros(), due: zeros() }
     }
 }
 
@@ -32,45 +44,53 @@ impl List {
 
     /// Lists the coefficients that are due, and marks them as refined.
     pub fn gather(&mut self, field: &mut Field, causal: bool) {
-        if causal { self.gather_seen::<true>(field) } else { self.gather_seen::<false>(field) }
+        Arch::new().dispatch(
+            // It takes what it is given, or it would not be inlined where the wide instructions are.
+            #[inline(always)]
+            move || {
+                let (list, field) = (self, field);
+                if causal {
+                    list.gather_seen::<true>(field)
+                } else {
+                    list.gather_seen::<false>(field)
+                }
+            },
+        );
     }
 
+    #[inline(always)]
     fn gather_seen<const CAUSAL: bool>(&mut self, field: &mut Field) {
-        let mut count = 0;
-        // Four entries, one a row, in the 16-bit lanes of a word: the column's positions.
-        let mut positions = 0x0003_0002_0001_0000;
-        for stripe in
-            field.flags.chunks_exact_mut(field.stride).skip(1).take(field.height.div_ceil(4))
+        let (width, mut count) = (field.width, 0);
+        let stripes = field.flags.chunks_exact_mut(field.stride).skip(1);
+        let contexts = self.contexts.as_chunks_mut::<4>().0.chunks_mut(width.max(1));
+        for (stripe, (flags, contexts)) in
+            stripes.zip(contexts).take(field.height.div_ceil(4)).enumerate()
         {
-            for flags in &mut stripe[1..=field.width] {
-                let due = members(*flags);
-                if due != 0 {
-                    let s = seen::<CAUSAL>(*flags) & SIGNIFICANT;
-                    let across = s | (s >> 1) | (s >> 2);
-                    let beside = s | (s >> 2);
-                    let again = (*flags >> REFINED) & ROWS;
-                    // Context 2 for those refined before, else 1 where a neighbour is significant.
-                    let near = (across | (across >> 6) | (beside >> 3)) & ROWS & !again;
-                    *flags |= due << REFINED;
-                    let entries = positions | lanes(near) << 12 | lanes(again) << 13;
-                    // The lanes of rows that are due, moved together.
-                    let due = lanes(due);
-                    let moves =
-                        &COMPACT[(due.wrapping_mul(0x0001_0002_0004_0008) >> 48) as usize & 15];
-                    let kept = entries & moves[0]
-                        | (entries & moves[1]) >> 16
-                        | (entries & moves[2]) >> 32
-                        | (entries & moves[3]) >> 48;
-                    let kept = [
-                        kept as u16,
-                        (kept >> 16) as u16,
-                        (kept >> 32) as u16,
-                        (kept >> 48) as u16,
-                    ];
-                    self.entries[count..count + 4].copy_from_slice(&kept);
-                    count += (due.wrapping_mul(LANES) >> 48) as usize;
-                }
-                positions += 4 * LANES;
+            let due = &mut self.due[..width];
+            // Many columns at a time, for nothing here depends on another column.
+            for ((flags, context), due) in flags[1..].iter_mut().zip(contexts).zip(&mut *due) {
+                let rows = members(*flags);
+                let s = seen::<CAUSAL>(*flags) & SIGNIFICANT;
+                let across = s | (s >> 1) | (s >> 2);
+                let beside = s | (s >> 2);
+                let again = (*flags >> REFINED) & ROWS;
+                // Context 2 for those refined before, else 1 where a neighbour is significant.
+                let near = (across | (across >> 6) | (beside >> 3)) & ROWS & !again;
+                *flags |= rows << REFINED;
+                let kinds = near | again << 1;
+                let bytes =
+                    kinds & 3 | (kinds & 0x18) << 5 | (kinds & 0xC0) << 10 | (kinds & 0x600) << 15;
+                *context = (bytes as u32).to_le_bytes();
+                *due = (rows & 1 | rows >> 2 & 2 | rows >> 4 & 4 | rows >> 6 & 8) as u8;
+            }
+            let mut first = (4 * stripe * width) as u64 * LANES;
+            for &due in &*due {
+                let due = usize::from(due & 15);
+                let new = FOUND[due] + first;
+                let new = [new as u16, (new >> 16) as u16, (new >> 32) as u16, (new >> 48) as u16];
+                self.entries[count..count + 4].copy_from_slice(&new);
+                count += due.count_ones() as usize;
+                first += 4 * LANES;
             }
         }
         self.count = count;
@@ -80,26 +100,18 @@ impl List {
 /// The lowest bit of each 16-bit lane.
 const LANES: u64 = 0x0001_0001_0001_0001;
 
-/// One bit a row, from every third bit to the lowest of each lane.
-#[inline(always)]
-fn lanes(rows: u64) -> u64 {
-    rows.wrapping_mul(1 | 1 << 13 | 1 << 26 | 1 << 39) & LANES
-}
-
-/// For each set of lanes, which of them move down by none, one, two and three lanes to close
-/// the gaps.
-static COMPACT: [[u64; 4]; 16] = {
-    let mut table = [[0; 4]; 16];
+/// By set of four rows, those in it, one a lane of 16 bits.
+static FOUND: [u64; 16] = {
+    let mut table = [0; 16];
     let mut set = 0;
     while set < 16 {
-        let (mut lane, mut gaps) = (0, 0);
-        while lane < 4 {
-            if set >> lane & 1 == 1 {
-                table[set][gaps] |= 0xFFFF << (16 * lane);
-            } else {
-                gaps += 1;
+        let (mut row, mut lane) = (0, 0);
+        while row < 4 {
+            if set >> row & 1 == 1 {
+                table[set] |= row << (16 * lane);
+                lane += 1;
             }
-            lane += 1;
+            row += 1;
         }
         set += 1;
     }
@@ -109,7 +121,7 @@ static COMPACT: [[u64; 4]; 16] = {
 /// What decodes one block's refinement pass.
 pub struct Lane<'a> {
     pub list: &'a List,
-    pub coefficients: &'a mut [u32; MOST],
+    pub coefficients: &'a mut Coefficients,
     pub contexts: &'a mut Contexts,
     pub registers: &'a mut Registers,
     pub words: &'a [Word],
@@ -120,7 +132,7 @@ pub fn one(lane: Lane, plane: u32) {
     let mut mq = Mq::resume(lane.registers, lane.words);
     let mut states = contexts(&lane);
     for &entry in lane.list.entries() {
-        decide(&mut mq, &mut states, lane.coefficients, entry, plane);
+        decide(&mut mq, &mut states, lane.list, lane.coefficients, entry, plane);
     }
     lane.contexts[FIRST..FIRST + 3].copy_from_slice(&states[..3]);
     *lane.registers = mq.stop(lane.words);
@@ -132,15 +144,15 @@ pub fn both([a, b]: [Lane; 2], plane: u32) {
     let (mut states_a, mut states_b) = (contexts(&a), contexts(&b));
     let (list_a, list_b) = (a.list.entries(), b.list.entries());
     for (&entry_a, &entry_b) in list_a.iter().zip(list_b) {
-        decide(&mut mq_a, &mut states_a, a.coefficients, entry_a, plane);
-        decide(&mut mq_b, &mut states_b, b.coefficients, entry_b, plane);
+        decide(&mut mq_a, &mut states_a, a.list, a.coefficients, entry_a, plane);
+        decide(&mut mq_b, &mut states_b, b.list, b.coefficients, entry_b, plane);
     }
     let common = list_a.len().min(list_b.len());
     for &entry in &list_a[common..] {
-        decide(&mut mq_a, &mut states_a, a.coefficients, entry, plane);
+        decide(&mut mq_a, &mut states_a, a.list, a.coefficients, entry, plane);
     }
     for &entry in &list_b[common..] {
-        decide(&mut mq_b, &mut states_b, b.coefficients, entry, plane);
+        decide(&mut mq_b, &mut states_b, b.list, b.coefficients, entry, plane);
     }
     a.contexts[FIRST..FIRST + 3].copy_from_slice(&states_a[..3]);
     b.contexts[FIRST..FIRST + 3].copy_from_slice(&states_b[..3]);
@@ -157,11 +169,12 @@ fn contexts(lane: &Lane) -> [u64; 4] {
 fn decide(
     mq: &mut Mq,
     states: &mut [u64; 4],
-    coefficients: &mut [u32; MOST],
+    list: &List,
+    coefficients: &mut Coefficients,
     entry: u16,
     plane: u32,
 ) {
-    let bit = mq.decide_evenly(&mut states[usize::from(entry >> 12 & 3)]);
-    let value = &mut coefficients[usize::from(entry) & (MOST - 1)];
-    *value = refined(*value, bit, plane);
+    let at = usize::from(entry) & (MOST - 1);
+    let bit = mq.decide_evenly(&mut states[usize::from(list.contexts[at] & 3)]);
+    coefficients[at] = refined(coefficients[at], bit, plane);
 }

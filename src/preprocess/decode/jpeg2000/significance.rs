@@ -4,14 +4,22 @@
 //! it goes, and how many a column has is anyone's guess, so a loop over columns would be
 //! mispredicted once a column. Here the 64 coefficients of sixteen columns, in the order of the
 //! scan, are bits of a word, and the next one is the lowest that is set; what becomes
-//! significant sets the bits of its neighbours behind. Two blocks are decoded a decision each
-//! in turn, so that one's chain of steps fills the waits of the other's.
+//! significant sets the bits of its neighbours behind.
+//!
+//! Whether a sign follows is a coin toss, and a branch on it would be mispredicted at every
+//! third coefficient. So a step is one decision, of significance or of a sign, and which of the
+//! two comes next is selected: both its possible contexts are looked up while the decision at
+//! hand is still being made. Two blocks are decoded a decision each in turn, so that one's chain
+//! of steps fills the waits of the other's.
+
+use std::hint::select_unpredictable;
 
 use pulp::Arch;
 
-use super::context::{SIGNS, Tables};
+use super::chunk::{Chunk, first, inside, nibble};
+use super::context::{INVERTED, SIGN, Tables};
 use super::mq::{Contexts, Mq, Registers, Word};
-use super::passes::{CHUNK, Field, Flags, NEGATIVE, VISITED, candidates, seen};
+use super::passes::{CHUNK, Field, NEGATIVE, candidates, seen};
 
 /// What decodes one block's pass.
 pub struct Lane<'a> {
@@ -55,22 +63,22 @@ pub fn both(lanes: [Lane; 2], plane: u32, causal: bool) {
 
 #[inline(always)]
 fn both_seeing<const CAUSAL: bool>([a, b]: [Lane; 2], plane: u32) {
-    // Copies here and on the stack below, so that each is at an address known beforehand and
-    // the registers are left for what changes.
+    // Copies on the stack, so that each is at an address known beforehand and the registers are
+    // left for what changes.
     let (mut contexts_a, mut contexts_b) = (*a.contexts, *b.contexts);
     let (mut scan_a, mut scan_b) = (Scan::new(&a), Scan::new(&b));
-    let (zero_a, zero_b) = (a.field.tables, b.field.tables);
+    let (tables_a, tables_b) = (a.field.tables, b.field.tables);
     let value = 3 << plane;
     while scan_a.has_more::<CAUSAL>(a.field) && scan_b.has_more::<CAUSAL>(b.field) {
-        let (mut chunk_a, mut chunk_b) = (scan_a.chunk(a.field), scan_b.chunk(b.field));
         let (mut mq_a, mut mq_b) = (scan_a.mq, scan_b.mq);
-        while chunk_a.todo != 0 && chunk_b.todo != 0 {
-            chunk_a.step::<CAUSAL>(&mut mq_a, &mut contexts_a, zero_a, value);
-            chunk_b.step::<CAUSAL>(&mut mq_b, &mut contexts_b, zero_b, value);
+        let (mut at_a, mut at_b) = (scan_a.at, scan_b.at);
+        let (mut chunk_a, mut chunk_b) = (scan_a.chunk(a.field), scan_b.chunk(b.field));
+        while at_a.todo != 0 && at_b.todo != 0 {
+            step::<CAUSAL>(&mut chunk_a, &mut at_a, &mut mq_a, &mut contexts_a, tables_a, value);
+            step::<CAUSAL>(&mut chunk_b, &mut at_b, &mut mq_b, &mut contexts_b, tables_b, value);
         }
         (scan_a.mq, scan_b.mq) = (mq_a, mq_b);
-        scan_a.put(chunk_a, a.field);
-        scan_b.put(chunk_b, b.field);
+        (scan_a.at, scan_b.at) = (at_a, at_b);
     }
     scan_a.finish::<CAUSAL>(a.field, &mut contexts_a, plane);
     scan_b.finish::<CAUSAL>(b.field, &mut contexts_b, plane);
@@ -85,34 +93,53 @@ struct Scan<'a> {
     /// The stripe at hand, and the chunk of it that comes next.
     stripe: usize,
     next: usize,
-    /// What of the chunk before that is still to be visited, and what of it was insignificant
-    /// before the pass.
+    /// In the chunk before that.
+    at: Place,
+}
+
+/// Where a pass is in a chunk.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// What is still to be visited, the first of it at hand.
     todo: u64,
+    /// What was insignificant before the pass.
     open: u64,
+    /// What was to be visited at any time.
+    visited: u64,
+    /// The context of the decision at hand, with [`SIGN`] if it is one and [`INVERTED`].
+    entry: u8,
 }
 
 impl<'a> Scan<'a> {
     #[inline(always)]
     fn new(lane: &Lane<'a>) -> Self {
         let mq = Mq::resume(lane.registers, lane.words);
-        Self { mq, stripe: 0, next: 0, todo: 0, open: 0 }
+        Self { mq, stripe: 0, next: 0, at: Place::default() }
     }
 
     /// Goes on to the next chunk with anything to visit, if the one at hand has not.
     #[inline(always)]
     fn has_more<const CAUSAL: bool>(&mut self, field: &mut Field) -> bool {
-        if self.todo != 0 {
+        if self.at.todo != 0 {
             return true;
         }
         let chunks = field.width.div_ceil(CHUNK);
+        if self.next > 0 {
+            self.chunk(field).mark(self.at.visited);
+        }
         while self.stripe < field.stripes() {
             if self.next == 0 {
                 field.pull(self.stripe);
             }
             while self.next < chunks {
-                (self.todo, self.open) = masks::<CAUSAL>(field, self.stripe, self.next);
+                let (inside, tables) = (inside(field, self.stripe, self.next), field.tables);
                 self.next += 1;
-                if self.todo != 0 {
+                let mut chunk = self.chunk(field);
+                let (todo, open) = masks::<CAUSAL>(&mut chunk);
+                let (todo, open) = (todo & inside, open & inside);
+                if todo != 0 {
+                    let entry = chunk.significance::<CAUSAL>(first(todo), tables);
+                    self.at = Place { todo, open, visited: todo, entry };
                     return true;
                 }
             }
@@ -131,77 +158,33 @@ impl<'a> Scan<'a> {
         contexts: &mut Contexts,
         plane: u32,
     ) {
-        let zero = field.tables;
+        let tables = field.tables;
         while self.has_more::<CAUSAL>(field) {
-            let (mut chunk, mut mq) = (self.chunk(field), self.mq);
-            while chunk.todo != 0 {
-                chunk.step::<CAUSAL>(&mut mq, contexts, zero, 3 << plane);
+            let (mut at, mut mq) = (self.at, self.mq);
+            let mut chunk = self.chunk(field);
+            while at.todo != 0 {
+                step::<CAUSAL>(&mut chunk, &mut at, &mut mq, contexts, tables, 3 << plane);
             }
-            self.mq = mq;
-            self.put(chunk, field);
+            (self.at, self.mq) = (at, mq);
         }
     }
 
-    /// A copy of the chunk at hand.
+    /// The chunk at hand.
     #[inline(always)]
-    fn chunk(&self, field: &Field) -> Chunk {
-        let first = CHUNK * (self.next - 1);
-        let flags = field.flags[(self.stripe + 1) * field.stride + first..].first_chunk();
-        let flags = *flags.expect("a stripe's flags are padded to whole chunks");
-        let &Self { todo, open, .. } = self;
-        Chunk { flags, coefficients: [0; 4 * CHUNK], todo, open }
-    }
-
-    /// Puts the copy back.
-    #[inline(always)]
-    fn put(&mut self, chunk: Chunk, field: &mut Field) {
-        let first = CHUNK * (self.next - 1);
-        let flags = &mut field.flags[(self.stripe + 1) * field.stride + first..];
-        flags[..CHUNK + 2].copy_from_slice(&chunk.flags);
-        let columns = (field.width - first).min(CHUNK);
-        let coefficients = &mut field.coefficients[4 * (self.stripe * field.width + first)..];
-        if let Some(whole) = coefficients.first_chunk_mut::<{ 4 * CHUNK }>()
-            && columns == CHUNK
-        {
-            for (to, new) in whole.iter_mut().zip(&chunk.coefficients) {
-                *to |= new;
-            }
-        } else {
-            for (to, new) in coefficients[..4 * columns].iter_mut().zip(&chunk.coefficients) {
-                *to |= new;
-            }
-        }
-        self.todo = chunk.todo;
+    fn chunk<'f>(&self, field: &'f mut Field) -> Chunk<'f> {
+        Chunk::of(field, self.stripe, self.next - 1)
     }
 }
 
 /// Which coefficients of a chunk are to be visited, and which are insignificant.
 #[inline(always)]
-fn masks<const CAUSAL: bool>(field: &Field, stripe: usize, chunk: usize) -> (u64, u64) {
-    let first = CHUNK * chunk;
-    let flags: &[Flags; CHUNK] = field.flags[(stripe + 1) * field.stride + first + 1..]
-        .first_chunk()
-        .expect("a stripe's flags are padded to whole chunks");
-    let rows = (1 << (field.height - 4 * stripe).min(4)) - 1;
-    let columns = (field.width - first).min(CHUNK);
-    let inside = (0x1111_1111_1111_1111 * rows) & (u64::MAX >> (64 - 4 * columns));
-    let nibble = |rows: u64| rows & 1 | rows >> 2 & 2 | rows >> 4 & 4 | rows >> 6 & 8;
+fn masks<const CAUSAL: bool>(chunk: &mut Chunk) -> (u64, u64) {
     let (mut todo, mut open) = (0, 0);
-    for (i, &flags) in flags.iter().enumerate() {
+    for (i, &flags) in chunk.columns().iter().enumerate() {
         todo |= nibble(candidates(seen::<CAUSAL>(flags))) << (4 * i);
         open |= nibble(!(flags >> 4)) << (4 * i);
     }
-    (todo & inside, open & inside)
-}
-
-/// Sixteen columns of a stripe being decoded.
-struct Chunk {
-    /// A column more each side.
-    flags: [Flags; CHUNK + 2],
-    /// What has become significant.
-    coefficients: [u32; 4 * CHUNK],
-    todo: u64,
-    open: u64,
+    (todo, open)
 }
 
 /// By position in a chunk, the neighbours that come behind in the scan: the one below and
@@ -216,35 +199,34 @@ static BEHIND: [u64; 4 * CHUNK] = {
     table
 };
 
-impl Chunk {
-    /// Decides whether the next coefficient is significant, and its sign if it is.
-    #[inline(always)]
-    fn step<const CAUSAL: bool>(
-        &mut self,
-        mq: &mut Mq,
-        contexts: &mut Contexts,
-        tables: &Tables,
-        value: u32,
-    ) {
-        let at = self.todo.trailing_zeros() as usize % (4 * CHUNK);
-        let (column, t) = (at / 4, 3 * (at % 4));
-        let flags = self.flags[column + 1];
-        let near = seen::<CAUSAL>(flags) >> t;
-        let mut decide = |entry: u8| {
-            mq.decide_evenly(&mut contexts[usize::from(entry & 31)]) ^ u32::from(entry >> 7)
-        };
-        self.todo &= self.todo - 1;
-        let mut own = 1 << VISITED;
-        if decide(tables[near as usize & 0x1FF]) == 1 {
-            let signs = near & 0xAA | near >> (NEGATIVE + 1) & 0x55;
-            let sign = decide(tables[SIGNS + signs as usize]);
-            own |= 1 << 4 | u64::from(sign) << (4 + NEGATIVE);
-            self.flags[column] |= own << t << 1;
-            self.flags[column + 2] |= own << t >> 1;
-            self.coefficients[at] = sign << 31 | value;
-            self.todo |= BEHIND[at] & self.open;
-        }
-        // Beside the column, the bit for visited falls where nothing is.
-        self.flags[column + 1] = flags | own << t;
-    }
+/// Makes the decision at hand, and settles which comes next.
+#[inline(always)]
+fn step<const CAUSAL: bool>(
+    chunk: &mut Chunk,
+    place: &mut Place,
+    mq: &mut Mq,
+    contexts: &mut Contexts,
+    tables: &Tables,
+    value: u32,
+) {
+    let Place { todo, open, visited, entry } = *place;
+    let at = first(todo);
+    let signing = u64::from((entry / SIGN) & 1);
+    // What comes next unless it is this coefficient's sign: the next one to be visited, which
+    // may be one that has become so by this one's significance.
+    let rest = todo & (todo - 1) | BEHIND[at] & open & signing.wrapping_neg();
+    let other = chunk.significance::<CAUSAL>(first(rest), tables);
+    let sign = chunk.sign::<CAUSAL>(at, tables);
+    let bit =
+        mq.decide_evenly(&mut contexts[usize::from(entry & 31)]) ^ u32::from(entry / INVERTED);
+    let new = select_unpredictable(signing == 0, value, 1 << 31);
+    let own = u64::from(bit) << 4 << (NEGATIVE * signing as u32);
+    chunk.put(at, own, new & bit.wrapping_neg());
+    let goes_on = u64::from(bit) & !signing == 0;
+    *place = Place {
+        todo: select_unpredictable(goes_on, rest, todo),
+        open,
+        visited: visited | rest,
+        entry: select_unpredictable(goes_on, other, sign),
+    };
 }

@@ -15,7 +15,7 @@ use super::mq::{Contexts, INITIAL, Mq, Raw, Registers, UNIFORM, Word, unstuff};
 use super::packet::Piece;
 use super::passes::{self, Field};
 use super::tile::Source;
-use super::{refine, significance};
+use super::{cleanup, refine, significance};
 
 /// What a code-block looks like.
 #[derive(Clone, Copy, Debug)]
@@ -173,11 +173,7 @@ impl Lane {
     fn cleanup(&mut self, plane: u32, causal: bool) {
         let mut mq = Mq::resume(&self.registers, &self.words);
         let (field, contexts) = (&mut self.field, &mut self.contexts);
-        if causal {
-            passes::cleanup::<true>(field, &mut mq, contexts, plane);
-        } else {
-            passes::cleanup::<false>(field, &mut mq, contexts, plane);
-        }
+        cleanup::cleanup(field, &mut mq, contexts, plane, causal);
         if self.style.segmentation_symbols() {
             for _ in 0..4 {
                 mq.decide(&mut self.contexts[UNIFORM]);
