@@ -28,6 +28,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::read::{Header, PixelData, TransferSyntax};
+use super::window::Straight;
 use crate::plane::{Plane, Rect};
 
 use coded::Coded;
@@ -49,6 +50,8 @@ pub struct Stored {
     pub origin: (usize, usize),
     /// Whether they are two's complement.
     pub signed: bool,
+    /// Whether they go beyond what Bits Stored can hold, two's complement in any case.
+    pub is_beyond: bool,
     /// Bits Stored.
     pub bits: u8,
     /// Bytes of entropy-coded data that no pixel needed. A sound stream leaves none, so more
@@ -82,6 +85,7 @@ impl DecoderName {
 
 /// What was put into the output buffer.
 struct Decoded {
+    is_beyond: bool,
     size: (usize, usize),
     origin: (usize, usize),
     surplus_bytes: usize,
@@ -91,7 +95,13 @@ struct Decoded {
 impl Stored {
     /// The number that a pixel's 16 bits stand for.
     pub fn value(&self, bits: u16) -> i32 {
-        if self.signed { i32::from(bits as i16) } else { i32::from(bits) }
+        if self.signed || self.is_beyond { i32::from(bits as i16) } else { i32::from(bits) }
+    }
+
+    /// The same image, what goes beyond `range` cut off.
+    pub fn within(&self, (low, high): (i32, i32)) -> Self {
+        let pixels = self.pixels.map(|&bits| self.value(bits).clamp(low, high) as u16);
+        Self { pixels, is_beyond: false, ..*self }
     }
 }
 
@@ -104,7 +114,18 @@ pub struct Want {
     /// The part to decode, in full-size pixels; all if `None`. More may be given.
     pub part: Option<Rect>,
     /// What the pixels are for, where a bounded error is accepted; exact if `None`.
-    pub display: Option<(Output, Assurance)>,
+    pub display: Option<Purpose>,
+}
+
+/// What pixels are for.
+#[derive(Debug, Clone)]
+pub struct Purpose {
+    /// How they become an output's.
+    pub output: Output,
+    /// How sure an output pixel is to be off by no more than one level of 8 bits.
+    pub assurance: Assurance,
+    /// If their grey scale is a straight line, then they may come as [`Stored::is_beyond`].
+    pub straight: Option<Straight>,
 }
 
 impl Want {
@@ -153,11 +174,11 @@ impl Decoder {
     ) -> Result<Stored, DecodeError> {
         let mut out = Vec::new();
         let decoded = self.decode_into(header, pixel_data, want, &mut out)?;
-        let Decoded { size: (width, height), origin, surplus_bytes, decoder } = decoded;
+        let Decoded { is_beyond, size: (width, height), origin, surplus_bytes, decoder } = decoded;
         let layout = &header.layout;
         let (signed, bits) = (layout.signed, layout.bits_stored as u8);
         let pixels = Plane::new(width, height, out);
-        Ok(Stored { pixels, origin, signed, bits, surplus_bytes, decoder })
+        Ok(Stored { pixels, origin, signed, is_beyond, bits, surplus_bytes, decoder })
     }
 }
 
@@ -219,6 +240,7 @@ impl Decoder {
             return Err(DecodeError::Levels { wanted: want.reduce, levels: 0 });
         }
         let whole = |decoder, surplus_bytes| Decoded {
+            is_beyond: false,
             size: size(header, 0),
             origin: (0, 0),
             surplus_bytes,

@@ -1,6 +1,6 @@
 //! The image from afar: reduced, as the breast, the grey range and the quality are found on it.
 
-use super::decode::{self, Assurance, DecodeError, Decoder, Output, Stored, Want};
+use super::decode::{self, Assurance, DecodeError, Decoder, Output, Purpose, Stored, Want};
 use super::read::{Header, Photometric, PixelData};
 use super::resize::Geometry;
 use super::sampling::{Reduction, Sampling};
@@ -111,12 +111,7 @@ pub fn linear(stored: &Stored, header: &Header) -> Plane<u16> {
 
 /// What bounds the error that decoding may leave in the output's pixels; `None` where it has
 /// to be exact.
-pub fn display(
-    config: &Config,
-    geometry: &Geometry,
-    lut: &Lut,
-    reduce: u8,
-) -> Option<(Output, Assurance)> {
+pub fn display(config: &Config, geometry: &Geometry, lut: &Lut, reduce: u8) -> Option<Purpose> {
     let assurance = match config.decode.precision {
         Precision::Exact => return None,
         Precision::Display => Assurance::Proven,
@@ -129,7 +124,7 @@ pub fn display(
     }
     let slopes = lut.slopes();
     let output = Output { scale_x: 1.0 / across, scale_y: 1.0 / down, slopes, slack: ROUNDING };
-    Some((output, assurance))
+    Some(Purpose { output, assurance, straight: lut.straight() })
 }
 
 /// Standard deviations of a pixel's error that fit in one level under `precision: fast`. They
@@ -190,6 +185,7 @@ mod tests {
             pixels,
             signed: true,
             bits: 12,
+            is_beyond: false,
             surplus_bytes: 0,
             origin: (0, 0),
             decoder: DecoderName::Native,

@@ -13,6 +13,7 @@ mod taps;
 
 pub use geometry::{Geometry, Orientation, Region, Side};
 
+use super::window::GreyScale;
 use crate::plane::Plane;
 use taps::{Tap, taps};
 
@@ -50,19 +51,24 @@ impl Pixels {
     }
 }
 
-/// A pixel type that full-range grey values 0..=65535 are rounded to.
+/// A pixel type whose range grey values are brought to; they come in units of its own.
 trait Grey: Copy + Default {
+    const MOST: f32;
     fn nearest(value: f32) -> Self;
 }
 
 impl Grey for u8 {
+    const MOST: f32 = 255.0;
+
     fn nearest(value: f32) -> Self {
-        // 65535 / 255 = 257. The cast saturates.
-        (value * (1.0 / 257.0) + 0.5) as u8
+        // The cast saturates.
+        (value + 0.5) as u8
     }
 }
 
 impl Grey for u16 {
+    const MOST: f32 = 65535.0;
+
     fn nearest(value: f32) -> Self {
         (value + 0.5) as u16
     }
@@ -93,14 +99,36 @@ impl Resizer {
         geometry: &Geometry,
         bits: u8,
     ) -> Pixels {
+        self.resize_on(GreyScale::FULL, windowed, region, geometry, bits)
+    }
+
+    /// The same of pixels on `scale`. What lies beyond black and white is cut off behind the
+    /// means.
+    ///
+    /// # Panics
+    /// If `windowed` or `region` is empty.
+    pub fn resize_on(
+        &mut self,
+        scale: GreyScale,
+        windowed: &Plane<u16>,
+        region: Region,
+        geometry: &Geometry,
+        bits: u8,
+    ) -> Pixels {
         if bits == 8 {
-            Pixels::U8(self.fill(windowed, region, geometry))
+            Pixels::U8(self.fill(scale, windowed, region, geometry))
         } else {
-            Pixels::U16(self.fill(windowed, region, geometry))
+            Pixels::U16(self.fill(scale, windowed, region, geometry))
         }
     }
 
-    fn fill<T: Grey>(&mut self, from: &Plane<u16>, region: Region, g: &Geometry) -> Plane<T> {
+    fn fill<T: Grey>(
+        &mut self,
+        scale: GreyScale,
+        from: &Plane<u16>,
+        region: Region,
+        g: &Geometry,
+    ) -> Plane<T> {
         taps(&mut self.columns, region.left, region.right, from.width(), g.content.width);
         taps(&mut self.rows, region.top, region.bottom, from.height(), g.content.height);
         // Only these columns are read.
@@ -109,14 +137,19 @@ impl Resizer {
         for tap in &mut self.columns {
             tap.first -= first;
         }
+        let black = f32::from(scale.black);
+        let factor = T::MOST / (f32::from(scale.white) - black);
+        let nearest = |grey: f32| T::nearest((grey - black) * factor);
         let mut out = vec![T::default(); g.width * g.height];
         for (y, tap) in self.rows.iter().enumerate() {
             sum_rows(&mut self.sums, from, *tap, first..end);
             let row = &mut out[(g.content.top + y) * g.width + g.content.left..][..g.content.width];
             match g.orientation {
-                Orientation::Kept => sum_columns(row.iter_mut(), &self.columns, &self.sums),
+                Orientation::Kept => {
+                    sum_columns(row.iter_mut(), &self.columns, &self.sums, nearest)
+                }
                 Orientation::Mirrored => {
-                    sum_columns(row.iter_mut().rev(), &self.columns, &self.sums)
+                    sum_columns(row.iter_mut().rev(), &self.columns, &self.sums, nearest)
                 }
             }
         }
@@ -154,14 +187,19 @@ fn sum_rows(sums: &mut Vec<f32>, from: &Plane<u16>, tap: Tap, x: std::ops::Range
 }
 
 /// Adds the column sums of every tap, weighted, and rounds.
-fn sum_columns<'a, T: Grey + 'a>(out: impl Iterator<Item = &'a mut T>, taps: &[Tap], sums: &[f32]) {
+fn sum_columns<'a, T: 'a>(
+    out: impl Iterator<Item = &'a mut T>,
+    taps: &[Tap],
+    sums: &[f32],
+    nearest: impl Fn(f32) -> T,
+) {
     for (out, tap) in out.zip(taps) {
         let covered = &sums[tap.first..tap.end()];
         let mut sum = covered[0] * tap.head;
         if let [_, whole @ .., last] = covered {
             sum += whole.iter().sum::<f32>() + last * tap.tail;
         }
-        *out = T::nearest(sum * tap.scale);
+        *out = nearest(sum * tap.scale);
     }
 }
 

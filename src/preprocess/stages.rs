@@ -16,11 +16,11 @@ use super::decode::{self, Decoder, DecoderName, Stored, Want};
 use super::look;
 use super::memory::Memory;
 use super::quality::{self, Quality};
-use super::read::{self, Header, PixelData, RawFrame, SourceFacts};
+use super::read::{self, Header, PixelData, PixelLayout, RawFrame, SourceFacts};
 use super::resize::{Geometry, Orientation, Pixels, Region, Resizer};
 use super::roi::{self, Finder, Found};
 use super::sampling::Reduction;
-use super::window::{self, Lut, WindowUsed};
+use super::window::{self, GreyScale, Lut, WindowUsed};
 use crate::config::{Config, RoiExtent};
 use crate::dataset::Job;
 use crate::error::Reject;
@@ -85,6 +85,13 @@ pub struct Judged {
     quality: Quality,
 }
 
+impl Judged {
+    /// How its stored values are laid out.
+    pub fn layout(&self) -> &PixelLayout {
+        &self.located.looked.facts.header.layout
+    }
+}
+
 /// An image in stored values.
 #[derive(Debug)]
 pub struct Decoded {
@@ -107,6 +114,8 @@ pub struct Windowed {
     decoded: Decoded,
     /// The part that the output shows, and what is needed around it.
     pub pixels: Plane<u16>,
+    /// Which of its levels are black and white.
+    pub scale: GreyScale,
     region: Region,
 }
 
@@ -341,9 +350,12 @@ impl Stage for Window {
         let (left, top) = stored.origin;
         let inside = Rect { left: part.left - left, top: part.top - top, ..part };
         let mut pixels = Plane::default();
-        judged.lut.apply(&stored.pixels, inside, &mut pixels);
-        let region = geometry.region(reduction, (part.left, part.top));
-        Ok(Windowed { decoded, pixels, region })
+        let line = judged.lut.straight().filter(|_| stored.is_beyond);
+        let lut = line.and_then(|line| judged.lut.straightened(&line));
+        let lut = lut.as_ref().unwrap_or(&judged.lut);
+        lut.apply(&stored.pixels, inside, &mut pixels);
+        let (scale, region) = (lut.scale, geometry.region(reduction, (part.left, part.top)));
+        Ok(Windowed { decoded, pixels, scale, region })
     }
 }
 
@@ -367,10 +379,11 @@ impl Stage for Resize {
     const NAME: &'static str = "resize";
 
     fn apply(&mut self, windowed: Windowed) -> Result<Sample, Reject> {
-        let Windowed { decoded, pixels, region } = windowed;
+        let Windowed { decoded, pixels, scale, region } = windowed;
         let Judged { located, lut, quality } = decoded.judged;
         let Located { looked, found, geometry, .. } = located;
-        let pixels = self.resizer.resize(&pixels, region, &geometry, self.config.window.bits);
+        let bits = self.config.window.bits;
+        let pixels = self.resizer.resize_on(scale, &pixels, region, &geometry, bits);
         let window = lut.used;
         Ok(Sample { facts: looked.facts, window, found, geometry, quality, pixels })
     }

@@ -38,13 +38,14 @@ pub fn steps(job: Job, config: &Arc<Config>, memory: &Memory) -> Result<Steps, R
     let located = FindRoi::new(config).apply(looked)?;
     let judged = Judge::new(config).apply(located)?;
     let decoded = Decode::whole(config).apply(judged)?;
-    let stored = decoded.stored.clone();
+    let range = decoded.judged.layout().range();
+    let stored = decoded.stored.within(range);
     let whole = Rect::whole(stored.pixels.width(), stored.pixels.height());
     let mut windowed = Plane::default();
     decoded.judged.lut.apply(&stored.pixels, whole, &mut windowed);
     let reduction = decoded.reduction();
     let cut = Window.apply(decoded)?;
-    let cropped = cut.pixels.clone();
+    let cropped = cut.pixels.map(|&level| cut.scale.to_full(level));
     let sample = Resize::new(config).apply(cut)?;
     let boxes = [sample.found.breast, sample.geometry.crop]
         .map(|rect| reduction.rect_to_reduced(rect, sample.facts.frame()));

@@ -88,6 +88,40 @@ impl WindowSource {
     }
 }
 
+/// Which grey levels are black and white.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GreyScale {
+    /// Air.
+    pub black: u16,
+    /// The brightest.
+    pub white: u16,
+}
+
+impl GreyScale {
+    /// All that 16 bits hold.
+    pub const FULL: Self = Self { black: 0, white: u16::MAX };
+    /// Room below black and above white, a sixth of what lies between.
+    const ROOMY: Self = Self { black: 8192, white: u16::MAX - 8192 };
+
+    /// A level on the full scale; black and white for what lies beyond them.
+    pub fn to_full(self, level: u16) -> u16 {
+        let inside = f32::from(level.clamp(self.black, self.white) - self.black);
+        (inside * 65535.0 / f32::from(self.white - self.black)).round() as u16
+    }
+}
+
+/// A grey scale that is a straight line over all stored values, as of a window over the whole
+/// range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Straight {
+    /// Levels of 256 a stored value; negative where it falls.
+    pub slope: f64,
+    /// Levels of 256 that it is off from the line by at most.
+    pub off: f64,
+    /// Stored values beyond the range that [`Lut::straightened`] has levels for.
+    pub margin: u16,
+}
+
 /// Maps stored values to grey levels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lut {
@@ -96,6 +130,8 @@ pub struct Lut {
     levels: Box<[u16; 1 << 16]>,
     /// Least and greatest stored value.
     range: (i32, i32),
+    /// Which levels are black and white.
+    pub scale: GreyScale,
     /// How it was computed.
     pub used: WindowUsed,
 }
@@ -126,7 +162,7 @@ pub fn lut(
         let share = if inverted { 1.0 - share } else { share };
         levels[usize::from(stored as u16)] = (share * f64::from(u16::MAX)).round() as u16;
     }
-    Ok(Lut { levels, range: (low, high), used })
+    Ok(Lut { levels, range: (low, high), scale: GreyScale::FULL, used })
 }
 
 impl Lut {
@@ -146,6 +182,45 @@ impl Lut {
         Slopes::new(low, &steps.collect::<Vec<_>>())
     }
 
+    /// The line that the levels lie on, if they do.
+    pub fn straight(&self) -> Option<Straight> {
+        let (low, high) = self.range;
+        let line = self.line()?;
+        let off = (low..=high)
+            .map(|stored| (f64::from(self.level(stored as u16)) - line(stored)).abs())
+            .fold(0.0, f64::max)
+            / 257.0;
+        let room = (f64::from(high - low) / 6.0) as i32;
+        let margin = room.min(i32::from(i16::MAX) - high).min(low - i32::from(i16::MIN));
+        (off <= MOST_OFF && margin > 0).then(|| Straight {
+            slope: (line(1) - line(0)) / 257.0,
+            off,
+            margin: margin as u16,
+        })
+    }
+
+    /// From the least stored value's level to the greatest one's; none if they are the same.
+    fn line(&self) -> Option<impl Fn(i32) -> f64> {
+        let (low, high) = self.range;
+        let [first, last] = [low, high].map(|stored| f64::from(self.level(stored as u16)));
+        let slope = (last - first) / f64::from(high - low);
+        (slope != 0.0).then_some(move |stored: i32| first + slope * f64::from(stored - low))
+    }
+
+    /// The line itself, going on beyond the range on a scale with room for that.
+    pub fn straightened(&self, straight: &Straight) -> Option<Self> {
+        let line = self.line()?;
+        let scale = GreyScale::ROOMY;
+        let (black, white) = (f64::from(scale.black), f64::from(scale.white));
+        let ((low, high), margin) = (self.range, i32::from(straight.margin));
+        let mut levels = Box::new([0; 1 << 16]);
+        for stored in low - margin..=high + margin {
+            let share = line(stored) / f64::from(u16::MAX);
+            levels[usize::from(stored as u16)] = (black + share * (white - black)).round() as u16;
+        }
+        Some(Self { levels, range: self.range, scale, used: self.used })
+    }
+
     /// Fills `out` with the grey levels of `part` of `stored`, keeping its memory.
     ///
     /// # Panics
@@ -161,6 +236,10 @@ impl Lut {
         *out = Plane::new(part.width, part.height, pixels);
     }
 }
+
+/// Levels of 256 that a straight scale may be off from its line by: what the ends of a window
+/// leave that is half a stored value short.
+const MOST_OFF: f64 = 0.05;
 
 /// The modality transformation, PS3.3 C.11.1.
 fn modality(display: &Display, stored: f64) -> f64 {

@@ -13,7 +13,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Version of what the tool makes of a file. Raised whenever any pixel or column of the
 /// output may change for the same input and settings, so that a release is never continued
 /// by a tool that would make its rows differently.
-pub const PIXEL_VERSION: u32 = 2;
+pub const PIXEL_VERSION: u32 = 3;
 
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

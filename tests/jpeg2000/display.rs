@@ -74,6 +74,49 @@ fn left_out_planes_move_no_pixel_further_than_their_bound() {
     }
 }
 
+/// Black and white at random, which what is left out takes beyond both.
+fn extremes(side: u32) -> Vec<u8> {
+    let mut r = Random(5);
+    let samples: Vec<u16> = (0..side * side).map(|_| r.below(2) as u16 * 4095).collect();
+    let options = Options { precision: 12, levels: 4, ..Options::default() };
+    encode(&samples, side, side, &options).expect("a plain stream")
+}
+
+#[test]
+fn a_straight_scale_that_goes_on_beyond_the_range_keeps_the_bound() {
+    let (bytes, mut decoder) = (extremes(190), Decoder::new());
+    let exact = decoder.decode(&bytes, &Request::default()).expect("it decodes");
+    let grey = |v: u16| f64::from(v as i16) * 255.0 / 4095.0;
+    let slopes = Slopes::anywhere(255.0 / 4095.0..=255.0 / 4095.0);
+    for scale in [1.3, 2.7, 4.0] {
+        let output = Output { scale_x: scale, scale_y: scale, slopes: slopes.clone(), slack: 0.0 };
+        let plan = plan(&bytes, &output, 1.0, Assurance::Proven).expect("a sound header");
+        let margin = plan.reach.ceil() as u16;
+        let request = Request { planes: plan.planes.clone(), margin, ..Request::default() };
+        let skipped = decoder.decode(&bytes, &request).expect("it decodes");
+        assert!(skipped.is_within && margin < 700, "reach {}", plan.reach);
+        let beyond = skipped.samples.iter().filter(|&&v| !(0..4096).contains(&(v as i16)));
+        assert!(beyond.count() > 100, "nothing went beyond the range, so nothing is shown");
+        let scale = (scale, scale);
+        let pairs = pixels(&exact, scale, grey).into_iter().zip(pixels(&skipped, scale, grey));
+        let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(off <= plan.bound && plan.bound <= 1.0, "{off} off, {} promised", plan.bound);
+    }
+}
+
+#[test]
+fn samples_that_go_further_than_their_margin_are_told() {
+    let (bytes, mut decoder) = (extremes(100), Decoder::new());
+    let mut is_within = |planes: u8, margin: u16| {
+        let planes = BitPlanes::Skip(vec![[planes; 3]]);
+        let request = Request { planes, margin, ..Request::default() };
+        decoder.decode(&bytes, &request).expect("it decodes").is_within
+    };
+    assert_eq!([is_within(0, 0), is_within(6, 20), is_within(6, 500)], [true, false, true]);
+    // As far as 16 bits of two's complement go.
+    assert!(is_within(6, u16::MAX));
+}
+
 #[test]
 fn the_lowest_band_is_never_cut() {
     let options = Options { precision: 12, levels: 0, ..Options::default() };

@@ -38,7 +38,7 @@ mod wavelet;
 
 use boxes::Contents;
 use canvas::{Canvas, round};
-use codestream::{Area, Codestream, Tile};
+use codestream::{Area, Codestream, Component, Tile};
 use packet::Packets;
 use tile::{BlockDecoder, Buffers, Source};
 use wavelet::{Irreversible, Reversible};
@@ -126,6 +126,10 @@ pub struct Request {
     pub region: Option<Rect>,
     /// How precisely.
     pub planes: BitPlanes,
+    /// By how much samples may go beyond the range of their precision, for what is left out may
+    /// take them there. They are then two's complement of 16 bits, whatever [`Image::signed`]
+    /// says, and go no further than these do.
+    pub margin: u16,
     /// Samples that the header may declare, over all components.
     pub max_samples: u64,
     /// Bytes of the whole stream, where only its [`prefix`] is given.
@@ -138,6 +142,7 @@ impl Default for Request {
             reduce: 0,
             region: None,
             planes: BitPlanes::Exact,
+            margin: 0,
             max_samples: 1 << 28,
             prefix_of: None,
         }
@@ -161,6 +166,10 @@ pub struct Image {
     pub signed: bool,
     /// `[component, row, column]`.
     pub samples: Vec<u16>,
+    /// Whether all samples lay in the range of their precision, as it is with
+    /// [`Request::margin`], and no code-block lacks coding passes: so it is in every stream
+    /// that was coded without loss, where not more was left out than the margin is for.
+    pub is_within: bool,
 }
 
 /// Decodes images one after the other, keeping its buffers.
@@ -224,8 +233,10 @@ impl Decoder {
         }
         let whole = size.image.reduced(request.reduce);
         let component = size.components[0];
+        let Component { precision, signed } = component;
         let mut canvas =
-            Canvas::new(wanted, component.precision, component.signed, size.components.len());
+            Canvas::new(wanted, precision, signed, size.components.len(), request.margin);
+        let mut is_whole = true;
         for index in 0..size.tiles() {
             let area = size.tile(index);
             let target = area.reduced(request.reduce).intersect(&wanted);
@@ -234,19 +245,21 @@ impl Decoder {
             }
             let tile =
                 stream.tiles.get(&index).ok_or(Error::Truncated("a tile without a tile-part"))?;
-            self.tile(contents, &stream, tile, &area, &target, request, &mut canvas)?;
+            is_whole &= self.tile(contents, &stream, tile, &area, &target, request, &mut canvas)?;
         }
         Ok(Image {
             width: wanted.width() as u32,
             height: wanted.height() as u32,
             origin: (wanted.x0 - whole.x0, wanted.y0 - whole.y0),
             components: size.components.len() as u8,
-            precision: component.precision,
-            signed: component.signed,
+            precision,
+            signed,
+            is_within: is_whole && !canvas.has_clamped(),
             samples: canvas.samples,
         })
     }
 
+    /// Decodes a tile, and says whether all of its code-blocks have all their passes.
     #[allow(clippy::too_many_arguments)]
     fn tile(
         &mut self,
@@ -257,7 +270,7 @@ impl Decoder {
         target: &Area,
         request: &Request,
         canvas: &mut Canvas,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let body = tile.body(contents, &mut self.joined);
         let mut components = stream.lay_out(tile, *area, &body)?;
         self.packets.read(body, &tile.coding, area, request.reduce, &mut components)?;
@@ -319,6 +332,6 @@ impl Decoder {
             (_, [y, cb, cr, ..]) if transform => canvas.put_floats([y, cb, cr], target),
             _ => {}
         }
-        Ok(())
+        Ok(components.iter().all(|component| component.is_whole(request.reduce)))
     }
 }

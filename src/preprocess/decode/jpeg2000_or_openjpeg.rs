@@ -4,7 +4,7 @@ use super::codestream::Codestream;
 use super::jpeg2000::display::{self, Slopes};
 use super::jpeg2000::{self, BitPlanes};
 use super::values::{Fidelity, Sample, Values};
-use super::{DecodeError, Decoded, DecoderName, Want, openjpeg, size, size_error};
+use super::{DecodeError, Decoded, DecoderName, Purpose, Want, openjpeg, size, size_error};
 use crate::preprocess::read::Header;
 
 /// Decodes a stream of `length` bytes, of which `stream` are the first at least, into `out`. Its
@@ -36,24 +36,27 @@ pub fn decode(
     let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
     let values = Values::new(&header.layout, fidelity, sample)?;
     match own(decoder, header, stream, length, want, codestream.signed) {
-        Ok(image) => {
+        Ok((image, is_beyond)) => {
             let (width, height) = (image.width as usize, image.height as usize);
             let origin = (image.origin.0 as usize, image.origin.1 as usize);
             *out = image.samples;
-            values.correct_signed(image.signed, out);
+            if !is_beyond {
+                values.correct_signed(image.signed, out);
+            }
             let decoder = DecoderName::Own("jpeg2000");
-            Ok(Decoded { size: (width, height), origin, surplus_bytes: 0, decoder })
+            Ok(Decoded { is_beyond, size: (width, height), origin, surplus_bytes: 0, decoder })
         }
         Err(jpeg2000::Error::Unsupported(_)) if stream.len() == length => {
             let size = size(header, want.reduce);
             openjpeg::decode(&codestream, want.reduce, size, values, out)?;
             let decoder = DecoderName::OpenJpeg;
-            Ok(Decoded { size, origin: (0, 0), surplus_bytes: 0, decoder })
+            Ok(Decoded { is_beyond: false, size, origin: (0, 0), surplus_bytes: 0, decoder })
         }
         Err(error) => Err(error.into()),
     }
 }
 
+/// Decodes what is wanted, and says whether samples go beyond their range.
 fn own(
     decoder: &mut jpeg2000::Decoder,
     header: &Header,
@@ -61,28 +64,62 @@ fn own(
     length: usize,
     want: &Want,
     signed: bool,
-) -> Result<jpeg2000::Image, jpeg2000::Error> {
-    let planes = match &want.display {
-        Some((output, assurance)) => {
-            let mut output = output.clone();
-            let layout = &header.layout;
-            if signed != layout.signed || layout.high_bit + 1 != layout.bits_stored {
-                // Samples are not stored values, so where they lie says nothing of the slope.
-                let (least, most) = output.slopes.all();
-                output.slopes = Slopes::anywhere(least..=most);
-            }
-            display::plan(stream, &output, 1.0, *assurance)?.planes
-        }
-        None => BitPlanes::Exact,
-    };
+) -> Result<(jpeg2000::Image, bool), jpeg2000::Error> {
     let region = want.part.map(|part| jpeg2000::Rect {
         left: part.left as u32,
         top: part.top as u32,
         width: part.width as u32,
         height: part.height as u32,
     });
-    let max_samples = header.layout.pixels() as u64;
-    let (reduce, prefix_of) = (want.reduce, Some(length));
-    let request = jpeg2000::Request { reduce, region, planes, max_samples, prefix_of };
-    decoder.decode(stream, &request)
+    let layout = &header.layout;
+    let mut request = jpeg2000::Request {
+        reduce: want.reduce,
+        region,
+        planes: BitPlanes::Exact,
+        margin: 0,
+        max_samples: layout.pixels() as u64,
+        prefix_of: Some(length),
+    };
+    if let Some(purpose) = &want.display {
+        let are_stored = signed == layout.signed && layout.high_bit + 1 == layout.bits_stored;
+        if are_stored && let Some((planes, margin)) = straight(header, stream, purpose)? {
+            let image =
+                decoder.decode(stream, &jpeg2000::Request { planes, margin, ..request.clone() })?;
+            if image.is_within {
+                return Ok((image, true));
+            }
+        }
+        let mut output = purpose.output.clone();
+        if !are_stored {
+            // Samples are not stored values, so where they lie says nothing of the slope.
+            let (least, most) = output.slopes.all();
+            output.slopes = Slopes::anywhere(least..=most);
+        }
+        request.planes = display::plan(stream, &output, 1.0, purpose.assurance)?.planes;
+    }
+    Ok((decoder.decode(stream, &request)?, false))
+}
+
+/// What can be left out, and by how much samples may then go beyond their range, where the grey
+/// scale is a straight line that goes on there: then all that is left out cancels in full.
+///
+/// That holds of streams coded without loss, in which exact samples do not go beyond. Where
+/// loss clipped them, that would be seen in the difference.
+fn straight(
+    header: &Header,
+    stream: &[u8],
+    purpose: &Purpose,
+) -> Result<Option<(BitPlanes, u16)>, jpeg2000::Error> {
+    let Some(line) = purpose.straight else { return Ok(None) };
+    let main = jpeg2000::header(stream)?;
+    let is_lossless = Fidelity::of(header.syntax) == Fidelity::Exact && main.reversible;
+    if !is_lossless || u16::from(main.precision) != header.layout.bits_stored {
+        return Ok(None);
+    }
+    let mut output = purpose.output.clone();
+    output.slopes = Slopes::anywhere(line.slope..=line.slope);
+    output.slack += line.off;
+    let plan = display::plan(stream, &output, 1.0, purpose.assurance)?;
+    let fits = plan.planes != BitPlanes::Exact && plan.reach <= f64::from(line.margin);
+    Ok(fits.then(|| (plan.planes, plan.reach.ceil() as u16)))
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::Fit;
 use crate::plane::Rect;
+use crate::preprocess::window::GreyScale;
 use proptest::prelude::*;
 
 fn resized(from: &Plane<u16>, crop: Rect, out: (usize, usize), turned: Orientation) -> Plane<u16> {
@@ -99,6 +100,20 @@ fn eight_bits_are_the_nearest_of_full_range() {
     let geometry = Geometry::new(Rect::whole(6, 1), (6, 1), Fit::Stretch, None, Orientation::Kept);
     let out = Resizer::default().resize(&from, Rect::whole(6, 1).into(), &geometry, 8);
     assert_eq!(out, Pixels::U8(Plane::new(6, 1, vec![0, 0, 1, 128, 254, 255])));
+}
+
+#[test]
+fn what_goes_beyond_black_and_white_counts_in_the_mean_and_is_cut_off_behind_it() {
+    let scale = GreyScale { black: 8192, white: 57343 };
+    let from = Plane::new(6, 1, vec![0, 16384, 60_000, 65_000, 5_000, 9_000]);
+    let geometry = Geometry::new(Rect::whole(6, 1), (3, 1), Fit::Stretch, None, Orientation::Kept);
+    let whole = Rect::whole(6, 1).into();
+    let out = Resizer::default().resize_on(scale, &from, whole, &geometry, 8);
+    assert_eq!(out, Pixels::U8(Plane::new(3, 1, vec![0, 255, 0])));
+    let from = Plane::new(6, 1, vec![0, 32768, 8192, 57343, 32768, 32768]);
+    let out = Resizer::default().resize_on(scale, &from, whole, &geometry, 8);
+    // (16384 - 8192) / 49151 * 255 is 42.5, and black and white make 127.5.
+    assert_eq!(out, Pixels::U8(Plane::new(3, 1, vec![43, 128, 128])));
 }
 
 #[test]

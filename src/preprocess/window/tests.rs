@@ -190,3 +190,45 @@ fn the_steepest_step_is_the_windows_or_the_one_to_padding() {
     assert!((down + 1000.5 * 255.0 / 4096.0).abs() < 0.5, "{down}");
     assert!((up - 1001.5 * 255.0 / 4096.0).abs() < 0.5, "{up}");
 }
+
+#[test]
+fn a_window_over_the_whole_range_is_a_straight_line_that_goes_on() {
+    let lut = dicom(&windowed(VoiFunction::Linear, &[(2048.0, 4096.0)]), &unsigned(12));
+    let line = lut.straight().unwrap();
+    assert!((line.slope - 255.0 / 4095.0).abs() < 1e-6 && line.off < 0.01, "{line:?}");
+    assert_eq!(line.margin, 682);
+    let beyond = lut.straightened(&line).unwrap();
+    let GreyScale { black, white } = beyond.scale;
+    assert_eq!((beyond.level(0), beyond.level(4095)), (black, white));
+    assert!(beyond.level(-600i16 as u16) < black && beyond.level(4695) > white);
+    let full = |stored: i16| beyond.scale.to_full(beyond.level(stored as u16));
+    assert_eq!((full(-600), full(0), full(4095), full(4695)), (0, 0, 65535, 65535));
+    for stored in 0..4096 {
+        assert!(full(stored).abs_diff(lut.level(stored as u16)) <= 1, "{stored}");
+    }
+}
+
+#[test]
+fn a_falling_line_is_straight_too() {
+    let layout = layout(12, true, Photometric::Monochrome1);
+    let lut = dicom(&windowed(VoiFunction::LinearExact, &[(-0.5, 4095.0)]), &layout);
+    let line = lut.straight().unwrap();
+    assert!(line.slope < -0.06, "{line:?}");
+    let beyond = lut.straightened(&line).unwrap();
+    assert!(beyond.level(2500) < beyond.scale.black);
+    assert!(beyond.level(-2500i16 as u16) > beyond.scale.white);
+}
+
+#[test]
+fn what_clips_bends_or_has_padding_inside_is_not_straight() {
+    let straight = |display: &Display, bits| dicom(display, &unsigned(bits)).straight();
+    assert_eq!(straight(&windowed(VoiFunction::Linear, &[(2048.0, 4000.0)]), 12), None);
+    assert_eq!(straight(&windowed(VoiFunction::Sigmoid, &[(2048.0, 4096.0)]), 12), None);
+    let mut padded = windowed(VoiFunction::Linear, &[(2048.0, 4096.0)]);
+    padded.padding = Some(Padding { low: 0, high: 0 });
+    assert!(straight(&padded, 12).is_some(), "padding that is black already");
+    padded.padding = Some(Padding { low: 3000, high: 3000 });
+    assert_eq!(straight(&padded, 12), None);
+    // 16 bits of two's complement leave no room beyond 15 bits.
+    assert_eq!(straight(&windowed(VoiFunction::Linear, &[(32768.0, 65536.0)]), 16), None);
+}

@@ -19,15 +19,25 @@ pub struct Canvas {
     shift: i32,
     /// `[component, row, column]`.
     pub samples: Vec<u16>,
+    /// Not zero if any sample had to be clamped.
+    clamped: i32,
 }
 
 impl Canvas {
-    /// An empty canvas for `components` planes of `area`.
-    pub fn new(area: Area, precision: u8, signed: bool, components: usize) -> Self {
+    /// An empty canvas for `components` planes of `area`, whose samples may go beyond their range
+    /// by `margin`, as far as 16 bits of two's complement go.
+    pub fn new(area: Area, precision: u8, signed: bool, components: usize, margin: u16) -> Self {
         let half = 1 << (precision - 1);
         let (low, high, shift) =
             if signed { (-half, half - 1, 0) } else { (0, 2 * half - 1, half) };
-        Self { area, low, high, shift, samples: vec![0; area.width() * area.height() * components] }
+        let margin = i32::from(margin).min(i32::from(i16::MAX) - high).max(0);
+        let samples = vec![0; area.width() * area.height() * components];
+        Self { area, low: low - margin, high: high + margin, shift, samples, clamped: 0 }
+    }
+
+    /// Whether any sample went beyond the range and its margin.
+    pub fn has_clamped(&self) -> bool {
+        self.clamped != 0
     }
 
     /// Undoes the reversible colour transform (Equations G-6 to G-8) of planes of `target`.
@@ -68,8 +78,13 @@ impl Canvas {
         let line = component * self.area.height() + (y - self.area.y0) as usize;
         let to = &mut self.samples[line * width..(line + 1) * width][(x - self.area.x0) as usize..];
         let (low, high, shift) = (self.low, self.high, self.shift);
+        let mut clamped = 0;
         for (to, value) in to.iter_mut().zip(row) {
-            *to = value.saturating_add(shift).clamp(low, high) as u16;
+            let value = value.saturating_add(shift);
+            let sample = value.clamp(low, high);
+            clamped |= value ^ sample;
+            *to = sample as u16;
         }
+        self.clamped |= clamped;
     }
 }

@@ -20,7 +20,7 @@ mod local;
 mod slopes;
 
 use axis::{Axis, IRREVERSIBLE, REVERSIBLE, Sums};
-use local::{Level, Way};
+use local::{Level, ROUNDING, Way};
 
 pub use local::Local;
 pub(super) use local::Values;
@@ -64,6 +64,8 @@ pub struct Plan {
     /// Output levels by which a pixel can differ from the exact decoding's (or is expected
     /// to), before both are rounded; at most the tolerance if anything is left out.
     pub bound: f64,
+    /// Values by which a sample can differ; infinite where that goes by code-block.
+    pub reach: f64,
 }
 
 /// Levels whose planes are worth leaving out: the rest hold 1/64 of the coefficients.
@@ -82,7 +84,7 @@ pub fn plan(
     assurance: Assurance,
 ) -> Result<Plan, Error> {
     let stream = codestream::read(boxes::codestream(bytes)?)?;
-    let exact = Plan { planes: BitPlanes::Exact, bound: output.slack };
+    let exact = Plan { planes: BitPlanes::Exact, bound: output.slack, reach: 0.0 };
     // What is derived from the main header must hold for every tile and component.
     let (first, others) = (&stream.main.components[0], &stream.main.components[1..]);
     let same = |tile: &codestream::Tile| tile.coding.components == stream.main.components;
@@ -157,7 +159,9 @@ pub fn plan(
         let levels = bands.chunks_exact(3);
         let planes = levels.map(|level| [level[0].skip, level[1].skip, level[2].skip]).collect();
         let bound = output.slack + grey.sum(errors(&grey, &bands), grey.gain(&rounded(&bands)));
-        return Ok(Plan { bound, planes: BitPlanes::Skip(planes) });
+        let off = bands.iter().map(|band| band.reach * (f64::from(band.skip).exp2() - 1.0));
+        let reach = off.sum::<f64>() + ROUNDING * deepest(&bands) as f64 + 1.0;
+        return Ok(Plan { bound, planes: BitPlanes::Skip(planes), reach });
     }
     // Shares of the tolerance as they are best where the scale is straight and at its steepest,
     // and where it may have any slope.
@@ -190,7 +194,8 @@ pub fn plan(
         shift: if component.signed { 0.0 } else { f64::from(1_u32 << (precision - 1)) },
         overshoot: overshoot[deepest - 1],
     };
-    Ok(Plan { bound: tolerance, planes: BitPlanes::Local(Box::new(local)) })
+    let planes = BitPlanes::Local(Box::new(local));
+    Ok(Plan { bound: tolerance, planes, reach: f64::INFINITY })
 }
 
 /// The deepest wavelet level with anything left out; 0 if nothing is.

@@ -148,6 +148,17 @@ pub struct TileComponent {
 }
 
 impl TileComponent {
+    /// Whether all code-blocks that are needed when `reduce` levels are discarded have the passes
+    /// of all their bit-planes, as far as they tell.
+    pub fn is_whole(&self, reduce: u8) -> bool {
+        let of = |block: &Block| (3 * u16::from(block.planes)).saturating_sub(2);
+        let needed = self.resolutions.len() - usize::from(reduce);
+        let bands = self.resolutions[needed - 1].bands.end;
+        // Blocks lie in the order of the bands.
+        let end = self.bands.get(bands).map_or(self.blocks.len(), |band| band.first_block);
+        self.blocks[..end].iter().all(|block| block.passes == of(block))
+    }
+
     /// Lays out `area`. Every precinct needs a packet, and every packet a byte, so more
     /// precincts than `bytes` are refused before they are allocated.
     pub fn new(

@@ -62,7 +62,7 @@ pub(super) struct Way {
 
 /// By how much the roundings of one level of the reversible wavelet move a sample at most: two
 /// steps along each axis, each by less than one, and not more than doubled on the way.
-const ROUNDING: f64 = 8.0;
+pub(super) const ROUNDING: f64 = 8.0;
 
 /// Samples of the low band in a cell of [`Values`], each way.
 const CELL: u32 = 8;
