@@ -23,9 +23,9 @@ use crate::train::run::{fold_folder, read_facts};
 /// class activation map, with the breast's box. With --dataset the map is also carried back to
 /// the whole source image, and with --dicom written as a secondary capture that files into the
 /// source's study. explain.json has it all, with the share of the map's energy that lies inside
-/// the breast, the worst first. As it stands the map lands on the lesions of phantoms; the usual
-/// Grad-CAM of the last block (--layer conv_head --method gradcam) mostly does not, see
-/// docs/explaining.md.
+/// the breast, the worst first. On phantoms the map as it stands finds lesions far more often than the
+/// usual Grad-CAM of the last block (--layer conv_head --method gradcam), but other bright things
+/// too: docs/explaining.md has the figures.
 ///
 ///   mammo-pipe explain runs/b4
 ///   mammo-pipe explain runs/b4 --fold 2 --layer blocks.2 --method hirescam --count 10

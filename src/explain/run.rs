@@ -39,7 +39,8 @@ use crate::store;
 use crate::train::run::{RunFacts, fold_folder, read_facts};
 
 /// The block that is shown unless another is asked for, with [`Method::default`]: on phantoms with
-/// known lesions the coarsest whose peak lands on the lesion (`docs/explaining.md`).
+/// known lesions the coarsest whose peak mostly lies on them, unless something as bright is beside
+/// (`docs/explaining.md`).
 pub const DEFAULT_LAYER: &str = "blocks.1";
 
 /// Images of each kind, unless another number is asked for.
