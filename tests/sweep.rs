@@ -37,9 +37,18 @@ fn sweep(release: &Path, out: &Path, further: &[&str]) -> Command {
     command
 }
 
+/// Waits until a fold has begun.
+fn wait_for(fold: &Path, child: &mut Child) {
+    wait_until(|| fold.exists(), child);
+}
+
 /// Waits until a fold has logged a step.
 fn wait_for_a_step(fold: &Path, child: &mut Child) {
-    while !log::read(fold).is_ok_and(|lines| !lines.is_empty()) {
+    wait_until(|| log::read(fold).is_ok_and(|lines| !lines.is_empty()), child);
+}
+
+fn wait_until(reached: impl Fn() -> bool, child: &mut Child) {
+    while !reached() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(3));
     }
@@ -86,10 +95,12 @@ fn killed_interrupted_and_shared_a_sweep_trains_every_weight_once_and_shows_all(
     let runs: Vec<String> = Weight::of_the_report().iter().map(|w| w.folder()).collect();
     assert_eq!(runs.len(), 11);
 
-    // Killed in the first fold of the first run, then in the second fold of the second.
-    for fold in [run("cnn-only").join("fold-0"), run("w-0.1").join("fold-1")] {
+    // Killed after the first step of the first run, then as the second run gets to its second fold.
+    let first_step = (run("cnn-only").join("fold-0"), wait_for_a_step as fn(&Path, &mut Child));
+    let second_fold = (run("w-0.1").join("fold-1"), wait_for as fn(&Path, &mut Child));
+    for (fold, wait) in [first_step, second_fold] {
         let mut child = sweep(&release, &out, &[]).spawn().unwrap();
-        wait_for_a_step(&fold, &mut child);
+        wait(&fold, &mut child);
         child.kill().unwrap();
         child.wait().unwrap();
     }

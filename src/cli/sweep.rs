@@ -205,7 +205,7 @@ impl SweepArgs {
             Outcome::Failed(weights) => {
                 let names = weights.iter().map(Weight::to_string).collect::<Vec<_>>().join(", ");
                 (
-                    format!("failed, as said above: {names}; all others are finished"),
+                    format!("the loss became no number: {names}; all others are finished"),
                     ExitCode::from(3),
                 )
             }
