@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
             height: 17,
         }),
         planes: if how & 8 != 0 { planned.unwrap_or_default() } else { BitPlanes::Exact },
-        margin: if how & 64 != 0 { u16::from(what) << (how >> 7 << 3) } else { 0 },
+        range: (how & 64 != 0).then(|| (-i16::from(what), 100 - i16::from(what))),
         max_samples: 1 << 14,
         prefix_of: None,
     };

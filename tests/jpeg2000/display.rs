@@ -91,10 +91,11 @@ fn a_straight_scale_that_goes_on_beyond_the_range_keeps_the_bound() {
     for scale in [1.3, 2.7, 4.0] {
         let output = Output { scale_x: scale, scale_y: scale, slopes: slopes.clone(), slack: 0.0 };
         let plan = plan(&bytes, &output, 1.0, Assurance::Proven).expect("a sound header");
-        let margin = plan.reach.ceil() as u16;
-        let request = Request { planes: plan.planes.clone(), margin, ..Request::default() };
+        let reach = plan.reach.ceil() as i16;
+        let range = Some((-reach, 4095 + reach));
+        let request = Request { planes: plan.planes.clone(), range, ..Request::default() };
         let skipped = decoder.decode(&bytes, &request).expect("it decodes");
-        assert!(skipped.is_within && margin < 700, "reach {}", plan.reach);
+        assert!(skipped.is_within && reach < 700, "reach {}", plan.reach);
         let beyond = skipped.samples.iter().filter(|&&v| !(0..4096).contains(&(v as i16)));
         assert!(beyond.count() > 100, "nothing went beyond the range, so nothing is shown");
         let scale = (scale, scale);
@@ -105,16 +106,16 @@ fn a_straight_scale_that_goes_on_beyond_the_range_keeps_the_bound() {
 }
 
 #[test]
-fn samples_that_go_further_than_their_margin_are_told() {
+fn samples_that_go_beyond_their_range_are_told() {
     let (bytes, mut decoder) = (extremes(100), Decoder::new());
-    let mut is_within = |planes: u8, margin: u16| {
+    let mut is_within = |planes: u8, range| {
         let planes = BitPlanes::Skip(vec![[planes; 3]]);
-        let request = Request { planes, margin, ..Request::default() };
+        let request = Request { planes, range, ..Request::default() };
         decoder.decode(&bytes, &request).expect("it decodes").is_within
     };
-    assert_eq!([is_within(0, 0), is_within(6, 20), is_within(6, 500)], [true, false, true]);
-    // As far as 16 bits of two's complement go.
-    assert!(is_within(6, u16::MAX));
+    assert!(is_within(0, None) && is_within(0, Some((0, 4095))));
+    assert!(!is_within(0, Some((1, 4095))) && !is_within(0, Some((0, 4094))));
+    assert!(!is_within(6, Some((-20, 4115))) && is_within(6, Some((-500, 4595))));
 }
 
 #[test]

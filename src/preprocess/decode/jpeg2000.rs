@@ -126,10 +126,10 @@ pub struct Request {
     pub region: Option<Rect>,
     /// How precisely.
     pub planes: BitPlanes,
-    /// By how much samples may go beyond the range of their precision, for what is left out may
-    /// take them there. They are then two's complement of 16 bits, whatever [`Image::signed`]
-    /// says, and go no further than these do.
-    pub margin: u16,
+    /// The range that samples are clamped to, two's complement of 16 bits whatever
+    /// [`Image::signed`] says; that of their precision if `None`. What is left out may take
+    /// samples beyond the range that exact ones have.
+    pub range: Option<(i16, i16)>,
     /// Samples that the header may declare, over all components.
     pub max_samples: u64,
     /// Bytes of the whole stream, where only its [`prefix`] is given.
@@ -142,7 +142,7 @@ impl Default for Request {
             reduce: 0,
             region: None,
             planes: BitPlanes::Exact,
-            margin: 0,
+            range: None,
             max_samples: 1 << 28,
             prefix_of: None,
         }
@@ -166,9 +166,9 @@ pub struct Image {
     pub signed: bool,
     /// `[component, row, column]`.
     pub samples: Vec<u16>,
-    /// Whether all samples lay in the range of their precision, as it is with
-    /// [`Request::margin`], and no code-block lacks coding passes: so it is in every stream
-    /// that was coded without loss, where not more was left out than the margin is for.
+    /// Whether no sample had to be clamped, and no code-block lacks coding passes: so it is in
+    /// every stream that was coded without loss, if [`Request::range`] has room for what planes
+    /// left out can move a sample by.
     pub is_within: bool,
 }
 
@@ -235,7 +235,7 @@ impl Decoder {
         let component = size.components[0];
         let Component { precision, signed } = component;
         let mut canvas =
-            Canvas::new(wanted, precision, signed, size.components.len(), request.margin);
+            Canvas::new(wanted, precision, signed, size.components.len(), request.range);
         let mut is_whole = true;
         for index in 0..size.tiles() {
             let area = size.tile(index);

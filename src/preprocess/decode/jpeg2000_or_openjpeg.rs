@@ -76,15 +76,15 @@ fn own(
         reduce: want.reduce,
         region,
         planes: BitPlanes::Exact,
-        margin: 0,
+        range: None,
         max_samples: layout.pixels() as u64,
         prefix_of: Some(length),
     };
     if let Some(purpose) = &want.display {
         let are_stored = signed == layout.signed && layout.high_bit + 1 == layout.bits_stored;
-        if are_stored && let Some((planes, margin)) = straight(header, stream, purpose)? {
+        if are_stored && let Some((planes, range)) = straight(header, stream, purpose)? {
             let image =
-                decoder.decode(stream, &jpeg2000::Request { planes, margin, ..request.clone() })?;
+                decoder.decode(stream, &jpeg2000::Request { planes, range, ..request.clone() })?;
             if image.is_within {
                 return Ok((image, true));
             }
@@ -100,8 +100,8 @@ fn own(
     Ok((decoder.decode(stream, &request)?, false))
 }
 
-/// What can be left out, and by how much samples may then go beyond their range, where the grey
-/// scale is a straight line that goes on there: then all that is left out cancels in full.
+/// What can be left out, and the range of samples that it leaves, where the grey scale is a
+/// straight line that goes on beyond the stored values: then all that is left out cancels in full.
 ///
 /// That holds of streams coded without loss, in which exact samples do not go beyond. Where
 /// loss clipped them, that would be seen in the difference.
@@ -109,17 +109,20 @@ fn straight(
     header: &Header,
     stream: &[u8],
     purpose: &Purpose,
-) -> Result<Option<(BitPlanes, u16)>, jpeg2000::Error> {
+) -> Result<Option<(BitPlanes, Option<(i16, i16)>)>, jpeg2000::Error> {
     let Some(line) = purpose.straight else { return Ok(None) };
-    let main = jpeg2000::header(stream)?;
-    let is_lossless = Fidelity::of(header.syntax) == Fidelity::Exact && main.reversible;
-    if !is_lossless || u16::from(main.precision) != header.layout.bits_stored {
+    let is_lossless = Fidelity::of(header.syntax) == Fidelity::Exact;
+    if !is_lossless || !jpeg2000::header(stream)?.reversible {
         return Ok(None);
     }
     let mut output = purpose.output.clone();
     output.slopes = Slopes::anywhere(line.slope..=line.slope);
     output.slack += line.off;
     let plan = display::plan(stream, &output, 1.0, purpose.assurance)?;
-    let fits = plan.planes != BitPlanes::Exact && plan.reach <= f64::from(line.margin);
-    Ok(fits.then(|| (plan.planes, plan.reach.ceil() as u16)))
+    let fits = plan.planes != BitPlanes::Exact && plan.reach.ceil() <= f64::from(line.margin);
+    // The line's margin lies within 16 bits of two's complement.
+    let (low, high) = header.layout.range();
+    let reach = plan.reach.ceil() as i32;
+    let range = Some(((low - reach) as i16, (high + reach) as i16));
+    Ok(fits.then_some((plan.planes, range)))
 }

@@ -24,18 +24,24 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// An empty canvas for `components` planes of `area`, whose samples may go beyond their range
-    /// by `margin`, as far as 16 bits of two's complement go.
-    pub fn new(area: Area, precision: u8, signed: bool, components: usize, margin: u16) -> Self {
+    /// An empty canvas for `components` planes of `area`, of samples in `range` if not in that
+    /// of their precision.
+    pub fn new(
+        area: Area,
+        precision: u8,
+        signed: bool,
+        components: usize,
+        range: Option<(i16, i16)>,
+    ) -> Self {
         let half = 1 << (precision - 1);
         let (low, high, shift) =
             if signed { (-half, half - 1, 0) } else { (0, 2 * half - 1, half) };
-        let margin = i32::from(margin).min(i32::from(i16::MAX) - high).max(0);
+        let (low, high) = range.map_or((low, high), |(a, b)| (a.into(), i32::from(b.max(a))));
         let samples = vec![0; area.width() * area.height() * components];
-        Self { area, low: low - margin, high: high + margin, shift, samples, clamped: 0 }
+        Self { area, low, high, shift, samples, clamped: 0 }
     }
 
-    /// Whether any sample went beyond the range and its margin.
+    /// Whether any sample went beyond the range.
     pub fn has_clamped(&self) -> bool {
         self.clamped != 0
     }
