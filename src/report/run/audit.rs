@@ -136,12 +136,12 @@ fn proof(audited: &Audited, groups: &[&Group]) -> Html {
 fn table(groups: &[&Group]) -> Html {
     let mut table = Table::new(&[
         ("Fold", Align::Left),
-        ("Patients (with cancer)", Align::Right),
-        ("Breasts (with cancer)", Align::Right),
-        ("Images (with cancer)", Align::Right),
-        ("Share of the images", Align::Right),
-        ("Sites: images", Align::Left),
-        ("Machines: images", Align::Left),
+        ("Patients", Align::Right),
+        ("Breasts", Align::Right),
+        ("Images", Align::Right),
+        ("With cancer", Align::Right),
+        ("Sites", Align::Left),
+        ("Machines", Align::Left),
     ]);
     for group in groups {
         let pair = |all, cancer| Html::text(format!("{} ({})", count(all), count(cancer)));
@@ -172,7 +172,13 @@ fn counts(counts: &[Count]) -> String {
 
 fn notes(story: &Story, groups: &[&Group]) -> Html {
     let item = |text: String| Html::element("li", "", Html::text(text));
-    Html::element("ul", "", item(locked(story, groups)).and(item(division(story))))
+    let about = "In brackets, how many have cancer; With cancer is their share of the images. Sites and \
+                 machines stand by their number, each with its images.";
+    Html::element("p", "note", about.into()).and(Html::element(
+        "ul",
+        "",
+        item(locked(story, groups)).and(item(division(story))),
+    ))
 }
 
 /// What became of the locked split.
@@ -189,7 +195,12 @@ pub fn locked(story: &Story, groups: &[&Group]) -> String {
             "Locked away, trained on by no network: {} ({} with cancer), {}.",
             of(group.all.patients, "patient"),
             count(group.cancer.patients),
-            if is_judged { "judged once" } else { "not judged here" }
+            match (is_judged, &story.judged) {
+                (true, Some(judged)) => {
+                    format!("judged by the mean of {}", of(judged.spoke.networks, "network"))
+                }
+                _ => "not judged here".into(),
+            }
         ),
     }
 }

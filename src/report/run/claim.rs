@@ -121,8 +121,8 @@ pub fn topics(story: &Story, audited: &Audited) -> Vec<(&'static str, Vec<Topic>
                 told("Selection", facts::selection(story)),
                 told(
                     "Ensembling",
-                    "None in these figures: each image is judged by one network. predict takes the \
-                     mean of all folds."
+                    "On held-out folds none: each image is judged by one network. On the locked split, \
+                     and in predict, the mean of all."
                         .into(),
                 ),
             ],

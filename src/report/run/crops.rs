@@ -49,9 +49,9 @@ fn pictures(story: &Story, folder: &Path, input: Option<&Path>) -> Result<Html, 
         Some(judged) => judged.predictions.iter().map(|p| p.record.image_id.as_str()).collect(),
         None => HashSet::new(),
     };
-    let outside = outside(&story.maps);
+    let outside = outside(story);
     let place: HashMap<&str, usize> =
-        outside.iter().enumerate().map(|(place, share)| (share.image_id.as_str(), place)).collect();
+        outside.iter().enumerate().map(|(place, (id, _))| (id.as_str(), place)).collect();
     let release = dataset::Release::read(folder)?;
     let (mut uncertain, mut beside) = (Smallest::new(MOST), Smallest::new(MOST));
     each(&release, |row| {
@@ -64,7 +64,7 @@ fn pictures(story: &Story, folder: &Path, input: Option<&Path>) -> Result<Html, 
         }
     })?;
     let share = |row: &Row| {
-        let share = place.get(row.image_id.as_str()).map(|place| outside[*place].inside);
+        let share = place.get(row.image_id.as_str()).map(|place| Some(outside[*place].1));
         let share = share.map_or("–".into(), percent);
         Html::element("b", "", Html::text(format!("inside the breast {share}")))
     };
@@ -92,14 +92,17 @@ fn none(title: &str, maps: &[Maps]) -> &'static str {
     }
 }
 
-/// The images with the least energy inside, of all folds, least first.
-fn outside(maps: &[Maps]) -> Vec<Share> {
-    let all = maps.iter().flat_map(|maps| &maps.explanation.energy.worst);
-    let mut worst: Vec<Share> = all.filter(|share| share.inside.is_some()).cloned().collect();
-    worst.sort_by(|a, b| {
-        let inside = |share: &Share| share.inside.unwrap_or(f64::NAN);
-        inside(a).total_cmp(&inside(b)).then_with(|| a.image_id.cmp(&b.image_id))
-    });
+/// The images with the least energy inside the breast, least first: of all that were held out if
+/// all were looked at, else of those that `explain` chose.
+fn outside(story: &Story) -> Vec<(String, f64)> {
+    if let Ok(maps) = &story.energy {
+        let worst = maps.worst.iter().take(MOST);
+        return worst.map(|worst| (worst.image_id.clone(), worst.inside)).collect();
+    }
+    let all = story.maps.iter().flat_map(|maps| &maps.explanation.energy.worst);
+    let share = |share: &Share| Some((share.image_id.clone(), share.inside?));
+    let mut worst: Vec<(String, f64)> = all.filter_map(share).collect();
+    worst.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
     worst.truncate(MOST);
     worst
 }

@@ -163,7 +163,7 @@ fn table(folds: &[Fold]) -> Html {
         ("Fold", Align::Left),
         ("Epochs", Align::Right),
         ("Epoch kept", Align::Right),
-        ("Overfitting in epochs", Align::Right),
+        ("Overfitting", Align::Right),
         ("Images/s", Align::Right),
         ("Waited for data", Align::Right),
     ]);

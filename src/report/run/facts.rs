@@ -168,6 +168,7 @@ pub fn selection(story: &Story) -> String {
             " The figures are those of the epoch that is best on the other folds."
         }
         Some(Epoch::ItsOwnFold) => " The figures are those of that epoch, which flatters them.",
+        Some(Epoch::Last) => " Nothing was held out: the figures are those of the last epoch.",
         _ => "",
     };
     kept + judged
@@ -285,16 +286,20 @@ pub fn limits(story: &Story) -> Vec<String> {
             ));
         }
     }
-    for maps in &story.maps {
-        let energy = &maps.explanation.energy;
-        if let Some(outside) = energy.mostly_outside.filter(|share| *share > 0.0) {
-            limits.push(format!(
-                "In fold {}, {} of {} have most of their energy outside the breast.",
-                maps.explanation.fold,
-                percent(Some(outside)),
-                of(energy.with_map, "map")
-            ));
-        }
+    if let Ok(maps) = &story.energy
+        && let Some(outside) = maps.energy.mostly_outside.value.filter(|share| *share > 0.0)
+    {
+        limits.push(format!(
+            "{} of {} have most of their energy outside the breast.",
+            percent(Some(outside)),
+            of(maps.energy.with_map, "map")
+        ));
+    }
+    if judged.spoke.is_incomplete() {
+        limits.push(format!(
+            "{} of the run did not speak of the locked split yet.",
+            of(judged.spoke.silent, "network")
+        ));
     }
     limits.push("Intervals hold the chance of who was sampled, not that of training anew.".into());
     limits

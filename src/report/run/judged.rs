@@ -17,7 +17,7 @@ use crate::report::svg::{Area, Axis, Line, Stem, Stroke, forest, lines, lines_ov
 
 /// The sections of an evaluation: the figures, and the subgroups.
 pub fn sections(judged: &Judgement) -> Vec<Section> {
-    let Judgement { evaluation, epoch, predictions } = judged;
+    let Judgement { evaluation, epoch, predictions, .. } = judged;
     let mut sections = Vec::new();
     for part in &evaluation.parts {
         let (id, title, of) = match part.judged {

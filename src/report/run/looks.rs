@@ -9,7 +9,7 @@ use super::story::{Maps, Story};
 use crate::explain::run::{Explained, Explanation, ThresholdFrom};
 use crate::explain::select::Kind;
 use crate::report::gallery::{Item, Picture, Thumbnail, gallery};
-use crate::report::number::count;
+use crate::report::number::{count, of};
 use crate::report::page::{Align, Html, Section, Table, code, code_block};
 
 /// Pictures of a kind at most.
@@ -27,7 +27,7 @@ pub fn section(story: &Story) -> Section {
         Html::paragraph(about.into())
             .and(code_block(&format!("mammo-pipe explain {run}\nmammo-pipe report {run}")))
     } else {
-        energy(&story.maps).and(pictures(&story.maps))
+        all(story).and(energy(&story.maps)).and(pictures(&story.maps))
     };
     Section {
         id: "looks",
@@ -45,32 +45,52 @@ pub fn section(story: &Story) -> Section {
 fn energy(maps: &[Maps]) -> Html {
     let mut table = Table::new(&[
         ("Fold", Align::Left),
-        ("Layer and method", Align::Left),
-        ("Called cancer from", Align::Left),
-        ("Images looked at", Align::Right),
+        ("Map", Align::Left),
+        ("Threshold", Align::Left),
+        ("Looked at", Align::Right),
         ("With a map", Align::Right),
-        ("Energy inside the breast, mean", Align::Right),
-        ("Median", Align::Right),
-        ("Maps mostly outside", Align::Right),
+        ("Inside, mean", Align::Right),
+        ("Inside, median", Align::Right),
+        ("Mostly outside", Align::Right),
     ]);
     for Maps { explanation, .. } in maps {
         let energy = &explanation.energy;
         let share = |share: Option<f64>| percent(share).into();
-        let of = if explanation.energy_of_all { "all held out" } else { "the chosen" };
+        let which = if explanation.energy_of_all { "all held out" } else { "the chosen" };
         table.row(vec![
             Html::text(explanation.fold),
             Html::text(format!("{}, {}", explanation.layer, explanation.method.as_str())),
             Html::text(format!("{:.3}, {}", explanation.threshold, chosen(explanation))),
-            Html::text(format!("{} ({of})", count(energy.images))),
+            Html::text(format!("{} ({which})", count(energy.images))),
             Html::text(count(energy.with_map)),
             share(energy.mean),
             share(energy.median),
             share(energy.mostly_outside),
         ]);
     }
-    let all = maps.iter().all(|maps| maps.explanation.energy_of_all);
-    let note = if all { "" } else { "explain --all looks at every image held out." };
-    table.html().and(Html::element("p", "note", note.into()))
+    table.html()
+}
+
+/// The figure of all held-out images, or how to come by it.
+fn all(story: &Story) -> Html {
+    let text = match &story.energy {
+        Ok(maps) => format!(
+            "Of {} held out, {} have a map ({}, {}); {:.3} of a map's energy lies inside the breast \
+             on the mean, and a share of {:.3} of the maps lies mostly outside.",
+            of(maps.energy.images, "image"),
+            count(maps.energy.with_map),
+            maps.layer,
+            maps.method.as_str(),
+            maps.energy.inside,
+            maps.energy.mostly_outside
+        ),
+        Err(why) => format!(
+            "How much of all maps lies inside the breast is not known: {why}. To look at every image \
+             held out: mammo-pipe evaluate {} --maps",
+            story.folder.display()
+        ),
+    };
+    Html::paragraph(text.into())
 }
 
 /// Who chose the threshold.

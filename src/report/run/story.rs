@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Fold, read_fold};
 use crate::error::{Fault, chain};
+use crate::evaluate::locked::Spoke;
+use crate::evaluate::maps;
 use crate::evaluate::predictions::Prediction;
 use crate::evaluate::run::{Epoch, Which, load};
 use crate::evaluate::{Bootstrap, Evaluation, judge};
@@ -17,7 +19,7 @@ use crate::shard::manifest::Counts;
 use crate::shard::release::read_manifest;
 use crate::shard::table::Table;
 use crate::store;
-use crate::train::run::{RunFacts, fold_folder, read_facts};
+use crate::train::run::{LOCKED, RunFacts, fold_folder, read_facts};
 
 /// A run.
 pub struct Story {
@@ -37,6 +39,8 @@ pub struct Story {
     pub weights: Vec<(Option<u16>, Option<String>)>,
     /// The maps that `explain` made.
     pub maps: Vec<Maps>,
+    /// How much of all maps lies inside the breast, or why that is not known.
+    pub energy: Result<maps::Maps, maps::NoMaps>,
 }
 
 /// The figures, and what they are of.
@@ -47,6 +51,8 @@ pub struct Judgement {
     pub epoch: Epoch,
     /// What was judged.
     pub predictions: Vec<Prediction>,
+    /// Whose networks spoke of the locked split.
+    pub spoke: Spoke,
 }
 
 /// The release that a run was trained on.
@@ -80,8 +86,10 @@ impl Story {
         let folds = folds.collect::<Result<Vec<_>, Fault>>()?;
         let file = |fold: Option<u16>, name: &str| fold_folder(folder, fold).join(name);
         let held_out = || facts.held_out.iter().copied();
-        let is_judged =
-            held_out().any(|fold| fold.is_some() && file(fold, "validation.parquet").exists());
+        let is_judged = held_out().any(|fold| {
+            let on_fold = fold.is_some() && file(fold, "validation.parquet").exists();
+            on_fold || file(fold, LOCKED).exists()
+        });
         let judged = is_judged.then(|| Judgement::read(folder, bootstrap)).transpose()?;
         let sha256 = |fold: Option<u16>| -> Result<_, Fault> {
             let path = file(fold, "best.safetensors");
@@ -98,6 +106,7 @@ impl Story {
             judged,
             release: Release::read(release.unwrap_or(&facts.release), &facts),
             weights: held_out().map(sha256).collect::<Result<_, Fault>>()?,
+            energy: maps::of_run(folder, &facts, bootstrap)?,
             maps: held_out().flatten().filter_map(|fold| Maps::read(folder, fold)).collect(),
             facts,
         })
@@ -108,7 +117,12 @@ impl Judgement {
     fn read(folder: &Path, bootstrap: &Bootstrap) -> Result<Self, Fault> {
         let loaded = load(folder, Which::CrossFitted)?;
         let (evaluation, _) = judge(&loaded.predictions, loaded.given, bootstrap)?;
-        Ok(Self { evaluation, epoch: loaded.epoch, predictions: loaded.predictions })
+        Ok(Self {
+            evaluation,
+            epoch: loaded.epoch,
+            predictions: loaded.predictions,
+            spoke: loaded.spoke,
+        })
     }
 }
 
