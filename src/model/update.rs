@@ -98,7 +98,7 @@ mod tests {
         let sgd = |nesterov, decay| run(Rule::Sgd { momentum: 0.9, nesterov }, decay, Kind::Weight);
         assert_near(sgd(false, 0.0), [1.117, -2.109]);
         assert_near(sgd(true, 0.0), [1.330_3, -2.198_1]);
-        assert_near(sgd(false, 0.5), [0.859_000_03, -1.580_499_9]);
+        assert_near(sgd(false, 0.5), [0.859, -1.580_5]);
         assert_near(sgd(true, 0.5), [0.991_162_8, -1.474_700_6]);
     }
 

@@ -124,7 +124,8 @@ pub struct Request {
     pub reduce: u8,
     /// The part to decode, in full-size pixels; `None` for all.
     pub region: Option<Rect>,
-    /// How precisely.
+    /// How precisely. A prefix is decoded exactly instead of as [`BitPlanes::Local`] says: the
+    /// code-blocks behind it are part of what that looks at.
     pub planes: BitPlanes,
     /// The range that samples are clamped to, two's complement of 16 bits whatever
     /// [`Image::signed`] says; that of their precision if `None`. What is left out may take
@@ -274,6 +275,10 @@ impl Decoder {
         let body = tile.body(contents, &mut self.joined);
         let mut components = stream.lay_out(tile, *area, &body)?;
         self.packets.read(body, &tile.coding, area, request.reduce, &mut components)?;
+        let planes = match &request.planes {
+            BitPlanes::Local(_) if contents.is_cut() => &BitPlanes::Exact,
+            planes => planes,
+        };
         let transform = tile.coding.colour_transform && components.len() >= 3;
         let mut integers: Vec<Vec<i32>> = Vec::new();
         let mut floats: Vec<Vec<f32>> = Vec::new();
@@ -284,7 +289,7 @@ impl Decoder {
                 bytes: body.bytes,
                 pieces: &self.packets.pieces,
                 style: parameters.decomposition.style,
-                planes: &request.planes,
+                planes,
                 parallel: self.parallel,
             };
             let keep = transform && index < 3;

@@ -82,9 +82,8 @@ fn own(
     };
     if let Some(purpose) = &want.display {
         let are_stored = signed == layout.signed && layout.high_bit + 1 == layout.bits_stored;
-        if are_stored && let Some((planes, range)) = straight(header, stream, purpose)? {
-            let image =
-                decoder.decode(stream, &jpeg2000::Request { planes, range, ..request.clone() })?;
+        if are_stored && let Some(straight) = straight(header, stream, purpose, &request)? {
+            let image = decoder.decode(stream, &straight)?;
             if image.is_within {
                 return Ok((image, true));
             }
@@ -100,8 +99,9 @@ fn own(
     Ok((decoder.decode(stream, &request)?, false))
 }
 
-/// What can be left out, and the range of samples that it leaves, where the grey scale is a
-/// straight line that goes on beyond the stored values: then all that is left out cancels in full.
+/// `exact`, less what can be left out, and with the range of samples that this leaves, where the
+/// grey scale is a straight line that goes on beyond the stored values: then all that is left out
+/// cancels in full.
 ///
 /// That holds of streams coded without loss, in which exact samples do not go beyond. Where
 /// loss clipped them, that would be seen in the difference.
@@ -109,7 +109,8 @@ fn straight(
     header: &Header,
     stream: &[u8],
     purpose: &Purpose,
-) -> Result<Option<(BitPlanes, Option<(i16, i16)>)>, jpeg2000::Error> {
+    exact: &jpeg2000::Request,
+) -> Result<Option<jpeg2000::Request>, jpeg2000::Error> {
     let Some(line) = purpose.straight else { return Ok(None) };
     let is_lossless = Fidelity::of(header.syntax) == Fidelity::Exact;
     if !is_lossless || !jpeg2000::header(stream)?.reversible {
@@ -124,5 +125,6 @@ fn straight(
     let (low, high) = header.layout.range();
     let reach = plan.reach.ceil() as i32;
     let range = Some(((low - reach) as i16, (high + reach) as i16));
-    Ok(fits.then_some((plan.planes, range)))
+    let request = || jpeg2000::Request { planes: plan.planes, range, ..exact.clone() };
+    Ok(fits.then(request))
 }
