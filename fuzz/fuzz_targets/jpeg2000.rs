@@ -48,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
     // The beginning is enough, where it says so; it is exact where code-blocks behind it would
     // have told what can be left out.
     if let (Ok(image), Ok(Prefix::Needs(needs))) =
-        (&first, prefix(stream, stream.len(), request.reduce))
+        (&first, prefix(stream, stream.len(), &request))
         && !matches!(request.planes, BitPlanes::Local(_))
     {
         let request = Request { prefix_of: Some(stream.len()), ..request.clone() };

@@ -217,7 +217,7 @@ fn packed_packet_headers_are_read_where_they_are_packed() {
                 agreed[place as usize] += 1;
             }
             // A prefix ends behind the last body that is needed, wherever the headers are.
-            let Ok(Prefix::Needs(needs)) = prefix(&moved, moved.len(), reduce) else {
+            let Ok(Prefix::Needs(needs)) = prefix(&moved, moved.len(), &request) else {
                 panic!("seed {seed} {headers:?}: a whole stream has all that is needed");
             };
             let request = Request { prefix_of: Some(moved.len()), ..request };

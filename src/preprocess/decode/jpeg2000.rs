@@ -38,7 +38,7 @@ mod wavelet;
 
 use boxes::Contents;
 use canvas::{Canvas, round};
-use codestream::{Area, Codestream, Component, Tile};
+use codestream::{Area, Codestream, Component, Size, Tile};
 use packet::Packets;
 use tile::{BlockDecoder, Buffers, Source};
 use wavelet::{Irreversible, Reversible};
@@ -137,6 +137,22 @@ pub struct Request {
     pub prefix_of: Option<usize>,
 }
 
+impl Request {
+    /// Refuses it where a stream is larger, or has fewer levels, than it says.
+    fn check(&self, stream: &Codestream) -> Result<(), Error> {
+        let Size { image, components, .. } = &stream.size;
+        let samples = image.width() as u64 * image.height() as u64 * components.len() as u64;
+        if samples > self.max_samples {
+            return Err(Error::TooLarge { samples, limit: self.max_samples });
+        }
+        let (asked, levels) = (self.reduce, stream.fewest_levels());
+        if asked > levels {
+            return Err(Error::Reduce { asked, levels });
+        }
+        Ok(())
+    }
+}
+
 impl Default for Request {
     fn default() -> Self {
         Self {
@@ -209,16 +225,8 @@ impl Decoder {
         let length = request.prefix_of.unwrap_or(bytes.len()).max(bytes.len());
         let contents = boxes::beginning(bytes, length)?;
         let stream = codestream::read(contents)?;
+        request.check(&stream)?;
         let size = &stream.size;
-        let samples =
-            size.image.width() as u64 * size.image.height() as u64 * size.components.len() as u64;
-        if samples > request.max_samples {
-            return Err(Error::TooLarge { samples, limit: request.max_samples });
-        }
-        let levels = stream.fewest_levels();
-        if request.reduce > levels {
-            return Err(Error::Reduce { asked: request.reduce, levels });
-        }
         let region = match request.region {
             None => size.image,
             Some(rect) => {

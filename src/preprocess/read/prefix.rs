@@ -130,7 +130,9 @@ fn look_into(buffer: &[u8], size: u64, decode: &DecodeConfig) -> Result<Survey, 
         Err(_) => return Ok(Survey::Whole),
     };
     let reduce = look::least_reduce(&header, levels, decode.reduce);
-    Ok(match jpeg2000::prefix(stream, length, reduce) {
+    let max_samples = header.layout.pixels() as u64;
+    let request = jpeg2000::Request { reduce, max_samples, ..jpeg2000::Request::default() };
+    Ok(match jpeg2000::prefix(stream, length, &request) {
         Ok(jpeg2000::Prefix::Needs(_)) if reduce > 0 => {
             Survey::Enough { header: Box::new(header), fragment }
         }

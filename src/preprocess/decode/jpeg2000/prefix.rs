@@ -4,6 +4,7 @@
 //! is decoded: packet headers are walked to the last packet that is needed, from header to
 //! header, and where packet lengths are listed (PLT), these say how far to read at once.
 
+use super::Request;
 use super::boxes;
 use super::codestream;
 use super::error::Error;
@@ -18,15 +19,16 @@ pub enum Prefix {
     NeedsAtLeast(usize),
 }
 
-/// How many bytes of a stream of `length`, which begins with `bytes`, are needed to decode it
-/// with `reduce` wavelet levels discarded.
+/// How many bytes of a stream of `length`, which begins with `bytes`, are needed to decode what
+/// `request` asks for, whatever its region and planes.
 ///
 /// Every tile-part that begins within the prefix ends within the stream, by its own length.
 /// Whether the stream ends as it should, only its end can tell.
 ///
 /// # Errors
 /// As [`Decoder::decode`](super::Decoder::decode), but for what is cut off.
-pub fn prefix(bytes: &[u8], length: usize, reduce: u8) -> Result<Prefix, Error> {
+pub fn prefix(bytes: &[u8], length: usize, request: &Request) -> Result<Prefix, Error> {
+    let reduce = request.reduce;
     let more = |needs: usize| Prefix::NeedsAtLeast(needs.max(bytes.len() + 1).min(length));
     let is_cut = bytes.len() < length;
     let headers = boxes::beginning(bytes, length)
@@ -35,10 +37,7 @@ pub fn prefix(bytes: &[u8], length: usize, reduce: u8) -> Result<Prefix, Error> 
         Err(Error::Truncated(_)) if is_cut => return Ok(more(0)),
         other => other?,
     };
-    let levels = stream.fewest_levels();
-    if reduce > levels {
-        return Err(Error::Reduce { asked: reduce, levels });
-    }
+    request.check(&stream)?;
     let mut packets = Packets::default();
     let mut needs = 0;
     for index in 0..stream.size.tiles() {
