@@ -24,6 +24,7 @@ use crate::train::estimate::estimate;
 use crate::train::log::{self, EpochLine, Line};
 use crate::train::run::{self, Run, RunFacts};
 use crate::train::setup::Setup;
+use crate::train::split::check_ratio;
 use crate::train::{self, Control, End, TrainError};
 
 /// Train an EfficientNet on a release, fold by fold.
@@ -166,6 +167,7 @@ impl TrainArgs {
         }
         let anew = (config.train.folds == Folds::Anew).then_some(&config.folds);
         let table = Table::read_with(release, anew)?;
+        check_ratio(&config, &table.plan.settings)?;
         let held_out = match self.fold {
             Which::One(fold) => vec![Some(fold)],
             Which::All => table.folds().into_iter().map(Some).collect(),

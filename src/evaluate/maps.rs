@@ -86,8 +86,8 @@ pub struct Worst {
 pub enum NoMaps {
     /// A file of predictions has no networks.
     NoRun,
-    /// Nothing was held out.
-    NothingHeldOut,
+    /// No network is there that something was held out from.
+    NoNetwork,
     /// Folds whose network did not look at all its held-out images.
     NotLooked(Vec<u16>),
     /// Folds that were looked at before their network became what it is.
@@ -100,7 +100,9 @@ impl std::fmt::Display for NoMaps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (folds, why) = match self {
             Self::NoRun => return f.write_str("predictions alone have no networks to look with"),
-            Self::NothingHeldOut => return f.write_str("the run held nothing out"),
+            Self::NoNetwork => {
+                return f.write_str("the run has no network that something was held out from");
+            }
             Self::NotLooked(folds) => (folds, "did not look at all held-out images yet"),
             Self::Stale(folds) => (folds, "looked at them with other weights than it has now"),
             Self::Otherwise(folds) => (folds, "looked at another layer or by another method"),
@@ -201,7 +203,7 @@ pub fn of_run(
     let folds: Vec<u16> =
         facts.held_out.iter().flatten().copied().filter(|fold| weights(*fold).exists()).collect();
     if folds.is_empty() {
-        return Ok(Err(NoMaps::NothingHeldOut));
+        return Ok(Err(NoMaps::NoNetwork));
     }
     let (mut looked, mut missing, mut stale) = (Vec::new(), Vec::new(), Vec::new());
     for &fold in &folds {

@@ -41,18 +41,6 @@ pub enum SweepError {
         /// What differs, a line each.
         differences: Vec<String>,
     },
-    /// The ratio was typed and the release's folds are taken, which have another.
-    #[error(
-        "folds.negatives_per_positive is {found}, the release's folds were dealt with {}: they are \
-         taken as they are unless train.folds=anew; --negatives-per-positive {found} sets both",
-        released.map_or("all negatives".to_owned(), |ratio| ratio.to_string())
-    )]
-    Ratio {
-        /// What was typed.
-        found: f64,
-        /// What the release has.
-        released: Option<f64>,
-    },
     /// Somebody took the claim of this process for dead.
     #[error(
         "{path}: no sign of life of this process reached the folder for minutes, and another one \

@@ -13,6 +13,7 @@ use crate::error::Fault;
 use crate::shard::manifest::compare;
 use crate::store;
 use crate::train::run::RunFacts;
+use crate::train::split::check_ratio;
 
 /// Version of the folder's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -169,14 +170,9 @@ pub fn differences(before: &RunFacts, now: &RunFacts) -> Vec<String> {
 /// do another.
 ///
 /// # Errors
-/// [`SweepError::Ratio`]; [`crate::config::ConfigError`] of the first run that cannot be.
+/// [`crate::train::TrainError::Ratio`]; [`crate::config::ConfigError`] of the first run that cannot be.
 pub fn check(config: &Config, weights: &[Weight], release: &Value) -> Result<(), Fault> {
-    let typed = config.folds.negatives_per_positive;
-    let released = release["folds"]["negatives_per_positive"].as_f64();
-    let is_dealt = config.train.folds == crate::config::train::Folds::Anew;
-    if let Some(found) = typed.filter(|_| !is_dealt && typed != released) {
-        return Err(SweepError::Ratio { found, released }.into());
-    }
+    check_ratio(config, release)?;
     for weight in weights {
         let mut train: TrainConfig = config.train.clone();
         train.auxiliary.weight = weight.value();

@@ -49,6 +49,18 @@ pub enum TrainError {
         /// Those there are.
         folds: Vec<u16>,
     },
+    /// The ratio was typed and the release's folds are taken, which have another.
+    #[error(
+        "folds.negatives_per_positive is {found}, the release's folds were dealt with {}: they are \
+         taken as they are unless train.folds=anew (`sweep --negatives-per-positive` sets both)",
+        released.map_or("all negatives".to_owned(), |ratio| ratio.to_string())
+    )]
+    Ratio {
+        /// What was typed.
+        found: f64,
+        /// What the release has.
+        released: Option<f64>,
+    },
     /// Nothing to train on.
     #[error(
         "{images} images to train on, {positives} of them with cancer: needs some of both kinds"

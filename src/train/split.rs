@@ -2,11 +2,30 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::TrainError;
+use crate::config::Config;
+use crate::config::train::Folds;
 use crate::dataset::Role;
 use crate::dataset::folds::FoldsError;
 use crate::error::Fault;
 use crate::shard::table::{Row, Table};
+
+/// Refuses a ratio of negatives that would change nothing, as the folds are those of the release;
+/// `release` is the plan's settings.
+///
+/// # Errors
+/// [`TrainError::Ratio`].
+pub fn check_ratio(config: &Config, release: &Value) -> Result<(), TrainError> {
+    let typed = config.folds.negatives_per_positive;
+    let released = release["folds"]["negatives_per_positive"].as_f64();
+    let is_dealt = config.train.folds == Folds::Anew;
+    match typed.filter(|_| !is_dealt && typed != released) {
+        Some(found) => Err(TrainError::Ratio { found, released }),
+        None => Ok(()),
+    }
+}
 
 /// Rows of a table, as indices.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,7 +104,7 @@ fn fmt_head(part: &Part, epoch: &Epoch, locked: &Spoke, f: &mut fmt::Formatter<'
 fn fmt_maps(maps: &Result<Maps, NoMaps>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let maps = match maps {
         Ok(maps) => maps,
-        Err(NoMaps::NoRun | NoMaps::NothingHeldOut) => return Ok(()),
+        Err(NoMaps::NoRun | NoMaps::NoNetwork) => return Ok(()),
         Err(reason) => {
             return writeln!(
                 f,
