@@ -362,6 +362,8 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     assert!(unknown.contains("did you mean train.batch"), "{unknown}");
     let fold = said(&["--fold", "7"]);
     assert!(fold.contains("no fold 7, its folds are [0, 1]"), "{fold}");
+    let ratio = said(&["--set", "folds.negatives_per_positive=2"]);
+    assert!(ratio.contains("unless train.folds=anew"), "{ratio}");
     // No machine has a hundred GPUs, and this program may not be built for one.
     let device = said(&["--device", "cuda:99"]);
     let reasons: &[&str] = match cfg!(feature = "cuda") {
