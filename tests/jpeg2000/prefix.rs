@@ -65,7 +65,7 @@ fn planes_are_not_spared_by_code_blocks_that_are_not_at_hand() {
     let samples = texture(&mut Random(5), 200, 150, &options);
     let bytes = encode(&samples, 200, 150, &options).expect("a plain stream");
     let slopes = Slopes::new(20, &[0.06; 180]);
-    let output = Output { scale_x: 2.5, scale_y: 3.1, slopes, slack: 0.01 };
+    let output = Output { scale_x: 9.0, scale_y: 9.0, slopes, slack: 0.01 };
     let plan = plan(&bytes, &output, 1.0, Assurance::Proven).expect("a sound header");
     assert!(matches!(plan.planes, BitPlanes::Local(_)));
     let mut decoder = Decoder::new();
