@@ -73,7 +73,7 @@ pub fn write(folder: &Path, bootstrap: &Bootstrap) -> Result<Written, Fault> {
 /// The same with what lies elsewhere than the run says.
 ///
 /// # Errors
-/// As [`write`] has.
+/// As [`write()`] has.
 pub fn write_with(
     folder: &Path,
     beside: Beside<'_>,
