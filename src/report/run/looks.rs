@@ -170,9 +170,12 @@ fn item(maps: &Maps, image: &Explained, bytes: &mut usize) -> Item {
     };
     let probability = Html::element("b", "", Html::text(format!("p {:.3}", image.probability)));
     let explanation = &maps.explanation;
+    let inside = match image.energy_inside {
+        Some(_) => format!("inside the breast {}", percent(image.energy_inside)),
+        None => "nothing speaks for cancer, so no map".into(),
+    };
     let facts = format!(
-        " · inside the breast {} · {} {} · fold {}",
-        percent(image.energy_inside),
+        " · {inside} · {} {} · fold {}",
         image.laterality.as_deref().unwrap_or("?"),
         image.view.as_deref().unwrap_or("?"),
         explanation.fold,
