@@ -15,6 +15,12 @@ pub mod overlay;
 pub mod select;
 pub mod source;
 pub mod secondary_capture;
-pub mod run;
+mod error;
+mod explanation;
+mod run;
 
-pub use run::{ExplainError, Explanation, Request, explain, look_at_all};
+pub use error::ExplainError;
+pub use explanation::{
+    DEFAULT_COUNT, DEFAULT_LAYER, Explained, Explanation, Request, ThresholdFrom,
+};
+pub use run::{explain, look_at_all};

@@ -10,8 +10,9 @@ use super::progress::{Progress, print};
 use super::signals;
 use crate::error::Fault;
 use crate::explain::gradcam::Method;
-use crate::explain::run::{DEFAULT_COUNT, DEFAULT_LAYER, ThresholdFrom};
-use crate::explain::{ExplainError, Explanation, Request, explain};
+use crate::explain::{
+    DEFAULT_COUNT, DEFAULT_LAYER, ExplainError, Explanation, Request, ThresholdFrom, explain,
+};
 use crate::flow::Stop;
 use crate::model::Device;
 use crate::train::run::{fold_folder, read_facts};

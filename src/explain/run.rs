@@ -9,12 +9,12 @@
 //! A source that cannot be read again is told of in its image's `problem`; all else goes on.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 use super::energy::{Energy, Share};
-use super::gradcam::{self, Method};
+use super::error::ExplainError;
+use super::explanation::{Explained, Explanation, Request, ThresholdFrom};
+use super::gradcam;
 use super::overlay;
 use super::place::Heat;
 use super::secondary_capture::{self, Derivation};
@@ -28,7 +28,6 @@ use crate::evaluate::predictions::{self, Items, Level, Prediction, sigmoid};
 use crate::flow::Stop;
 use crate::model::network::Network;
 use crate::picture;
-use crate::plane::Rect;
 use crate::predict::networks;
 use crate::predict::source::from_release;
 use crate::predict::{Input, batch::Batch};
@@ -37,159 +36,6 @@ use crate::record::ImageRecord;
 use crate::shard::table::{Row, Table};
 use crate::store;
 use crate::train::run::{RunFacts, fold_folder, read_facts};
-
-/// The block that is shown unless another is asked for, with [`Method::default`]: on phantoms with
-/// known lesions the coarsest whose peak mostly lies on them, unless something as bright is beside
-/// (`docs/explaining.md`).
-pub const DEFAULT_LAYER: &str = "blocks.1";
-
-/// Images of each kind, unless another number is asked for.
-pub const DEFAULT_COUNT: usize = 4;
-
-/// What is to be explained.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The folder of the run.
-    pub run: PathBuf,
-    /// The fold whose network is asked, about the images that it was not trained on.
-    pub fold: u16,
-    /// The block whose activation is shown.
-    pub layer: String,
-    /// How.
-    pub method: Method,
-    /// Images of each kind.
-    pub count: usize,
-    /// At or above it an image is called cancer, instead of the threshold that the other folds
-    /// choose.
-    pub threshold: Option<f64>,
-    /// The release, if it is not where the run found it.
-    pub release: Option<PathBuf>,
-    /// The dataset's folder, to reread the sources.
-    pub dataset: Option<PathBuf>,
-    /// Whether DICOM secondary captures are written; needs the dataset.
-    pub captures: bool,
-    /// Whether the energy of all held-out images is measured, not of the chosen ones alone.
-    pub all: bool,
-    /// Where to.
-    pub output: PathBuf,
-}
-
-impl Request {
-    /// The maps of a fold of the run in `run`, in the default way and at the default place.
-    pub fn new(run: &Path, fold: u16) -> Self {
-        Self {
-            run: run.into(),
-            fold,
-            layer: DEFAULT_LAYER.into(),
-            method: Method::default(),
-            count: DEFAULT_COUNT,
-            threshold: None,
-            release: None,
-            dataset: None,
-            captures: false,
-            all: false,
-            output: fold_folder(run, Some(fold)).join("explain"),
-        }
-    }
-}
-
-/// `explain.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Explanation {
-    /// SHA-256 of the weights' file, which also stands for the run in secondary captures.
-    pub weights_sha256: String,
-    /// The fold.
-    pub fold: u16,
-    /// The block.
-    pub layer: String,
-    /// The method.
-    pub method: Method,
-    /// At or above it an image is called cancer.
-    pub threshold: f64,
-    /// Who chose it.
-    pub threshold_from: ThresholdFrom,
-    /// The chosen images, kind by kind.
-    pub images: Vec<Explained>,
-    /// Of the images looked at.
-    pub energy: Energy,
-    /// Whether that is all that were held out, or the chosen ones alone.
-    pub energy_of_all: bool,
-}
-
-/// Who chose a threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ThresholdFrom {
-    /// The highest F1 by image on the other folds.
-    OtherFolds,
-    /// The highest F1 by image on this very fold, for want of others: too favourable.
-    ThisFold,
-    /// Whoever asked.
-    Given,
-}
-
-/// One image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Explained {
-    /// Why it was chosen.
-    pub kind: Kind,
-    /// The patient.
-    pub patient_id: String,
-    /// The image.
-    pub image_id: String,
-    /// L or R.
-    pub laterality: Option<String>,
-    /// Projection.
-    pub view: Option<String>,
-    /// What the network says of it.
-    pub probability: f64,
-    /// Share of the map's energy inside the breast's box; null where nothing speaks for cancer.
-    pub energy_inside: Option<f64>,
-    /// The hottest place, column and row of the source.
-    pub peak: Option<(f64, f64)>,
-    /// Box of the breast in the source.
-    pub breast: Rect,
-    /// Picture of the crop, beside this file.
-    pub crop: String,
-    /// Picture of the source.
-    pub source: Option<String>,
-    /// Secondary capture.
-    pub capture: Option<String>,
-    /// Why there is none of the two.
-    pub problem: Option<String>,
-}
-
-/// Why nothing can be explained.
-#[derive(Debug, thiserror::Error)]
-pub enum ExplainError {
-    /// Another release.
-    #[error("{path} has the plan {found}, the run was trained on a release with {needed}")]
-    OtherRelease {
-        /// The release given.
-        path: PathBuf,
-        /// Its plan's hash.
-        found: String,
-        /// That of the run's.
-        needed: String,
-    },
-    /// No threshold can be chosen.
-    #[error(
-        "{path} has images of one class only, so that no threshold can be chosen; give --threshold"
-    )]
-    OneClass {
-        /// The predictions.
-        path: PathBuf,
-    },
-    /// A run that was trained on all images.
-    #[error("{path} held nothing out: there is no image that its network was not trained on")]
-    NothingHeldOut {
-        /// The run.
-        path: PathBuf,
-    },
-    /// Nobody waits for the end.
-    #[error("interrupted")]
-    Stopped,
-}
 
 /// Explains. `seen` is called after every image looked at, with how many there are.
 ///

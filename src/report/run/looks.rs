@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use super::story::{Maps, Story};
-use crate::explain::run::{Explained, Explanation, ThresholdFrom};
 use crate::explain::select::Kind;
+use crate::explain::{Explained, Explanation, ThresholdFrom};
 use crate::report::gallery::{Item, Picture, Thumbnail, gallery};
 use crate::report::number::{count, of};
 use crate::report::page::{Align, Html, Section, Table, code, code_block};
