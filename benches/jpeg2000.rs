@@ -81,7 +81,7 @@ fn request(bytes: &[u8], bits: u8, scale: f64, assurance: Assurance) -> Request 
         Slopes::new(0, &[SLOPE as f32; 4095])
     };
     let output = Output { scale_x: scale, scale_y: scale, slopes, slack: 0.01 };
-    let plan = plan(bytes, &output, 1.0, assurance).expect("it decodes");
+    let plan = plan(bytes, &output, 1.0, assurance, None).expect("it decodes");
     let reach = plan.reach.min(8000.0).ceil() as i16;
     let range = is_straight.then_some((-reach, ((1 << bits) - 1) + reach));
     Request { planes: plan.planes, range, ..Request::default() }

@@ -5,6 +5,8 @@
 #![no_main]
 #![allow(missing_docs, dead_code)]
 
+use std::sync::Arc;
+
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../src/preprocess/decode"]
@@ -24,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         Slopes::anywhere(0.0..=0.06)
     };
     let output = Output { scale_x: 2.5, scale_y: 3.1, slopes, slack: 0.01 };
-    let planned = plan(stream, &output, 1.0, Assurance::Proven).map(|plan| plan.planes);
+    let planned = plan(stream, &output, 1.0, Assurance::Proven, None).map(|plan| plan.planes);
     let request = Request {
         reduce: how & 3,
         region: (how & 4 != 0).then(|| Rect {
@@ -37,6 +39,7 @@ fuzz_target!(|data: &[u8]| {
         range: (how & 64 != 0).then(|| (-i16::from(what), 100 - i16::from(what))),
         max_samples: 1 << 14,
         prefix_of: None,
+        low: None,
     };
     let mut decoder = Decoder::new();
     let first = decoder.decode(stream, &request);
@@ -54,6 +57,15 @@ fuzz_target!(|data: &[u8]| {
         let request = Request { prefix_of: Some(stream.len()), ..request.clone() };
         if let Ok(beginning) = decoder.decode(&stream[..needs], &request) {
             assert_eq!(&beginning, image);
+        }
+    }
+    // Going on from a reduced image changes nothing.
+    if how & 128 != 0 && request.planes == BitPlanes::Exact {
+        let coarse = Request { reduce: request.reduce + 1 + (what & 1), ..Request::default() };
+        let coarse = Request { max_samples: request.max_samples, ..coarse };
+        if let Ok((_, Some(low))) = decoder.decode_and_keep(stream, &coarse) {
+            let on = Request { low: Some(Arc::new(low)), ..request.clone() };
+            assert_eq!(decoder.decode(stream, &on), first);
         }
     }
     // Buffers kept from one image leave no trace in the next.

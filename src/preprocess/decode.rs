@@ -24,6 +24,7 @@ mod values;
 mod trial;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -89,7 +90,16 @@ struct Decoded {
     size: (usize, usize),
     origin: (usize, usize),
     surplus_bytes: usize,
+    kept: Kept,
     decoder: DecoderName,
+}
+
+impl Decoded {
+    /// An image of `size`, all of it in its range.
+    fn whole(size: (usize, usize), surplus_bytes: usize, decoder: DecoderName) -> Self {
+        let kept = Kept::default();
+        Self { is_beyond: false, size, origin: (0, 0), surplus_bytes, kept, decoder }
+    }
 }
 
 impl Stored {
@@ -105,6 +115,11 @@ impl Stored {
     }
 }
 
+/// What the decoding of a reduced image leaves for that of the same image at a larger size,
+/// which it spares decoding twice; nothing where the codec has nothing to keep.
+#[derive(Debug, Clone, Default)]
+pub struct Kept(Option<Arc<jpeg2000::LowBand>>);
+
 /// What of an image is wanted. Only JPEG 2000 can give less than all; others give all,
 /// exactly, whatever `part` and `display` say.
 #[derive(Debug, Clone, Default)]
@@ -115,6 +130,8 @@ pub struct Want {
     pub part: Option<Rect>,
     /// What the pixels are for, where a bounded error is accepted; exact if `None`.
     pub display: Option<Purpose>,
+    /// What is decoded already.
+    pub kept: Kept,
 }
 
 /// What pixels are for.
@@ -172,13 +189,26 @@ impl Decoder {
         pixel_data: &PixelData,
         want: &Want,
     ) -> Result<Stored, DecodeError> {
+        Ok(self.decode_and_keep(header, pixel_data, want)?.0)
+    }
+
+    /// The same, and keeps what a later decoding of this image at a larger size goes on from.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_and_keep(
+        &mut self,
+        header: &Header,
+        pixel_data: &PixelData,
+        want: &Want,
+    ) -> Result<(Stored, Kept), DecodeError> {
         let mut out = Vec::new();
         let decoded = self.decode_into(header, pixel_data, want, &mut out)?;
-        let Decoded { is_beyond, size: (width, height), origin, surplus_bytes, decoder } = decoded;
+        let Decoded { is_beyond, size, origin, surplus_bytes, kept, decoder } = decoded;
         let layout = &header.layout;
         let (signed, bits) = (layout.signed, layout.bits_stored as u8);
-        let pixels = Plane::new(width, height, out);
-        Ok(Stored { pixels, origin, signed, is_beyond, bits, surplus_bytes, decoder })
+        let pixels = Plane::new(size.0, size.1, out);
+        Ok((Stored { pixels, origin, signed, is_beyond, bits, surplus_bytes, decoder }, kept))
     }
 }
 
@@ -239,13 +269,8 @@ impl Decoder {
         if want.reduce > 0 && !syntax.is_jpeg_2000() {
             return Err(DecodeError::Levels { wanted: want.reduce, levels: 0 });
         }
-        let whole = |decoder, surplus_bytes| Decoded {
-            is_beyond: false,
-            size: size(header, 0),
-            origin: (0, 0),
-            surplus_bytes,
-            decoder,
-        };
+        let whole =
+            |decoder, surplus_bytes| Decoded::whole(size(header, 0), surplus_bytes, decoder);
         let fidelity = Fidelity::of(syntax);
         let fragments = match pixel_data {
             PixelData::Native { bytes, order } => {

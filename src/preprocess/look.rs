@@ -1,6 +1,6 @@
 //! The image from afar: reduced, as the breast, the grey range and the quality are found on it.
 
-use super::decode::{self, Assurance, DecodeError, Decoder, Output, Purpose, Stored, Want};
+use super::decode::{self, Assurance, DecodeError, Decoder, Kept, Output, Purpose, Stored, Want};
 use super::read::{Header, Photometric, PixelData};
 use super::resize::Geometry;
 use super::sampling::{Reduction, Sampling};
@@ -20,6 +20,8 @@ pub struct Taken {
     pub reduction: Reduction,
     /// The whole image.
     pub full: Option<Stored>,
+    /// What decoding it goes on from otherwise.
+    pub kept: Kept,
 }
 
 /// Wavelet levels left out.
@@ -42,7 +44,7 @@ fn halvings(header: &Header) -> u8 {
 /// Bytes that looking and then decoding with `reduce` levels left out take at most: the
 /// decoder's own, the look in its forms, and the output's part in grey levels.
 pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
-    let look = 16 * (header.layout.pixels() >> (2 * halvings(header)));
+    let look = 20 * (header.layout.pixels() >> (2 * halvings(header)));
     let grey = 2 * (header.layout.pixels() >> (2 * reduce));
     decode::cost(header, pixel_data, reduce) + look + grey
 }
@@ -65,12 +67,12 @@ pub fn take(
         let pixels = block_means(&full, halvings);
         let look = Stored { pixels, ..full };
         let reduction = Reduction { reduce: halvings, sampling: Sampling::BoxMean };
-        return Ok(Taken { look, reduction, full: Some(full) });
+        return Ok(Taken { look, reduction, full: Some(full), kept: Kept::default() });
     }
     let left_out = halvings.min(levels);
-    let look = decoder.decode(header, pixel_data, &Want::whole(left_out))?;
+    let (look, kept) = decoder.decode_and_keep(header, pixel_data, &Want::whole(left_out))?;
     let full = (left_out == reduce).then(|| look.clone());
-    Ok(Taken { look, reduction: wavelet(left_out), full })
+    Ok(Taken { look, reduction: wavelet(left_out), full, kept })
 }
 
 /// The means of blocks of `2^halvings` samples a side; those at the right and the bottom edge

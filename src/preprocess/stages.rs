@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::decode::{self, Decoder, DecoderName, Stored, Want};
+use super::decode::{self, Decoder, DecoderName, Kept, Stored, Want};
 use super::look;
 use super::memory::Memory;
 use super::quality::{self, Quality};
@@ -59,6 +59,7 @@ pub struct Looked {
     reduction: Reduction,
     /// All of it, where looking took decoding it in full.
     full: Option<Stored>,
+    kept: Kept,
     /// Levels that the output's decoding leaves out.
     reduce: u8,
     _memory: Ticket,
@@ -195,10 +196,10 @@ impl Stage for Look {
             return Err(Reject::Memory { need, have: self.memory.total() });
         }
         let memory = self.memory.take(need);
-        let look::Taken { look, reduction, full } =
+        let look::Taken { look, reduction, full, kept } =
             look::take(&mut self.decoder, &facts.header, &pixel_data, levels, reduce)?;
         facts.decoder = look.decoder;
-        Ok(Looked { facts, pixel_data, look, reduction, full, reduce, _memory: memory })
+        Ok(Looked { facts, pixel_data, look, reduction, full, kept, reduce, _memory: memory })
     }
 }
 
@@ -324,7 +325,8 @@ impl Stage for Decode {
                     RoiExtent::Whole => None,
                 };
                 let display = look::display(&self.config, geometry, &judged.lut, looked.reduce);
-                let want = Want { reduce: looked.reduce, part, display };
+                let kept = std::mem::take(&mut looked.kept);
+                let want = Want { reduce: looked.reduce, part, display, kept };
                 self.decoder.decode(&looked.facts.header, &looked.pixel_data, &want)?
             }
         };

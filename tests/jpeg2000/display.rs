@@ -1,5 +1,7 @@
 //! Left-out bit-planes move no pixel further than was promised.
 
+use std::sync::Arc;
+
 use mammo_pipe::dataset::synth::encode::jpeg2000::{Options, Wavelet, encode};
 use mammo_pipe::preprocess::decode::jpeg2000::display::{Assurance, Output, Slopes, plan};
 use mammo_pipe::preprocess::decode::jpeg2000::{BitPlanes, Decoder, Image, Request};
@@ -41,6 +43,9 @@ fn left_out_planes_move_no_pixel_further_than_their_bound() {
         let bytes = encode(&samples, 190, 170, &options).expect("a plain stream");
         let scale = (1.0 + f64::from(r.below(500)) / 100.0, 1.0 + f64::from(r.below(500)) / 100.0);
         let exact = decoder.decode(&bytes, &Request::default()).expect("it decodes");
+        let coarse = Request { reduce: 1 + (round % 5) as u8, ..Request::default() };
+        let kept = decoder.decode_and_keep(&bytes, &coarse).ok().and_then(|(_, low)| low);
+        let kept = kept.map(Arc::new);
         let steepest = 255.0 / f64::from(400 + r.below(3696));
         // A window that clips on both sides, rising or falling, or one that bends.
         let grey = |v: u16| -> f64 {
@@ -60,9 +65,11 @@ fn left_out_planes_move_no_pixel_further_than_their_bound() {
         for (assurance, tolerance) in
             [(Assurance::Proven, 1.0), (Assurance::Proven, 4.0), (expected, 1.0)]
         {
-            let plan = plan(&bytes, &output, tolerance, assurance).expect("a sound header");
+            let low = if round % 5 > 1 { None } else { kept.clone() };
+            let plan = plan(&bytes, &output, tolerance, assurance, low.as_deref());
+            let plan = plan.expect("a sound header");
             assert!(plan.bound <= tolerance);
-            let request = Request { planes: plan.planes.clone(), ..Request::default() };
+            let request = Request { planes: plan.planes.clone(), low, ..Request::default() };
             let skipped = decoder.decode(&bytes, &request).expect("it decodes");
             let pairs = pixels(&exact, scale, grey).into_iter().zip(pixels(&skipped, scale, grey));
             let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -90,7 +97,7 @@ fn a_straight_scale_that_goes_on_beyond_the_range_keeps_the_bound() {
     let slopes = Slopes::anywhere(255.0 / 4095.0..=255.0 / 4095.0);
     for scale in [1.3, 2.7, 4.0] {
         let output = Output { scale_x: scale, scale_y: scale, slopes: slopes.clone(), slack: 0.0 };
-        let plan = plan(&bytes, &output, 1.0, Assurance::Proven).expect("a sound header");
+        let plan = plan(&bytes, &output, 1.0, Assurance::Proven, None).expect("a sound header");
         let reach = plan.reach.ceil() as i16;
         let range = Some((-reach, 4095 + reach));
         let request = Request { planes: plan.planes.clone(), range, ..Request::default() };

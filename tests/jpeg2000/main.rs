@@ -4,6 +4,7 @@
 mod damage;
 mod display;
 mod high_throughput;
+mod low;
 mod peer;
 mod prefix;
 mod region;

@@ -66,7 +66,7 @@ fn planes_are_not_spared_by_code_blocks_that_are_not_at_hand() {
     let bytes = encode(&samples, 200, 150, &options).expect("a plain stream");
     let slopes = Slopes::new(20, &[0.06; 180]);
     let output = Output { scale_x: 9.0, scale_y: 9.0, slopes, slack: 0.01 };
-    let plan = plan(&bytes, &output, 1.0, Assurance::Proven).expect("a sound header");
+    let plan = plan(&bytes, &output, 1.0, Assurance::Proven, None).expect("a sound header");
     assert!(matches!(plan.planes, BitPlanes::Local(_)));
     let mut decoder = Decoder::new();
     let exact = Request { reduce: 1, ..Request::default() };

@@ -23,6 +23,7 @@ pub mod display;
 mod error;
 mod geometry;
 mod ht;
+mod low;
 mod mq;
 mod packet;
 mod parallel;
@@ -36,6 +37,8 @@ mod tier1;
 mod tile;
 mod wavelet;
 
+use std::sync::Arc;
+
 use boxes::Contents;
 use canvas::{Canvas, round};
 use codestream::{Area, Codestream, Component, Size, Tile};
@@ -44,6 +47,7 @@ use tile::{BlockDecoder, Buffers, Source};
 use wavelet::{Irreversible, Reversible};
 
 pub use error::Error;
+pub use low::LowBand;
 pub use prefix::{Prefix, prefix};
 
 /// What the main header declares.
@@ -135,6 +139,9 @@ pub struct Request {
     pub max_samples: u64,
     /// Bytes of the whole stream, where only its [`prefix`] is given.
     pub prefix_of: Option<usize>,
+    /// What an earlier decoding of the same stream kept, to go on from. Another stream's that
+    /// happens to have the same size would give a wrong image.
+    pub low: Option<Arc<LowBand>>,
 }
 
 impl Request {
@@ -162,6 +169,7 @@ impl Default for Request {
             range: None,
             max_samples: 1 << 28,
             prefix_of: None,
+            low: None,
         }
     }
 }
@@ -222,6 +230,29 @@ impl Decoder {
     /// # Errors
     /// [`Error`]: whoever falls back to another decoder does so on [`Error::Unsupported`] only.
     pub fn decode(&mut self, bytes: &[u8], request: &Request) -> Result<Image, Error> {
+        Ok(self.decode_keeping(bytes, request, false)?.0)
+    }
+
+    /// The same, and keeps what a later decoding with fewer levels discarded can go on from:
+    /// nothing if none are, nor of a region, of several tiles or components, or where planes are
+    /// left out.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_and_keep(
+        &mut self,
+        bytes: &[u8],
+        request: &Request,
+    ) -> Result<(Image, Option<LowBand>), Error> {
+        self.decode_keeping(bytes, request, true)
+    }
+
+    fn decode_keeping(
+        &mut self,
+        bytes: &[u8],
+        request: &Request,
+        keep: bool,
+    ) -> Result<(Image, Option<LowBand>), Error> {
         let length = request.prefix_of.unwrap_or(bytes.len()).max(bytes.len());
         let contents = boxes::beginning(bytes, length)?;
         let stream = codestream::read(contents)?;
@@ -245,7 +276,13 @@ impl Decoder {
         let Component { precision, signed } = component;
         let mut canvas =
             Canvas::new(wanted, precision, signed, size.components.len(), request.range);
+        let keep = keep
+            && request.reduce > 0
+            && wanted == whole
+            && request.planes == BitPlanes::Exact
+            && (size.tiles(), size.components.len()) == (1, 1);
         let mut is_whole = true;
+        let mut low = None;
         for index in 0..size.tiles() {
             let area = size.tile(index);
             let target = area.reduced(request.reduce).intersect(&wanted);
@@ -254,9 +291,11 @@ impl Decoder {
             }
             let tile =
                 stream.tiles.get(&index).ok_or(Error::Truncated("a tile without a tile-part"))?;
-            is_whole &= self.tile(contents, &stream, tile, &area, &target, request, &mut canvas)?;
+            let kept = keep.then(|| low.insert(LowBand::new(request.reduce, target)));
+            is_whole &=
+                self.tile(contents, &stream, tile, &area, &target, request, kept, &mut canvas)?;
         }
-        Ok(Image {
+        let image = Image {
             width: wanted.width() as u32,
             height: wanted.height() as u32,
             origin: (wanted.x0 - whole.x0, wanted.y0 - whole.y0),
@@ -265,10 +304,12 @@ impl Decoder {
             signed,
             is_within: is_whole && !canvas.has_clamped(),
             samples: canvas.samples,
-        })
+        };
+        Ok((image, low))
     }
 
-    /// Decodes a tile, and says whether all of its code-blocks have all their passes.
+    /// Decodes a tile, keeps its samples in `low`, and says whether all of its code-blocks have
+    /// all their passes.
     #[allow(clippy::too_many_arguments)]
     fn tile(
         &mut self,
@@ -278,6 +319,7 @@ impl Decoder {
         area: &Area,
         target: &Area,
         request: &Request,
+        mut low: Option<&mut LowBand>,
         canvas: &mut Canvas,
     ) -> Result<bool, Error> {
         let body = tile.body(contents, &mut self.joined);
@@ -298,6 +340,7 @@ impl Decoder {
                 pieces: &self.packets.pieces,
                 style: parameters.decomposition.style,
                 planes,
+                low: request.low.as_deref(),
                 parallel: self.parallel,
             };
             let keep = transform && index < 3;
@@ -317,6 +360,9 @@ impl Decoder {
                         } else {
                             canvas.put(index, target.x0, y, row.iter().copied());
                         }
+                        if let Some(low) = &mut low {
+                            low.integers.extend_from_slice(row);
+                        }
                     },
                 )?;
                 integers.push(plane);
@@ -334,6 +380,9 @@ impl Decoder {
                             plane.extend_from_slice(row);
                         } else {
                             canvas.put(index, target.x0, y, row.iter().map(|&v| round(v)));
+                        }
+                        if let Some(low) = &mut low {
+                            low.floats.extend_from_slice(row);
                         }
                     },
                 )?;

@@ -1,10 +1,13 @@
 //! JPEG 2000 by our own decoder, and by OpenJPEG what that leaves to others.
 
+use std::sync::Arc;
+
 use super::codestream::Codestream;
 use super::jpeg2000::display::{self, Slopes};
 use super::jpeg2000::{self, BitPlanes};
 use super::values::{Fidelity, Sample, Values};
-use super::{DecodeError, Decoded, DecoderName, Purpose, Want, openjpeg, size, size_error};
+use super::{DecodeError, Decoded, DecoderName, Kept, Purpose, Want};
+use super::{openjpeg, size, size_error};
 use crate::preprocess::read::Header;
 
 /// Decodes a stream of `length` bytes, of which `stream` are the first at least, into `out`. Its
@@ -36,27 +39,26 @@ pub fn decode(
     let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
     let values = Values::new(&header.layout, fidelity, sample)?;
     match own(decoder, header, stream, length, want, codestream.signed) {
-        Ok((image, is_beyond)) => {
+        Ok((image, is_beyond, kept)) => {
             let (width, height) = (image.width as usize, image.height as usize);
             let origin = (image.origin.0 as usize, image.origin.1 as usize);
             *out = image.samples;
             if !is_beyond {
                 values.correct_signed(image.signed, out);
             }
-            let decoder = DecoderName::Own("jpeg2000");
-            Ok(Decoded { is_beyond, size: (width, height), origin, surplus_bytes: 0, decoder })
+            let (size, decoder) = ((width, height), DecoderName::Own("jpeg2000"));
+            Ok(Decoded { is_beyond, size, origin, surplus_bytes: 0, kept, decoder })
         }
         Err(jpeg2000::Error::Unsupported(_)) if stream.len() == length => {
             let size = size(header, want.reduce);
             openjpeg::decode(&codestream, want.reduce, size, values, out)?;
-            let decoder = DecoderName::OpenJpeg;
-            Ok(Decoded { is_beyond: false, size, origin: (0, 0), surplus_bytes: 0, decoder })
+            Ok(Decoded::whole(size, 0, DecoderName::OpenJpeg))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Decodes what is wanted, and says whether samples go beyond their range.
+/// Decodes what is wanted, says whether samples go beyond their range, and keeps what it may.
 fn own(
     decoder: &mut jpeg2000::Decoder,
     header: &Header,
@@ -64,7 +66,7 @@ fn own(
     length: usize,
     want: &Want,
     signed: bool,
-) -> Result<(jpeg2000::Image, bool), jpeg2000::Error> {
+) -> Result<(jpeg2000::Image, bool, Kept), jpeg2000::Error> {
     let region = want.part.map(|part| jpeg2000::Rect {
         left: part.left as u32,
         top: part.top as u32,
@@ -79,13 +81,14 @@ fn own(
         range: None,
         max_samples: layout.pixels() as u64,
         prefix_of: Some(length),
+        low: want.kept.0.clone(),
     };
     if let Some(purpose) = &want.display {
         let are_stored = signed == layout.signed && layout.high_bit + 1 == layout.bits_stored;
         if are_stored && let Some(straight) = straight(header, stream, purpose, &request)? {
             let image = decoder.decode(stream, &straight)?;
             if image.is_within {
-                return Ok((image, true));
+                return Ok((image, true, Kept::default()));
             }
         }
         let mut output = purpose.output.clone();
@@ -94,9 +97,11 @@ fn own(
             let (least, most) = output.slopes.all();
             output.slopes = Slopes::anywhere(least..=most);
         }
-        request.planes = display::plan(stream, &output, 1.0, purpose.assurance)?.planes;
+        let low = request.low.as_deref();
+        request.planes = display::plan(stream, &output, 1.0, purpose.assurance, low)?.planes;
     }
-    Ok((decoder.decode(stream, &request)?, false))
+    let (image, low) = decoder.decode_and_keep(stream, &request)?;
+    Ok((image, false, Kept(low.map(Arc::new))))
 }
 
 /// `exact`, less what can be left out, and with the range of samples that this leaves, where the
@@ -119,7 +124,8 @@ fn straight(
     let mut output = purpose.output.clone();
     output.slopes = Slopes::anywhere(line.slope..=line.slope);
     output.slack += line.off;
-    let plan = display::plan(stream, &output, 1.0, purpose.assurance)?;
+    let low = exact.low.as_deref();
+    let plan = display::plan(stream, &output, 1.0, purpose.assurance, low)?;
     let fits = plan.planes != BitPlanes::Exact && plan.reach.ceil() <= f64::from(line.margin);
     // The line's margin lies within 16 bits of two's complement.
     let (low, high) = header.layout.range();

@@ -27,7 +27,7 @@ pub(super) use local::Values;
 pub use slopes::Slopes;
 
 use super::error::Error;
-use super::{BitPlanes, boxes, codestream};
+use super::{BitPlanes, LowBand, boxes, codestream};
 
 /// How an output pixel is made: the mean of an area of samples, each on a grey scale.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +75,8 @@ const LEVELS: u8 = 3;
 /// 8-bit pixel is off by more than one level: two numbers that differ by no more than 1
 /// round to integers that differ by no more than 1.
 ///
+/// Nothing is left out of `low`, so all of the tolerance goes to the levels above it.
+///
 /// # Errors
 /// Those of [`header`](super::header).
 pub fn plan(
@@ -82,6 +84,7 @@ pub fn plan(
     output: &Output,
     tolerance: f64,
     assurance: Assurance,
+    low: Option<&LowBand>,
 ) -> Result<Plan, Error> {
     let stream = codestream::read(boxes::codestream(bytes)?)?;
     let exact = Plan { planes: BitPlanes::Exact, bound: output.slack, reach: 0.0 };
@@ -105,7 +108,8 @@ pub fn plan(
     let mut bands = Vec::new();
     let mut rounding = Vec::new();
     let mut overshoot = Vec::new();
-    for level in 1..=decomposition.levels.min(LEVELS) {
+    let levels = decomposition.levels.min(low.map_or(LEVELS, |low| low.levels().min(LEVELS)));
+    for level in 1..=levels {
         let (x, y) =
             (Axis::new(filter, level, output.scale_x), Axis::new(filter, level, output.scale_y));
         let one = Axis::new(filter, level, 1.0);

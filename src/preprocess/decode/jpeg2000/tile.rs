@@ -13,6 +13,7 @@ use super::display::Values;
 use super::error::Error;
 use super::geometry::{Band, Block, Orientation, TileComponent};
 use super::ht;
+use super::low::LowBand;
 use super::packet::Piece;
 use super::parallel;
 use super::tier1::{self, MAX_PLANES, Shape};
@@ -31,6 +32,8 @@ pub struct Source<'a> {
     pub pieces: &'a [Piece],
     pub style: Style,
     pub planes: &'a BitPlanes,
+    /// What is decoded already.
+    pub low: Option<&'a LowBand>,
     /// Whether to decode on all cores.
     pub parallel: bool,
 }
@@ -88,10 +91,12 @@ pub fn decode<K: Kernel<Sample: Send>>(
 ) -> Result<(), Error> {
     let levels = component.resolutions.len() as u8 - 1;
     let top = usize::from(levels - reduce);
+    let kept = source.low.and_then(|low| low.of::<K>(component)).filter(|(r, ..)| *r <= top);
+    let bottom = kept.map_or(0, |(r, ..)| r);
     // From the wanted samples down: what each level must make for the one above.
-    let mut windows = Vec::with_capacity(top + 1);
+    let mut windows = Vec::with_capacity(top - bottom);
     let mut inner = *wanted;
-    for r in (1..=top).rev() {
+    for r in (bottom + 1..=top).rev() {
         let whole = component.resolutions[r].area;
         // Nothing of this level is wanted where all of the next is high-pass.
         let grown = Area {
@@ -105,28 +110,36 @@ pub fn decode<K: Kernel<Sample: Send>>(
         inner = half(&outer, Orientation::Ll);
     }
     let Buffers { low, next, strips, work, lifting } = buffers;
-    let lowest = &component.bands[0];
-    let mut strip = Strip { samples: std::mem::take(low), rows: 0..0 };
-    fill::<K>(
-        &mut strip,
-        lowest,
-        &component.blocks,
-        lowest.rows.clone(),
-        &inner,
-        &|_| 0,
-        source,
-        blocks,
-    )?;
-    *low = strip.samples;
+    if let Some((_, area, samples)) = kept {
+        low.clear();
+        for row in inner.y0..inner.y1 {
+            let start = (row - area.y0) as usize * area.width() + (inner.x0 - area.x0) as usize;
+            low.extend_from_slice(&samples[start..start + inner.width()]);
+        }
+    } else {
+        let lowest = &component.bands[0];
+        let mut strip = Strip { samples: std::mem::take(low), rows: 0..0 };
+        fill::<K>(
+            &mut strip,
+            lowest,
+            &component.blocks,
+            lowest.rows.clone(),
+            &inner,
+            &|_| 0,
+            source,
+            blocks,
+        )?;
+        *low = strip.samples;
+    }
     let mut below = inner;
-    if top == 0 {
+    if top == bottom {
         for (y, row) in (inner.y0..).zip(low.chunks_exact(inner.width().max(1))) {
             emit(y, row);
         }
         return Ok(());
     }
     let mut values = None;
-    for r in 1..=top {
+    for r in bottom + 1..=top {
         let Window { inner, outer } = windows[top - r];
         let resolution = &component.resolutions[r];
         let level = usize::from(levels) - r;

@@ -5,6 +5,8 @@
 //! with the few rows before it, so what is at work stays in the cache, whatever the image's
 //! size.
 
+use super::low::LowBand;
+
 /// One of the standard's two wavelets.
 pub trait Kernel {
     /// A coefficient or sample on the way.
@@ -18,6 +20,8 @@ pub trait Kernel {
     fn dequantise(coefficient: u32, step: f32) -> Self::Sample;
     /// A sample as a number.
     fn value(sample: Self::Sample) -> f32;
+    /// The samples of a low band, none if they are the other wavelet's.
+    fn kept(low: &LowBand) -> &[Self::Sample];
     /// Joins a row's halves; `odd` says that the first sample is a high-pass one.
     fn join(
         low: &[Self::Sample],
@@ -59,6 +63,10 @@ impl Kernel for Reversible {
 
     fn value(sample: i32) -> f32 {
         sample as f32
+    }
+
+    fn kept(low: &LowBand) -> &[i32] {
+        &low.integers
     }
 
     fn join(low: &[i32], high: &[i32], odd: bool, work: &mut Work<i32>, row: &mut [i32]) {
@@ -126,6 +134,10 @@ impl Kernel for Irreversible {
 
     fn value(sample: f32) -> f32 {
         sample
+    }
+
+    fn kept(low: &LowBand) -> &[f32] {
+        &low.floats
     }
 
     fn join(low: &[f32], high: &[f32], odd: bool, work: &mut Work<f32>, row: &mut [f32]) {
