@@ -1,8 +1,9 @@
 //! The clean-up pass over a code-block (ISO/IEC 15444-1, D.3.4).
 //!
 //! It visits what the other two passes have left, columns of nothing at once. Most of its
-//! decisions fall as expected, so one block after the other is decoded, with branches. What is
-//! left is written down before, many columns at a time, for most columns have nothing left.
+//! decisions fall as expected, so one block after the other is decoded, with branches; but when
+//! the interval is to be doubled nobody can tell, so a single coefficient is decided without one.
+//! What is left is written down before, many columns at a time, for most columns have nothing left.
 
 use pulp::Arch;
 
@@ -59,7 +60,7 @@ fn cleanup_seeing<const CAUSAL: bool>(
                 } else {
                     todo &= todo - 1;
                     let entry = chunk.significance::<CAUSAL>(at, tables);
-                    if decoder.decide(&mut states[usize::from(entry & 31)]) == 0 {
+                    if decoder.decide_evenly(&mut states[usize::from(entry & 31)]) == 0 {
                         continue;
                     }
                 }

@@ -270,8 +270,7 @@ impl<'a> Mq<'a> {
     /// Doubles the interval until it is at least half of the range.
     #[inline(always)]
     fn renormalise(&mut self) {
-        // The interval is never empty, and saying so spares a test.
-        let shift = (self.a | 1).leading_zeros();
+        let shift = self.a.leading_zeros();
         self.a <<= shift;
         self.c <<= shift;
         self.ahead -= shift as i32;
