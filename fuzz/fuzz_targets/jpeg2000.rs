@@ -20,11 +20,8 @@ use decode::jpeg2000::{BitPlanes, Decoder, Prefix, Rect, Request, header, prefix
 fuzz_target!(|data: &[u8]| {
     let Some((&[how, what], stream)) = data.split_first_chunk::<2>() else { return };
     let _ = header(stream);
-    let slopes = if how & 32 != 0 {
-        Slopes::new(20, &[0.06; 180])
-    } else {
-        Slopes::anywhere(0.0..=0.06)
-    };
+    let slopes =
+        if how & 32 != 0 { Slopes::new(20, &[0.06; 180]) } else { Slopes::anywhere(0.0..=0.06) };
     let output = Output { scale_x: 2.5, scale_y: 3.1, slopes, slack: 0.01 };
     let planned = plan(stream, &output, 1.0, Assurance::Proven, None).map(|plan| plan.planes);
     let request = Request {
@@ -50,8 +47,7 @@ fuzz_target!(|data: &[u8]| {
     }
     // The beginning is enough, where it says so; it is exact where code-blocks behind it would
     // have told what can be left out.
-    if let (Ok(image), Ok(Prefix::Needs(needs))) =
-        (&first, prefix(stream, stream.len(), &request))
+    if let (Ok(image), Ok(Prefix::Needs(needs))) = (&first, prefix(stream, stream.len(), &request))
         && !matches!(request.planes, BitPlanes::Local(_))
     {
         let request = Request { prefix_of: Some(stream.len()), ..request.clone() };

@@ -1,6 +1,6 @@
 //! Damaged and hostile streams: refused, or decoded to what the header says.
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{Container, Options, encode};
+use mammo_pipe::dataset::synth::encode::jpeg2000::{Container, Options, TileParts, encode};
 use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Error, Request};
 
 use crate::streams::{Case, Random, case, texture};
@@ -72,6 +72,26 @@ fn a_shortened_stream_is_told_from_a_whole_one() {
             matches!(refused, Err(Error::Truncated(_) | Error::Malformed(_))),
             "{length}: {refused:?}"
         );
+    }
+}
+
+#[test]
+fn a_missing_tile_part_is_told_by_the_numbers_of_the_others() {
+    let (container, tile_parts) = (Container::Codestream, TileParts::ByResolution);
+    let options = Options { container, tile_parts, levels: 3, ..Options::default() };
+    let samples = texture(&mut Random(4), 90, 70, &options);
+    let bytes = encode(&samples, 90, 70, &options).expect("a plain stream");
+    let mut decoder = Decoder::new();
+    assert!(decoder.decode(&bytes, &Request::default()).is_ok());
+    // SOT and its length of ten.
+    let sot = |(at, _): &(usize, &[u8])| bytes[*at..].starts_with(&[0xFF, 0x90, 0, 10]);
+    let starts: Vec<usize> = bytes.windows(4).enumerate().filter(sot).map(|(at, _)| at).collect();
+    assert_eq!(starts.len(), 4, "a tile-part a resolution");
+    let cut = [&bytes[..starts[1]], &bytes[starts[2]..]].concat();
+    let twice = [&bytes[..starts[2]], &bytes[starts[1]..]].concat();
+    for damaged in [cut, twice] {
+        let refused = decoder.decode(&damaged, &Request::default());
+        assert_eq!(refused, Err(Error::Malformed("a tile-part out of order")));
     }
 }
 

@@ -351,11 +351,15 @@ fn tile_part(
     let Contents { bytes, length: whole, .. } = contents;
     let start = r.position() - 2;
     let mut sot = r.body(SOT)?;
-    let (index, length) = (u32::from(sot.u16()?), sot.u32()?);
+    let (index, length, number) = (u32::from(sot.u16()?), sot.u32()?, sot.u8()?);
     if index >= size.tiles() {
         return Err(Error::Malformed("a tile-part of a tile that the image has not"));
     }
     let tile = open.entry(index).or_default();
+    // A tile's are numbered from 0 on in their order (A.4.2): else one is missing or there twice.
+    if usize::from(number) != tile.parts.len() {
+        return Err(Error::Malformed("a tile-part out of order"));
+    }
     // Zppt counts in this header, or on from the tile's last one: by either the order is the same.
     let mut in_header = BTreeMap::new();
     loop {
