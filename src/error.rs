@@ -164,8 +164,15 @@ pub enum Fault {
     #[error(transparent)]
     Judge(#[from] crate::evaluate::JudgeError),
     /// Two runs cannot be compared.
-    #[error(transparent)]
-    Compare(#[from] crate::evaluate::compare::CompareError),
+    #[error("{first} and {second}: {source}")]
+    Compare {
+        /// The first run.
+        first: PathBuf,
+        /// The second.
+        second: PathBuf,
+        /// Why.
+        source: crate::evaluate::compare::CompareError,
+    },
     /// A submission or its labels are wrong.
     #[error(transparent)]
     Submission(#[from] crate::evaluate::submission::SubmissionError),

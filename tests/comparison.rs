@@ -82,22 +82,25 @@ fn the_command_tells_in_json_text_and_on_a_page_what_compare_finds() {
 fn runs_that_judged_other_images_or_by_other_labels_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     two_runs(folder.path());
-    let of = |names: [&str; 2]| {
+    let of = |names: [&str; 3]| {
         let folders = names.map(|name| folder.path().join(name));
         Compared::of(&folders, &FEW).map(|_| ())
     };
     let mut fewer = [predictions_of(0, 0), predictions_of(1, 0)];
     fewer[1].truncate(30);
     run_that_said(&folder.path().join("fewer"), facts(), fewer);
-    match of(["clear", "fewer"]).unwrap_err() {
-        Fault::Compare(CompareError::Images {
-            only_first: 10, only_second: 0, both: 70, ..
-        }) => {}
+    match of(["clear", "muddled", "fewer"]).unwrap_err() {
+        Fault::Compare {
+            first,
+            second,
+            source: CompareError::Images { only_first: 10, only_second: 0, both: 70, .. },
+        } => assert!(first.ends_with("clear") && second.ends_with("fewer"), "{second:?}"),
         other => panic!("{other}"),
     }
     let mut relabelled = [predictions_of(0, 0), predictions_of(1, 0)];
     relabelled[0][5].record.cancer = Some(true);
     run_that_said(&folder.path().join("relabelled"), facts(), relabelled);
-    let refused = of(["clear", "relabelled"]).unwrap_err();
-    assert!(matches!(refused, Fault::Compare(CompareError::Label { .. })), "{refused}");
+    let refused = of(["clear", "muddled", "relabelled"]).unwrap_err();
+    let is_label = matches!(refused, Fault::Compare { source: CompareError::Label { .. }, .. });
+    assert!(is_label && refused.to_string().contains("relabelled: image"), "{refused}");
 }

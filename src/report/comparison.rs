@@ -87,8 +87,10 @@ impl Compared {
             Run { predictions: &loaded.predictions, given: loaded.given }
         }
         let mut comparisons = Vec::new();
-        for (other, second) in loaded.iter().zip(&names).skip(1) {
-            let comparison = compare(of(&loaded[0]), of(other), bootstrap)?;
+        for ((folder, other), second) in folders.iter().zip(&loaded).zip(&names).skip(1) {
+            let comparison = compare(of(&loaded[0]), of(other), bootstrap).map_err(|source| {
+                Fault::Compare { first: folders[0].clone(), second: folder.clone(), source }
+            })?;
             comparisons.push(Pair { first: names[0].clone(), second: second.clone(), comparison });
         }
         let mut runs = Vec::new();
