@@ -15,6 +15,7 @@ pub mod progress;
 mod render;
 mod runs;
 mod score;
+mod settings;
 mod signals;
 mod sweep;
 mod synth;

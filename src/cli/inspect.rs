@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 
 use self::text::Text;
 use super::progress::{Progress, print};
-use crate::config::{self, SplitChoice};
+use super::settings::SettingsArgs;
+use crate::config::SplitChoice;
 use crate::dataset::inspect;
 use crate::error::Fault;
 
@@ -30,12 +31,8 @@ pub struct InspectArgs {
     /// Look at this many files only, the same ones each time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
-    /// Settings, for a table with other columns or another place.
-    #[arg(long, short, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Change one setting, for example dataset.columns.patient_id=PatientID.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -57,7 +54,7 @@ impl InspectArgs {
     /// # Errors
     /// A [`Fault`] for wrong settings and tables, and folders that cannot be read.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let mut config = config::load(self.config.as_deref(), &self.set)?;
+        let mut config = self.settings.load()?;
         config.dataset.input = self.dataset;
         let asked = self.split.map(|split| match split {
             Splits::Train => SplitChoice::Train,

@@ -8,8 +8,9 @@ use clap::Args;
 
 use super::detach::detach;
 use super::progress::{Progress, duration, print, say, size};
+use super::settings::SettingsArgs;
 use super::signals;
-use crate::config::{self, Config, SplitChoice};
+use crate::config::{Config, SplitChoice};
 use crate::error::Fault;
 use crate::flow::{Meters, Stop};
 use crate::preprocess::plan::Plan;
@@ -32,9 +33,8 @@ use crate::report::{self, Run};
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct PreprocessArgs {
-    /// Settings; the commented pipeline.yaml of the source tree has them all.
-    #[arg(long, short, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Folder that the images and tables are in (dataset.input).
     #[arg(long, value_name = "DIR")]
     input: Option<PathBuf>,
@@ -47,9 +47,6 @@ pub struct PreprocessArgs {
     /// Which tables to take: train, test or both (dataset.split).
     #[arg(long, value_name = "SPLIT")]
     split: Option<String>,
-    /// Any other setting, for example roi.margin=0.02; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
     /// Threads that decode; as many as there are processors if not given.
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
@@ -131,11 +128,8 @@ impl PreprocessArgs {
     }
 
     fn config(&self) -> Result<Config, Fault> {
-        let mut overrides = self.overrides.clone();
-        if let Some(split) = &self.split {
-            overrides.push(format!("dataset.split={split}"));
-        }
-        let mut config = config::load(self.config.as_deref(), &overrides)?;
+        let split = self.split.as_ref().map(|split| format!("dataset.split={split}"));
+        let mut config = self.settings.load_with(split)?;
         if let Some(input) = &self.input {
             config.dataset.input.clone_from(input);
         }

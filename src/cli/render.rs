@@ -11,7 +11,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::progress::print;
-use crate::config::{self, Config};
+use super::settings::SettingsArgs;
+use crate::config::Config;
 use crate::dataset::{Job, Role};
 use crate::error::Fault;
 use crate::picture::write;
@@ -45,12 +46,8 @@ pub struct RenderArgs {
     /// are, two's complement if signed), windowed.png, cropped.png, output.png.
     #[arg(long, value_name = "DIR")]
     steps: Option<PathBuf>,
-    /// Settings; the commented pipeline.yaml of the source tree has them all.
-    #[arg(long, short, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Any other setting, for example window.index=1; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Print what was found as JSON.
     #[arg(long)]
     json: bool,
@@ -62,7 +59,7 @@ impl RenderArgs {
     /// # Errors
     /// A [`Fault`], also if the pipeline would reject the file.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let config = config::load(self.config.as_deref(), &self.overrides)?;
+        let config = self.settings.load()?;
         let steps = run(&self.file, config)?;
         if let Some(path) = &self.picture {
             write(path, &picture::compose(&steps))?;

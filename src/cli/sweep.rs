@@ -13,10 +13,11 @@ use serde_json::Value;
 use self::progress::Whole;
 use super::detach::detach;
 use super::progress::print;
+use super::settings::SettingsArgs;
 use super::signals;
 use super::train::{bar::Bar, loader_threads, stem};
 use crate::config::train::Folds;
-use crate::config::{self, Config, FoldsConfig};
+use crate::config::{Config, FoldsConfig};
 use crate::error::Fault;
 use crate::evaluate::{Bootstrap, sweep};
 use crate::flow::Stop;
@@ -58,12 +59,8 @@ pub struct SweepArgs {
     /// Folder of a finished release.
     #[arg(required_unless_present = "show")]
     release: Option<PathBuf>,
-    /// Settings; the `train` section of the commented pipeline.yaml has them all.
-    #[arg(long, short, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Any setting, for example train.epochs=3; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Folder of the sweep [default: sweeps/RELEASE-VARIANT].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -125,7 +122,7 @@ impl SweepArgs {
         }
         self.weights.sort_by(|a, b| a.value().total_cmp(&b.value()));
         self.weights.dedup();
-        let mut config = config::load(self.config.as_deref(), &self.overrides)?;
+        let mut config = self.settings.load()?;
         let release = self.release.clone().expect("clap asks for it without --show");
         let variant = config.train.model.variant.as_str().trim_start_matches("efficientnet_");
         let name = format!("{}-{variant}", stem(&release));

@@ -13,9 +13,10 @@ use serde_json::json;
 use self::bar::Bar;
 use super::detach::detach;
 use super::progress::{duration, print, size};
+use super::settings::SettingsArgs;
 use super::signals;
 use crate::config::train::Folds;
-use crate::config::{self, Config};
+use crate::config::{Config, TrainConfig};
 use crate::error::Fault;
 use crate::flow::Stop;
 use crate::model::Device;
@@ -51,12 +52,8 @@ pub struct TrainArgs {
     /// Folder of a finished release.
     #[arg(required_unless_present = "resume")]
     release: Option<PathBuf>,
-    /// Settings; the `train` section of the commented pipeline.yaml has them all.
-    #[arg(long, short, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Any setting, for example train.epochs=3; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Folder of all runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
@@ -150,7 +147,7 @@ impl TrainArgs {
     }
 
     fn begin(&self) -> Result<ExitCode, Fault> {
-        let config = config::load(self.config.as_deref(), &self.overrides)?;
+        let config = self.settings.load()?;
         let release = self.release.as_deref().expect("clap asks for it without --resume");
         let variant = config.train.model.variant;
         let stem =
@@ -181,7 +178,7 @@ impl TrainArgs {
         self.go(&Run::create(&folder, facts)?, table)
     }
 
-    fn setup(&self, train: config::TrainConfig, init: Option<String>) -> Setup {
+    fn setup(&self, train: TrainConfig, init: Option<String>) -> Setup {
         let loader_threads = loader_threads(self.device, self.threads);
         Setup { train, device: self.device, init, loader_threads }
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::bench::labels;
 use crate::bench::roi::{Agreement, Report, measure};
 use crate::cli::progress::print;
-use crate::config;
+use crate::cli::settings::SettingsArgs;
 use crate::error::Fault;
 
 /// Hold the breast's box to labelled ones: how much of each label it keeps, and how close it is.
@@ -27,12 +27,8 @@ pub struct RoiArgs {
     /// Folder of labels, or a truth.csv.
     #[arg(long, value_name = "PATH")]
     labels: PathBuf,
-    /// Settings; the commented pipeline.yaml of the source tree has them all.
-    #[arg(long, short, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Any other setting, for example roi.margin=0; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -44,7 +40,7 @@ impl RoiArgs {
     /// # Errors
     /// A [`Fault`] if settings, labels or tables cannot be used.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let config = config::load(self.config.as_deref(), &self.overrides)?;
+        let config = self.settings.load()?;
         let labels = labels::read(&self.labels)?;
         let report = measure(&self.dataset, &labels, config)?;
         if self.json {
