@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
+use super::step_back;
 use crate::flow::Stop;
 
 /// Items `0..count`, made ahead.
@@ -64,7 +65,10 @@ impl<T: Send + 'static> Prefetch<T> {
         let work = Arc::new(work);
         let lane = |_| {
             let (shared, work) = (Arc::clone(&shared), Arc::clone(&work));
-            std::thread::spawn(move || shared.run(work.as_ref()))
+            std::thread::spawn(move || {
+                step_back();
+                shared.run(work.as_ref());
+            })
         };
         let lanes = (0..lanes).map(lane).collect();
         Self { shared, lanes, next: 0 }
