@@ -132,6 +132,8 @@ pub struct Want {
     pub display: Option<Purpose>,
     /// What is decoded already.
     pub kept: Kept,
+    /// Whether a decoding at a larger size will follow, which is to go on from this one.
+    pub keep: bool,
 }
 
 /// What pixels are for.
@@ -192,7 +194,8 @@ impl Decoder {
         Ok(self.decode_and_keep(header, pixel_data, want)?.0)
     }
 
-    /// The same, and keeps what a later decoding of this image at a larger size goes on from.
+    /// The same, and what a later decoding of this image at a larger size goes on from, if
+    /// [`Want::keep`] asks for it.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).

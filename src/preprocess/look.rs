@@ -70,7 +70,9 @@ pub fn take(
         return Ok(Taken { look, reduction, full: Some(full), kept: Kept::default() });
     }
     let left_out = halvings.min(levels);
-    let (look, kept) = decoder.decode_and_keep(header, pixel_data, &Want::whole(left_out))?;
+    let keep = left_out > reduce;
+    let want = Want { keep, ..Want::whole(left_out) };
+    let (look, kept) = decoder.decode_and_keep(header, pixel_data, &want)?;
     let full = (left_out == reduce).then(|| look.clone());
     Ok(Taken { look, reduction: wavelet(left_out), full, kept })
 }

@@ -326,7 +326,7 @@ impl Stage for Decode {
                 };
                 let display = look::display(&self.config, geometry, &judged.lut, looked.reduce);
                 let kept = std::mem::take(&mut looked.kept);
-                let want = Want { reduce: looked.reduce, part, display, kept };
+                let want = Want { reduce: looked.reduce, part, display, kept, keep: false };
                 self.decoder.decode(&looked.facts.header, &looked.pixel_data, &want)?
             }
         };

@@ -8,7 +8,8 @@
 //! bit-planes of the finer levels are left undecoded.
 //!
 //! What a stream declares is bounded by the request and by the bytes there are before it is
-//! allocated: memory is at most about 14 bytes a sample of the largest tile, plus the image.
+//! allocated: memory is at most about 14 bytes a sample of the largest tile, plus the image, plus
+//! four bytes a sample of what is kept of it ([`LowBand`]).
 //! Nothing panics on any input. What this decoder leaves to others is [`Error::Unsupported`]:
 //! Part 2, subsampled components, palettes, regions of interest.
 

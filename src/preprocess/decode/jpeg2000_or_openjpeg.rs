@@ -100,6 +100,9 @@ fn own(
         let low = request.low.as_deref();
         request.planes = display::plan(stream, &output, 1.0, purpose.assurance, low)?.planes;
     }
+    if !want.keep {
+        return Ok((decoder.decode(stream, &request)?, false, Kept::default()));
+    }
     let (image, low) = decoder.decode_and_keep(stream, &request)?;
     Ok((image, false, Kept(low.map(Arc::new))))
 }

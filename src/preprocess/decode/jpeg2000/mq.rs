@@ -270,6 +270,7 @@ impl<'a> Mq<'a> {
     /// Doubles the interval until it is at least half of the range.
     #[inline(always)]
     fn renormalise(&mut self) {
+        // The interval is never empty, so this is less than 64.
         let shift = self.a.leading_zeros();
         self.a <<= shift;
         self.c <<= shift;
