@@ -4,7 +4,7 @@
 //! makes one. Without it these tests say that they skip, unless
 //! `MAMMO_PIPE_REQUIRE_ENGINES` is set.
 
-mod common;
+use crate::common;
 
 use common::python;
 use common::release::{config, dataset, run};

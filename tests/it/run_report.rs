@@ -1,7 +1,7 @@
 //! The page and the model card of a training run: the figures of `evaluate`, what else there is of
 //! the run, and nothing from the network.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -2,7 +2,7 @@
 //!
 //! The tests on the real table look for it in `../shared/rsna` and say so when it is absent.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //! `tests/interop/metrics.py`, which made `tests/fixtures/metrics.json` with `--frozen`
 //! (scikit-learn 1.9.1, SciPy 1.17.1, numpy 2.4.6).
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 
@@ -142,7 +142,7 @@ fn check(cases: &str) -> usize {
 
 #[test]
 fn figures_are_those_that_scikit_learn_gave() {
-    assert_eq!(check(include_str!("fixtures/metrics.json")), 8);
+    assert_eq!(check(include_str!("../fixtures/metrics.json")), 8);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn figures_are_those_of_scikit_learn_on_large_tied_and_real_cases() {
     let Some(text) = common::python("metrics.py", &arguments) else { return };
     let frozen = common::python("metrics.py", &["--frozen"]).unwrap();
     let json = |text: &str| serde_json::from_str(text).unwrap();
-    let fixture = json(include_str!("fixtures/metrics.json"));
+    let fixture = json(include_str!("../fixtures/metrics.json"));
     compare("the fixture is not the script's", &json(&frozen), &fixture);
     assert_eq!(check(&text), 28 + 2 * real.iter().count());
 }

@@ -1,6 +1,6 @@
 //! Maps lie where the image has what they show, and others can read what is written of them.
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 use std::process::Command;

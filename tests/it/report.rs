@@ -1,6 +1,6 @@
 //! The report of a release, made and read as a user does: by the program, in a browser.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::fs;

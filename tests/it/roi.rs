@@ -1,7 +1,7 @@
 //! The region finder and the quality flags on whole files: generated ones, and real ones where
 //! the shared folder lies beside the checkout.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 //! The files lie outside the repository, in `../shared`; without them this test says so and
 //! passes, and the generated files of the other tests stand alone.
 
-mod common;
+use crate::common;
 
 use common::{sha256_16, shared};
 use mammo_pipe::preprocess::decode::{Decoder, Want};

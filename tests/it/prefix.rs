@@ -1,6 +1,6 @@
 //! `decode.read: prefix` reads less, changes no pixel, and finds files that are cut off.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Runs side by side, as the command compares them.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::fs;

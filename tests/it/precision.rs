@@ -1,6 +1,6 @@
 //! `decode.precision: display` changes no coordinate, and no pixel by more than one level.
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 

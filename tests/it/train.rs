@@ -1,6 +1,6 @@
 //! A release becomes a model, whatever happens on the way.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::{Path, PathBuf};

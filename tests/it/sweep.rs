@@ -1,6 +1,6 @@
 //! The report's experiment as it is run: killed, interrupted, shared, and looked at.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
