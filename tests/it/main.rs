@@ -17,6 +17,7 @@ mod decode_truth;
 mod evaluate;
 mod explain;
 mod flow;
+mod honesty;
 mod inspect;
 mod interop;
 mod lesions;
