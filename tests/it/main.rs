@@ -33,5 +33,6 @@ mod report;
 mod resume;
 mod roi;
 mod run_report;
+mod snapshots;
 mod sweep;
 mod train;
