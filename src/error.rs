@@ -58,6 +58,15 @@ pub enum Fault {
         /// The file.
         path: PathBuf,
     },
+    /// A file is there that this program did not make.
+    #[error(
+        "{path} is there already and was not made by mammo-pipe; give another name, or --force \
+         to replace it"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// The release was begun under another plan.
     #[error(
         "{path} holds a release made otherwise:\n  {}\n\

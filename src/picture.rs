@@ -1,13 +1,14 @@
 //! Planes as PNG files, there and back, and boxes drawn on them.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::BufReader;
 use std::path::Path;
 
 use png::{BitDepth, ColorType, Decoder, Encoder};
 
 use crate::error::Fault;
 use crate::plane::{Plane, Rect};
+use crate::store::{MAKER, Target};
 
 /// Red, green and blue, 8 bits each.
 pub type Rgb = [u8; 3];
@@ -52,23 +53,30 @@ impl PngPixel for Rgb {
 /// Writes a PNG.
 ///
 /// # Errors
-/// [`Fault::Io`].
-pub fn write<T: PngPixel>(path: &Path, plane: &Plane<T>) -> Result<(), Fault> {
-    let file = File::create(path).map_err(Fault::io(path))?;
+/// Those of [`Target::put`]; [`Fault::Io`] for a plane without pixels.
+pub fn write<T: PngPixel>(target: &Target, plane: &Plane<T>) -> Result<(), Fault> {
+    let bytes = encode(plane).map_err(|e| Fault::io(target.path())(std::io::Error::other(e)))?;
+    target.put(&bytes)
+}
+
+/// A PNG, which says in its text that this program made it.
+///
+/// # Errors
+/// What the encoder says, for a plane without pixels.
+pub fn encode<T: PngPixel>(plane: &Plane<T>) -> Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
     let (width, height) = (plane.width() as u32, plane.height() as u32);
-    let mut encoder = Encoder::new(BufWriter::new(file), width, height);
+    let mut encoder = Encoder::new(&mut file, width, height);
     encoder.set_color(T::COLOR);
     encoder.set_depth(T::DEPTH);
     encoder.set_compression(png::Compression::Fast);
+    encoder.add_text_chunk("Software".into(), MAKER.into())?;
     let mut bytes = Vec::new();
     plane.pixels().iter().for_each(|pixel| pixel.push(&mut bytes));
-    encoder
-        .write_header()
-        .and_then(|mut writer| {
-            writer.write_image_data(&bytes)?;
-            writer.finish()
-        })
-        .map_err(|error| Fault::io(path)(std::io::Error::other(error)))
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&bytes)?;
+    writer.finish()?;
+    Ok(file)
 }
 
 /// Reads a PNG of red, green and blue, 8 bits each.

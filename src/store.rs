@@ -3,6 +3,8 @@
 //! A file that is in place is whole. Killed at any instruction, a run leaves nothing but
 //! files under `.tmp`, which the next run removes.
 
+mod target;
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::Fault;
+
+pub use target::{MAKER, MAKER_KEY, Target, marked_json};
 
 /// A file under construction, hashed while it is written.
 #[derive(Debug)]

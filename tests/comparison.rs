@@ -79,6 +79,23 @@ fn the_command_tells_in_json_text_and_on_a_page_what_compare_finds() {
 }
 
 #[test]
+fn a_page_never_takes_the_place_of_another_file() {
+    let folder = tempfile::tempdir().unwrap();
+    two_runs(folder.path());
+    let page = folder.path().join("notes.html");
+    fs::write(&page, "my notes").unwrap();
+    let to_notes = ["clear", "muddled", "--output", "notes.html"];
+    let refused = report(folder.path(), &to_notes);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("notes.html is there already"));
+    assert_eq!(fs::read(&page).unwrap(), b"my notes");
+    let wrong_ending = report(folder.path(), &["clear", "muddled", "--output", "notes.txt"]);
+    assert_eq!(wrong_ending.status.code(), Some(2));
+    assert!(report(folder.path(), &[&to_notes[..], &["--force"]].concat()).status.success());
+    assert!(report(folder.path(), &to_notes).status.success(), "the page is ours now");
+}
+
+#[test]
 fn runs_that_judged_other_images_or_by_other_labels_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     two_runs(folder.path());

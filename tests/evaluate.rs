@@ -88,6 +88,24 @@ fn predictions_alone_are_judged_printed_and_written() {
 }
 
 #[test]
+fn an_evaluation_never_takes_the_place_of_predictions_that_it_did_not_make() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("predictions.csv");
+    table(&csv);
+    let theirs = folder.path().join("predictions.parquet");
+    std::fs::write(&theirs, "of another program").unwrap();
+    let out = folder.path().to_str().unwrap();
+    let args = ["evaluate", csv.to_str().unwrap(), "--resamples", "0", "--out", out];
+    let refused = mammo_pipe(&args);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("predictions.parquet is there already"));
+    assert_eq!(std::fs::read(&theirs).unwrap(), b"of another program");
+    assert!(!folder.path().join("evaluation.json").exists(), "nothing is half written");
+    assert!(mammo_pipe(&[&args[..], &["--force"]].concat()).status.success());
+    assert!(mammo_pipe(&args).status.success(), "both are ours now");
+}
+
+#[test]
 fn a_submission_is_scored_and_what_is_wrong_with_it_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -198,6 +198,23 @@ fn a_run_predicts_the_same_of_files_as_of_shards_and_judges_patients_it_knows_by
 }
 
 #[test]
+fn a_table_that_is_not_ours_is_never_replaced_by_a_submission() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = folder.path().join("labels.csv");
+    let theirs = "prediction_id,cancer\n1_L,1\n";
+    std::fs::write(&labels, theirs).unwrap();
+    let output = predict(&world().data, &labels).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("labels.csv is there already"), "{}", said(&output));
+    assert_eq!(std::fs::read_to_string(&labels).unwrap(), theirs);
+    assert!(!labels.with_extension("parquet").exists());
+    ends_in(0, predict(&world().data, &labels).arg("--force"));
+    ends_in(0, &mut predict(&world().data, &labels));
+    std::fs::write(&labels, theirs).unwrap();
+    ends_in(1, &mut predict(&world().data, &labels));
+}
+
+#[test]
 fn what_cannot_be_predicted_is_told_and_ends_in_3() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

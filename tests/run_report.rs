@@ -24,6 +24,7 @@ use mammo_pipe::explain::{Explained, Explanation, ThresholdFrom};
 use mammo_pipe::picture;
 use mammo_pipe::plane::{Plane, Rect};
 use mammo_pipe::report;
+use mammo_pipe::store::Target;
 use mammo_pipe::train::run::Run;
 use serde_json::Value;
 
@@ -57,7 +58,7 @@ fn explain(run: &Run) -> Explanation {
         let record = &said[i].record;
         let name = format!("{}-{}.png", kind.as_str(), record.image_id);
         let picture = Plane::new(40, 30, (0..1200).map(|p| [p as u8, 9, i as u8]).collect());
-        picture::write(&folder.join(&name), &picture).unwrap();
+        picture::write(&Target::new(folder.join(&name), false).unwrap(), &picture).unwrap();
         Explained {
             kind,
             patient_id: record.patient_id.to_string(),

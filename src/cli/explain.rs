@@ -82,6 +82,9 @@ pub struct ExplainArgs {
     /// Where to; the fold's folder in the run, explain/ below it, if not given.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Replace files in --output that were not made by mammo-pipe.
+    #[arg(long, requires = "output")]
+    force: bool,
     /// Where the network computes: cpu or cuda:N.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: Device,
@@ -123,6 +126,7 @@ impl ExplainArgs {
             captures: self.dicom,
             all: self.all,
             output,
+            force: self.force || self.output.is_none(),
         };
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;

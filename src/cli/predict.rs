@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use super::ending;
 use super::progress::{Progress, print, say};
 use super::signals;
 use crate::config::{Config, FoldScheme, FoldsConfig, SplitChoice};
@@ -24,7 +25,7 @@ use crate::preprocess::Control;
 use crate::preprocess::plan::Plan;
 use crate::shard::manifest::Quarantined;
 use crate::shard::table::Table;
-use crate::store;
+use crate::store::{self, Target};
 use crate::train::run::{RunFacts, fold_folder, read_facts};
 
 /// What the networks of a run say of images: a submission, a row a breast.
@@ -61,11 +62,14 @@ pub struct PredictArgs {
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
     /// The submission.
-    #[arg(long, value_name = "FILE", default_value = "submission.csv")]
+    #[arg(long, value_name = "FILE", default_value = "submission.csv", value_parser = ending::csv)]
     output: PathBuf,
     /// Predictions by image; the submission's name with .parquet if not given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = ending::parquet)]
     predictions: Option<PathBuf>,
+    /// Replace files that are there and were not made by mammo-pipe.
+    #[arg(long)]
+    force: bool,
     /// Of a dataset: which table; test if there is a test.csv, else train.
     #[arg(long, value_name = "SPLIT", value_parser = ["train", "test"])]
     split: Option<String>,
@@ -121,6 +125,10 @@ impl PredictArgs {
     /// # Errors
     /// A [`Fault`].
     pub fn run(self) -> Result<ExitCode, Fault> {
+        let by_image =
+            self.predictions.clone().unwrap_or_else(|| self.output.with_extension("parquet"));
+        let submission = Target::new(&self.output, self.force)?;
+        let by_image = Target::new(by_image, self.force)?;
         let facts = read_facts(&self.run)?;
         let folds = self.folds(&facts)?;
         let members = networks::members(&self.run, &folds, self.device)?;
@@ -150,7 +158,7 @@ impl PredictArgs {
                 (None, role) => role,
             };
         }
-        self.write(&opinion, &aside, &known)
+        self.write(&opinion, &aside, &known, &submission, &by_image)
     }
 
     /// The folds asked for that the run has.
@@ -255,6 +263,8 @@ impl PredictArgs {
         opinion: &Opinion,
         aside: &[Quarantined],
         known: &Known,
+        submission: &Target,
+        by_image: &Target,
     ) -> Result<ExitCode, Fault> {
         let Opinion { predictions, unheard } = opinion;
         if predictions.is_empty() {
@@ -266,10 +276,11 @@ impl PredictArgs {
             return Err(PredictError::Nothing(why).into());
         }
         let rows = submission::rows(predictions);
-        let by_image =
-            self.predictions.clone().unwrap_or_else(|| self.output.with_extension("parquet"));
-        store::put(&self.output, &submission::csv(&rows, self.threshold))?;
-        store::put(&by_image, &predictions::encode(predictions, Vec::new()))?;
+        let csv = submission::csv(&rows, self.threshold);
+        let hash = store::sha256(&csv);
+        let notes = [("submission_sha256", hash.as_str())];
+        submission.put(&csv)?;
+        by_image.put(&predictions::encode(predictions, Vec::new(), &notes))?;
         let nameless =
             predictions.iter().filter(|p| submission::prediction_id(&p.record).is_none()).count();
         let clean = aside.is_empty() && unheard.is_empty() && nameless == 0;
@@ -277,7 +288,7 @@ impl PredictArgs {
             print(
                 &json!({
                     "submission": self.output,
-                    "predictions": by_image,
+                    "predictions": by_image.path(),
                     "breasts": rows.len(),
                     "images": predictions.len(),
                     "without_breast": nameless,
@@ -287,7 +298,7 @@ impl PredictArgs {
                 .to_string(),
             );
         } else {
-            self.tell(opinion, aside, known, rows.len(), nameless, &by_image);
+            self.tell(opinion, aside, known, rows.len(), nameless, by_image.path());
         }
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(3) })
     }

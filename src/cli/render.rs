@@ -10,6 +10,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::ending;
 use super::progress::print;
 use super::settings::SettingsArgs;
 use crate::config::Config;
@@ -24,7 +25,7 @@ use crate::preprocess::stages::Sample;
 use crate::preprocess::steps::{Steps, steps};
 use crate::preprocess::window::WindowUsed;
 use crate::record::{Id, ImageRecord};
-use crate::store;
+use crate::store::{self, Target};
 
 /// Show what the pipeline sees of one DICOM file at each step.
 ///
@@ -40,7 +41,7 @@ pub struct RenderArgs {
     /// The DICOM file.
     file: PathBuf,
     /// The picture, as PNG.
-    #[arg(required_unless_present_any = ["steps", "json"])]
+    #[arg(required_unless_present_any = ["steps", "json"], value_parser = ending::png)]
     picture: Option<PathBuf>,
     /// Write each step as a 16-bit PNG into this folder: decoded.png (stored values as they
     /// are, two's complement if signed), windowed.png, cropped.png, output.png.
@@ -48,10 +49,16 @@ pub struct RenderArgs {
     steps: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
+    /// Replace files that are there and were not made by mammo-pipe.
+    #[arg(long)]
+    force: bool,
     /// Print what was found as JSON.
     #[arg(long)]
     json: bool,
 }
+
+/// The pictures of `--steps`.
+const STEPS: [&str; 4] = ["decoded.png", "windowed.png", "cropped.png", "output.png"];
 
 impl RenderArgs {
     /// Runs the command.
@@ -60,19 +67,26 @@ impl RenderArgs {
     /// A [`Fault`], also if the pipeline would reject the file.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let config = self.settings.load()?;
+        let target = |path: PathBuf| Target::new(path, self.force);
+        let picture = self.picture.clone().map(target).transpose()?;
+        let files = match &self.steps {
+            Some(folder) => {
+                std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+                STEPS.map(|name| target(folder.join(name))).into_iter().collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
         let steps = run(&self.file, config)?;
-        if let Some(path) = &self.picture {
-            write(path, &picture::compose(&steps))?;
+        if let Some(target) = &picture {
+            write(target, &picture::compose(&steps))?;
         }
-        if let Some(folder) = &self.steps {
-            std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-            write(&folder.join("decoded.png"), &steps.stored.pixels)?;
-            write(&folder.join("windowed.png"), &steps.windowed)?;
-            write(&folder.join("cropped.png"), &steps.cropped)?;
-            let output = folder.join("output.png");
+        if let [decoded, windowed, cropped, output] = &files[..] {
+            write(decoded, &steps.stored.pixels)?;
+            write(windowed, &steps.windowed)?;
+            write(cropped, &steps.cropped)?;
             match &steps.sample.pixels {
-                Pixels::U8(plane) => write(&output, plane)?,
-                Pixels::U16(plane) => write(&output, plane)?,
+                Pixels::U8(plane) => write(output, plane)?,
+                Pixels::U16(plane) => write(output, plane)?,
             }
         }
         if self.json {

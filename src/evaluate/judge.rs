@@ -244,7 +244,7 @@ pub fn encode(predictions: &[Prediction], verdicts: &[Verdict]) -> Vec<u8> {
             v.breast_called
         }),
     ];
-    predictions::encode(predictions, further)
+    predictions::encode(predictions, further, &[])
 }
 
 /// Refuses images that are there twice and patients that are divided.

@@ -154,7 +154,7 @@ pub fn encode(looks: &[Look], way: &Way) -> Vec<u8> {
         text("method", "how the map was made", looks, |_| Some(way.method.as_str())),
         text("weights_sha256", "the network's file", looks, |_| Some(way.weights_sha256.as_str())),
     ];
-    predictions::encode(&said, further)
+    predictions::encode(&said, further, &[])
 }
 
 /// Reads what [`encode`] wrote; `None` if it is empty.

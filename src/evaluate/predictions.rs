@@ -17,6 +17,7 @@ use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use crate::dataset::Role;
@@ -25,7 +26,7 @@ use crate::record::ImageRecord;
 use crate::shard::cells::Cells;
 use crate::shard::reader::ShardReader;
 use crate::shard::records::{self, Column, OfImage, double};
-use crate::store;
+use crate::store::{self, MAKER, MAKER_KEY};
 
 pub use items::{Items, Level};
 
@@ -64,8 +65,12 @@ pub fn logit(probability: f64) -> f64 {
 }
 
 /// Predictions as the bytes of a Parquet file, the same for the same rows. `further` columns
-/// come last.
-pub(crate) fn encode(predictions: &[Prediction], further: Vec<Column>) -> Vec<u8> {
+/// come last. The footer says that this program made it, and whatever is in `notes`.
+pub(crate) fn encode(
+    predictions: &[Prediction],
+    further: Vec<Column>,
+    notes: &[(&str, &str)],
+) -> Vec<u8> {
     let columns = records::columns(predictions).into_iter().chain([
         double("logit", "the network's output for cancer", predictions, |p| Some(p.logit)),
         double("probability", "its sigmoid, or a mean of several", predictions, |p| {
@@ -81,8 +86,11 @@ pub(crate) fn encode(predictions: &[Prediction], further: Vec<Column>) -> Vec<u8
         .unzip();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .expect("every column is made from the same predictions, with its own type");
+    let notes = [(MAKER_KEY, MAKER)].iter().chain(notes);
+    let notes = notes.map(|(key, value)| KeyValue::new((*key).to_owned(), (*value).to_owned()));
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_key_value_metadata(Some(notes.collect()))
         .build();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))
@@ -96,7 +104,7 @@ pub(crate) fn encode(predictions: &[Prediction], further: Vec<Column>) -> Vec<u8
 /// # Errors
 /// [`Fault::Io`].
 pub fn write(folder: &Path, path: &Path, predictions: &[Prediction]) -> Result<(), Fault> {
-    store::replace(folder, path, &encode(predictions, Vec::new()))
+    store::replace(folder, path, &encode(predictions, Vec::new(), &[]))
 }
 
 /// Reads predictions: a Parquet file as [`write()`] leaves it, or CSV by its name's ending.

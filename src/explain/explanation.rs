@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::energy::Energy;
 use super::gradcam::Method;
 use super::select::Kind;
-use crate::plane::Rect;
+use crate::error::Fault;
+use crate::picture::{self, Rgb};
+use crate::plane::{Plane, Rect};
+use crate::store::Target;
 use crate::train::run::fold_folder;
 
 /// The block that is shown unless another is asked for, with [`Method::default`]: on phantoms with
@@ -44,6 +47,8 @@ pub struct Request {
     pub all: bool,
     /// Where to.
     pub output: PathBuf,
+    /// Whether files are replaced there that this program did not make.
+    pub force: bool,
 }
 
 impl Request {
@@ -61,7 +66,25 @@ impl Request {
             captures: false,
             all: false,
             output: fold_folder(run, Some(fold)).join("explain"),
+            // All in a run's folder is ours.
+            force: true,
         }
+    }
+
+    /// The place of the file `name` in the output folder.
+    ///
+    /// # Errors
+    /// Those of [`Target::new`].
+    pub(super) fn target(&self, name: &str) -> Result<Target, Fault> {
+        Target::new(self.output.join(name), self.force)
+    }
+
+    /// Writes a picture to the output folder.
+    ///
+    /// # Errors
+    /// Those of [`Target::put`].
+    pub(super) fn draw(&self, name: &str, plane: &Plane<Rgb>) -> Result<(), Fault> {
+        picture::write(&self.target(name)?, plane)
     }
 }
 

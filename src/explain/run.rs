@@ -27,14 +27,13 @@ use crate::evaluate::maps::{self, Look, WORST, Way};
 use crate::evaluate::predictions::{self, Items, Level, Prediction, sigmoid};
 use crate::flow::Stop;
 use crate::model::network::Network;
-use crate::picture;
 use crate::predict::networks;
 use crate::predict::source::from_release;
 use crate::predict::{Input, batch::Batch};
 use crate::preprocess::memory::Memory;
 use crate::record::ImageRecord;
 use crate::shard::table::{Row, Table};
-use crate::store;
+use crate::store::{self, marked_json};
 use crate::train::run::{RunFacts, fold_folder, read_facts};
 
 /// Explains. `seen` is called after every image looked at, with how many there are.
@@ -48,11 +47,12 @@ pub fn explain(
     seen: &dyn Fn(usize),
 ) -> Result<Explanation, Fault> {
     let facts = read_facts(&request.run)?;
+    std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
+    let index = request.target("explain.json")?;
     let table = table(request, &facts)?;
     let (threshold, threshold_from) = threshold(request, &facts)?;
     let (network, weights_sha256) = network(request, device)?;
     let chosen = choose(request, &table, threshold)?;
-    std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
 
     let config = of_settings(&facts.preprocessing, "the run's preprocessing")?;
     let mut looker = Looker {
@@ -96,7 +96,7 @@ pub fn explain(
         energy: Energy::of(shares.collect(), WORST),
         energy_of_all: request.all,
     };
-    write(&request.output, &explanation)?;
+    index.put(&marked_json(&explanation))?;
     Ok(explanation)
 }
 
@@ -142,7 +142,7 @@ fn write_energy(request: &Request, looks: &[Look], weights_sha256: &str) -> Resu
         method: request.method,
         weights_sha256: weights_sha256.into(),
     };
-    store::put(&request.output.join("energy.parquet"), &maps::encode(looks, &way))
+    request.target("energy.parquet")?.put(&maps::encode(looks, &way))
 }
 
 /// What the network says of an image, and the map of it.
@@ -258,7 +258,7 @@ impl Looker<'_> {
         let stem = format!("{}-{image_id}", kind.as_str());
         let crop = format!("{stem}.png");
         let page = overlay::side_by_side(&input.pixels, &heat, row.breast);
-        picture::write(&self.request.output.join(&crop), &page)?;
+        self.request.draw(&crop, &page)?;
         let mut explained = Explained {
             kind,
             patient_id: row.record.patient_id.to_string(),
@@ -291,17 +291,16 @@ impl Looker<'_> {
         stem: &str,
         explained: &mut Explained,
     ) -> Result<(), Fault> {
-        let Request { output, fold, layer, method, captures, .. } = self.request;
+        let Request { fold, layer, method, captures, .. } = self.request;
         let page = overlay::on_source(&source.windowed, heat);
         let name = format!("{stem}-source.png");
-        picture::write(&output.join(&name), &page)?;
+        self.request.draw(&name, &page)?;
         explained.source = Some(name);
         if *captures {
             let derivation = Derivation { run: &self.run, fold: *fold, layer, method: *method };
             let name = format!("{stem}-source.dcm");
-            let path = output.join(&name);
             let file = secondary_capture::file(&source.origin, &page, &derivation);
-            std::fs::write(&path, file).map_err(Fault::io(&path))?;
+            self.request.target(&name)?.put(&file)?;
             explained.capture = Some(name);
         }
         Ok(())
@@ -312,8 +311,3 @@ fn told(error: &SourceError, row: &Row) -> String {
     format!("{}: {}", row.source_path, chain(error))
 }
 
-fn write(output: &Path, explanation: &Explanation) -> Result<(), Fault> {
-    let mut text = serde_json::to_vec_pretty(explanation).expect("plain data becomes JSON");
-    text.push(b'\n');
-    store::put(&output.join("explain.json"), &text)
-}

@@ -103,18 +103,19 @@ impl Compared {
         Ok(Self { runs, differing, comparisons, same })
     }
 
-    /// The page, as `compared-with-<others>.html` in the folder of the first run unless `path`
-    /// says where.
+    /// Where the page of these runs goes if nobody says: `compared-with-<others>.html` in the
+    /// folder of the first.
+    pub fn page_of(folders: &[PathBuf]) -> PathBuf {
+        let others = &names(folders)[1..];
+        folders[0].join(format!("compared-with-{}.html", others.join("-and-")))
+    }
+
+    /// Writes the page.
     ///
     /// # Errors
-    /// [`Fault::Io`].
-    pub fn write(&self, path: Option<PathBuf>) -> Result<PathBuf, Fault> {
-        let path = path.unwrap_or_else(|| {
-            let others: Vec<&str> = self.runs[1..].iter().map(|run| run.name.as_str()).collect();
-            self.runs[0].folder.join(format!("compared-with-{}.html", others.join("-and-")))
-        });
-        store::put(&path, page::page(self).to_string().as_bytes())?;
-        Ok(path)
+    /// Those of [`Target::put`].
+    pub fn write(&self, page: &Target) -> Result<(), Fault> {
+        page.put(page::page(self).to_string().as_bytes())
     }
 
     /// The comparison as text in columns.

@@ -41,7 +41,7 @@ fn every_column_comes_back_from_a_file() {
     let path = folder.path().join("validation.parquet");
     write(folder.path(), &path, &predictions).unwrap();
     assert_eq!(read(&path).unwrap(), predictions);
-    assert_eq!(encode(&predictions, vec![]), std::fs::read(&path).unwrap());
+    assert_eq!(encode(&predictions, vec![], &[]), std::fs::read(&path).unwrap());
 }
 
 #[test]
