@@ -2,8 +2,9 @@
 
 use divan::{Bencher, counter::BytesCount};
 use mammo_pipe::config::Fit;
-use mammo_pipe::plane::{Plane, Rect};
-use mammo_pipe::preprocess::resize::{Geometry, Orientation, Resizer, Side};
+use mammo_pipe::image::{Geometry, Orientation, Side};
+use mammo_pipe::image::{Plane, Rect};
+use mammo_pipe::preprocess::resize::Resizer;
 
 fn main() {
     divan::main();

@@ -107,7 +107,7 @@ fn runs_that_judged_other_images_or_by_other_labels_are_refused() {
     fewer[1].truncate(30);
     run_that_said(&folder.path().join("fewer"), facts(), fewer);
     match of(["clear", "muddled", "fewer"]).unwrap_err() {
-        Fault::Compare {
+        NotComparable {
             first,
             second,
             source: CompareError::Images { only_first: 10, only_second: 0, both: 70, .. },
@@ -118,6 +118,6 @@ fn runs_that_judged_other_images_or_by_other_labels_are_refused() {
     relabelled[0][5].record.cancer = Some(true);
     run_that_said(&folder.path().join("relabelled"), facts(), relabelled);
     let refused = of(["clear", "muddled", "relabelled"]).unwrap_err();
-    let is_label = matches!(refused, Fault::Compare { source: CompareError::Label { .. }, .. });
+    let is_label = matches!(refused, NotComparable { source: CompareError::Label { .. }, .. });
     assert!(is_label && refused.to_string().contains("relabelled: image"), "{refused}");
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mammo_pipe::evaluate::predictions;
+use mammo_pipe::predictions;
 use serde_json::Value;
 
 fn mammo_pipe(args: &[&str]) -> Output {

@@ -9,17 +9,17 @@ use std::sync::{Arc, OnceLock};
 
 use common::release::{config, dataset, run};
 use mammo_pipe::config::{Config, Precision, ShardFormat, SplitChoice, of_settings};
-use mammo_pipe::dataset::synth::{Damage, SynthSpec};
-use mammo_pipe::evaluate::predictions;
 use mammo_pipe::explain::Explanation;
 use mammo_pipe::flow::{Meters, Stop};
 use mammo_pipe::predict::source::{from_dicom, from_release};
 use mammo_pipe::predict::{Input, source};
+use mammo_pipe::predictions;
 use mammo_pipe::preprocess::Control;
 use mammo_pipe::preprocess::plan::Plan;
 use mammo_pipe::record::ImageRecord;
 use mammo_pipe::shard::manifest::Quarantined;
 use mammo_pipe::shard::table::Table;
+use mammo_pipe::synth::{Damage, SynthSpec};
 
 fn all_of_dicom(config: &Config) -> (Vec<Input>, Vec<Quarantined>) {
     let plan = Plan::new(config.clone()).unwrap();

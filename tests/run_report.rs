@@ -11,20 +11,20 @@ use common::browser::{Seen, open_in_browser};
 use common::release;
 use common::run::{run_of_two_folds, run_on, run_that_said};
 use mammo_pipe::config::{self, Config};
-use mammo_pipe::dataset::synth::SynthSpec;
 use mammo_pipe::evaluate::Bootstrap;
 use mammo_pipe::evaluate::figures::Name;
 use mammo_pipe::evaluate::judge::judge;
-use mammo_pipe::evaluate::predictions::Level;
 use mammo_pipe::evaluate::run::{Which, load};
 use mammo_pipe::explain::energy::{Energy, Share};
 use mammo_pipe::explain::gradcam::Method;
 use mammo_pipe::explain::select::Kind;
 use mammo_pipe::explain::{Explained, Explanation, ThresholdFrom};
-use mammo_pipe::picture;
-use mammo_pipe::plane::{Plane, Rect};
+use mammo_pipe::image::picture;
+use mammo_pipe::image::{Plane, Rect};
+use mammo_pipe::predictions::Level;
 use mammo_pipe::report;
 use mammo_pipe::store::Target;
+use mammo_pipe::synth::SynthSpec;
 use mammo_pipe::train::run::Run;
 use serde_json::Value;
 
@@ -139,7 +139,7 @@ fn the_page_shows_maps_and_worst_crops_of_the_release_and_proves_the_folds() {
     other.folds = Some(folds);
     let said = [0, 1].map(|fold| {
         let path = run.fold(Some(fold)).unwrap().join("validation.parquet");
-        mammo_pipe::evaluate::predictions::read(&path).unwrap()
+        mammo_pipe::predictions::read(&path).unwrap()
     });
     let page = page_of(&run_that_said(&folder.path().join("mixed"), other, said));
     assert!(page.contains("are not of the fold whose network spoke"), "{page}");

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use common::browser::{Seen, open_in_browser};
 use common::release::{config, dataset, run};
-use mammo_pipe::dataset::synth::SynthSpec;
 use mammo_pipe::sweep::Weight;
+use mammo_pipe::synth::SynthSpec;
 use mammo_pipe::train::log;
 use serde_json::Value;
 

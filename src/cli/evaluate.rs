@@ -14,18 +14,20 @@ use super::progress::{Progress, print, say};
 use super::signals;
 use crate::dataset::Role;
 use crate::error::Fault;
+use crate::evaluate;
 use crate::evaluate::locked::Spoke;
-use crate::evaluate::maps::{self, Maps, NoMaps};
 use crate::evaluate::run::{self, Epoch, Which};
 use crate::evaluate::{Bootstrap, Evaluation, judge};
+use crate::explain::maps::{self, Maps, NoMaps};
 use crate::explain::{ExplainError, Request, look_at_all};
 use crate::flow::Stop;
 use crate::loader::Prior;
 use crate::model::Device;
-use crate::report::number::of;
-use crate::train::run::read_facts;
-use crate::evaluate;
+use crate::number::of;
+use crate::predictions;
 use crate::store::{Target, marked_json};
+use crate::train::folder::RunFolder;
+use crate::train::run::read_facts;
 
 /// Say how good a model is, and how sure one can be of it.
 ///
@@ -136,7 +138,7 @@ impl EvaluateArgs {
         let which = if self.best_epoch { Which::Best } else { Which::CrossFitted };
         let mut loaded = run::load(&self.run, which)?;
         for path in &self.with {
-            let further = evaluate::predictions::read(path)?;
+            let further = predictions::read(path)?;
             if further.iter().any(|p| p.role == Role::Locked) && loaded.spoke.networks > 0 {
                 loaded.predictions.retain(|p| p.role != Role::Locked);
                 loaded.spoke = Spoke::default();
@@ -159,7 +161,7 @@ impl EvaluateArgs {
             judge(&loaded.predictions, loaded.given, &self.how.bootstrap())?;
 
         let maps = match self.maps() {
-            Err(Fault::Explain(ExplainError::Stopped)) => {
+            Err(fault) if ExplainError::is_stop(&fault) => {
                 return Ok(ExitCode::from(signals::INTERRUPTED));
             }
             maps => maps?,
@@ -198,7 +200,7 @@ impl EvaluateArgs {
     /// Where the two files go. A run's folder is ours, and so is all of these names in it.
     fn targets(&self, out: &Path) -> Result<[Target; 2], Fault> {
         std::fs::create_dir_all(out).map_err(Fault::io(out))?;
-        let force = self.force || out.join("run.json").exists();
+        let force = self.force || RunFolder::new(out).is_begun();
         let target = |name: &str| Target::new(out.join(name), force);
         Ok([target("evaluation.json")?, target("predictions.parquet")?])
     }

@@ -14,19 +14,21 @@ use super::signals;
 use crate::config::{Config, FoldScheme, FoldsConfig, SplitChoice};
 use crate::dataset::Role;
 use crate::error::Fault;
-use crate::evaluate::predictions;
 use crate::flow::{Meters, Stop};
 use crate::model::Device;
 use crate::predict::ensemble::{Ensemble, Flips, Opinion};
 use crate::predict::networks::{self, Known, KnownFrom};
 use crate::predict::source::{from_dicom, from_release};
 use crate::predict::{PredictError, assert_same_pixels, settings, submission};
+use crate::predictions;
 use crate::preprocess::Control;
 use crate::preprocess::plan::Plan;
+use crate::shard::ReleaseFolder;
 use crate::shard::manifest::Quarantined;
 use crate::shard::table::Table;
 use crate::store::{self, Target};
-use crate::train::run::{RunFacts, fold_folder, read_facts};
+use crate::train::folder::RunFolder;
+use crate::train::run::{RunFacts, read_facts};
 
 /// What the networks of a run say of images: a submission, a row a breast.
 ///
@@ -137,8 +139,8 @@ impl PredictArgs {
         let mut ensemble = Ensemble::new(members, flips, self.batch, known.patients.clone());
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
-        let is_release = ["manifest.json", "plan.json"].map(|name| self.images.join(name));
-        let asked = if is_release.iter().any(|file| file.exists()) {
+        let release = ReleaseFolder::new(&self.images);
+        let asked = if release.is_begun() || release.is_complete() {
             self.ask_about_a_release(&facts, &mut ensemble, &stop).map(|()| Vec::new())
         } else {
             self.ask_about_files(&facts, &mut ensemble, &stop)
@@ -163,8 +165,7 @@ impl PredictArgs {
 
     /// The folds asked for that the run has.
     fn folds(&self, facts: &RunFacts) -> Result<Vec<Option<u16>>, Fault> {
-        let there =
-            |fold: &Option<u16>| fold_folder(&self.run, *fold).join("best.safetensors").exists();
+        let there = |fold: &Option<u16>| RunFolder::new(&self.run).fold(*fold).best().exists();
         let has: Vec<Option<u16>> = facts.held_out.iter().copied().filter(there).collect();
         let asked: Vec<Option<u16>> = match &self.fold {
             Asked::All => has.clone(),
@@ -281,8 +282,7 @@ impl PredictArgs {
         let notes = [("submission_sha256", hash.as_str())];
         submission.put(&csv)?;
         by_image.put(&predictions::encode(predictions, Vec::new(), &notes))?;
-        let nameless =
-            predictions.iter().filter(|p| submission::prediction_id(&p.record).is_none()).count();
+        let nameless = predictions.iter().filter(|p| p.record.breast_id().is_none()).count();
         let clean = aside.is_empty() && unheard.is_empty() && nameless == 0;
         if self.json {
             print(

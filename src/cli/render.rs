@@ -16,15 +16,16 @@ use super::settings::SettingsArgs;
 use crate::config::Config;
 use crate::dataset::{Job, Role};
 use crate::error::Fault;
-use crate::picture::write;
-use crate::plane::Rect;
+use crate::image::Pixels;
+use crate::image::Rect;
+use crate::image::picture::write;
+use crate::preprocess::PreprocessError;
 use crate::preprocess::memory::Memory;
-use crate::preprocess::quality::Flag;
-use crate::preprocess::resize::Pixels;
 use crate::preprocess::stages::Sample;
 use crate::preprocess::steps::{Steps, steps};
 use crate::preprocess::window::WindowUsed;
 use crate::record::{Id, ImageRecord};
+use crate::shard::flags::Flag;
 use crate::store::{self, Target};
 
 /// Show what the pipeline sees of one DICOM file at each step.
@@ -102,7 +103,7 @@ fn run(file: &Path, config: Config) -> Result<Steps, Fault> {
     let memory = Memory::divide(&config, 1, 1)?;
     let job = job(file)?;
     steps(job, &Arc::new(config), &memory)
-        .map_err(|source| Fault::Rejected { path: file.into(), source: Box::new(source) })
+        .map_err(|source| PreprocessError::Rejected { path: file.into(), source }.into())
 }
 
 /// A job that no table has a row for.

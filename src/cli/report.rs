@@ -15,6 +15,7 @@ use crate::report::comparison::Compared;
 use crate::report::run::Beside;
 use crate::store::Target;
 use crate::sweep::Settings;
+use crate::train::folder::RunFolder;
 
 /// Write the page of a training run, of a sweep or of a release, or compare runs.
 ///
@@ -80,7 +81,7 @@ impl ReportArgs {
         }
         let folder = &self.folders[0];
         let mut written = Vec::new();
-        if folder.join("run.json").exists() {
+        if RunFolder::new(folder).is_begun() {
             let beside =
                 Beside { release: self.release.as_deref(), dataset: self.dataset.as_deref() };
             let run = report::run::write_with(folder, beside, &bootstrap)?;

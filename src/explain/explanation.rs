@@ -8,15 +8,18 @@ use super::energy::Energy;
 use super::gradcam::Method;
 use super::select::Kind;
 use crate::error::Fault;
-use crate::picture::{self, Rgb};
-use crate::plane::{Plane, Rect};
+use crate::image::picture::{self, Rgb};
+use crate::image::{Plane, Rect};
 use crate::store::Target;
-use crate::train::run::fold_folder;
+use crate::train::folder::RunFolder;
 
 /// The block that is shown unless another is asked for, with [`Method::default`]: on phantoms with
 /// known lesions the coarsest whose peak mostly lies on them, unless something as bright is beside
 /// (`docs/explaining.md`).
 pub const DEFAULT_LAYER: &str = "blocks.1";
+
+/// The file with what was explained, beside the pictures.
+pub const INDEX: &str = "explain.json";
 
 /// Images of each kind, unless another number is asked for.
 pub const DEFAULT_COUNT: usize = 4;
@@ -65,7 +68,7 @@ impl Request {
             dataset: None,
             captures: false,
             all: false,
-            output: fold_folder(run, Some(fold)).join("explain"),
+            output: RunFolder::new(run).fold(Some(fold)).maps(),
             // All in a run's folder is ours.
             force: true,
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{put, sha256};
+use super::{json, put, sha256};
 use crate::error::Fault;
 
 /// What a file made here is marked with, in the place that its format has for that.
@@ -58,8 +58,9 @@ impl Target {
         let found = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                return folder
-                    .map_or(Ok(()), |folder| fs::metadata(folder).map(drop).map_err(Fault::io(folder)));
+                return folder.map_or(Ok(()), |folder| {
+                    fs::metadata(folder).map(drop).map_err(Fault::io(folder))
+                });
             }
             found => found.map_err(Fault::io(path))?,
         };
@@ -84,10 +85,7 @@ pub fn marked_json(value: &impl Serialize) -> Vec<u8> {
         #[serde(flatten)]
         value: &'a T,
     }
-    let marked = Marked { made_by: MAKER, value };
-    let mut json = serde_json::to_vec_pretty(&marked).expect("plain data becomes JSON");
-    json.push(b'\n');
-    json
+    json(&Marked { made_by: MAKER, value })
 }
 
 /// Whether this program made the file.
@@ -154,8 +152,8 @@ mod tests {
         Target::new(&path, false).unwrap().put(b"{}").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"{}");
         let path = folder.path().join("picture.png");
-        let plane = crate::plane::Plane::new(2, 1, vec![1_u8, 2]);
-        fs::write(&path, crate::picture::encode(&plane).unwrap()).unwrap();
+        let plane = crate::image::Plane::new(2, 1, vec![1_u8, 2]);
+        fs::write(&path, crate::image::picture::encode(&plane).unwrap()).unwrap();
         assert!(!refused(&path));
     }
 
