@@ -1,6 +1,6 @@
 //! `mammo-pipe render` as its user sees it.
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -2,7 +2,7 @@
 //!
 //! Layer and method were chosen on other phantoms and another network (`docs/explaining.md`).
 
-mod common;
+use crate::common;
 
 use std::collections::HashMap;
 use std::path::Path;

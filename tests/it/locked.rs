@@ -1,6 +1,6 @@
 //! Patients that were locked away are judged at the end, by what the folds had chosen before.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Nothing is lost, nothing counted twice, and timing decides nothing.
 
-mod common;
+use crate::common;
 
 use std::fs;
 

@@ -1,7 +1,7 @@
 //! Every kind of damage gets its reason, and none of them a panic or more memory than it is
 //! worth.
 
-mod common;
+use crate::common;
 
 use common::dicom_file::*;
 use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want};

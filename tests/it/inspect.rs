@@ -1,6 +1,6 @@
 //! `mammo-pipe inspect` on generated datasets, whole and damaged.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

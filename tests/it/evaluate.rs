@@ -17,7 +17,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// A table of predictions for patients of two breasts in three folds; the breast's number
 /// decides what is said of it, and every ninth is a cancer that mostly scores high.
-fn table(path: &Path) {
+pub fn table(path: &Path) {
     let mut table = String::from(
         "site_id,patient_id,image_id,laterality,view,age,cancer,density,machine_id,fold,probability\n",
     );

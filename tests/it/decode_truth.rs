@@ -1,17 +1,16 @@
 //! Every real file decodes to the values on which pylibjpeg and GDCM agree.
-//!
-//! The files lie outside the repository, in `../shared`; without them this test says so and
-//! passes, and the generated files of the other tests stand alone.
 
-mod common;
+use crate::common;
 
-use common::{sha256_16, shared};
+use common::needs::real_files;
+use common::sha256_16;
 use mammo_pipe::preprocess::decode::{Decoder, Want};
 use mammo_pipe::preprocess::read::open;
 
 #[test]
+#[ignore = "needs ../shared with real files"]
 fn every_real_file_decodes_to_the_values_of_other_decoders() {
-    let Some(shared) = shared() else { return };
+    let shared = real_files();
     let mut table = csv::Reader::from_path(shared.join("decoded_sha256.csv")).unwrap();
     let mut decoder = Decoder::default();
     let (mut seen, mut wrong) = (0, Vec::new());

@@ -1,7 +1,7 @@
 //! Straight from DICOM a network is fed the bytes that the shards would hold; a trained run
 //! predicts and explains as it is typed.
 
-mod common;
+use crate::common;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

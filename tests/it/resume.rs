@@ -1,6 +1,6 @@
 //! Killed at any moment, a run goes on and ends in the same bytes.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

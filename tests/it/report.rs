@@ -1,6 +1,6 @@
 //! The report of a release, made and read as a user does: by the program, in a browser.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -226,10 +226,11 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+#[ignore = "needs chromium"]
 fn a_browser_shows_the_page_without_a_request_or_a_console_message() {
     let made = Made::dataset(4, &DAMAGE);
     made.preprocess();
-    let Some(seen) = open_in_browser(&made.path("release/report.html")) else { return };
+    let seen = open_in_browser(&made.path("release/report.html"));
     let title = "Release release".to_owned();
     assert_eq!(seen, Seen { console: Vec::new(), requests: BTreeSet::new(), title });
 
@@ -237,7 +238,7 @@ fn a_browser_shows_the_page_without_a_request_or_a_console_message() {
     let control = made.path("control.html");
     let asks = "<title>c</title><img src=\"http://192.0.2.1/x.png\">";
     fs::write(&control, format!("{asks}<script>console.error('broken')</script>")).unwrap();
-    let seen = open_in_browser(&control).expect("it was there a moment ago");
+    let seen = open_in_browser(&control);
     assert_eq!(seen.requests, BTreeSet::from(["http://192.0.2.1/x.png".to_owned()]));
     assert!(seen.console.iter().any(|line| line.contains("broken")), "{seen:?}");
 }

@@ -1,6 +1,6 @@
 //! Codestreams and headers that disagree, reduced sizes, and what no encoder here writes.
 
-mod common;
+use crate::common;
 
 use common::dicom_file::*;
 use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want, levels};

@@ -1,6 +1,6 @@
 //! `decode.precision: display` changes no coordinate, and no pixel by more than one level.
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 
@@ -101,8 +101,9 @@ fn display_is_within_one_level_on_full_size_phantoms() {
 }
 
 #[test]
+#[ignore = "needs ../shared with real files"]
 fn display_is_within_one_level_on_real_files() {
-    let Some(shared) = common::shared() else { return };
+    let shared = common::needs::real_files();
     for precision in [Precision::Display, Precision::Fast] {
         let counts = compare(&shared.join("rsna"), precision, SplitChoice::Both, (1024, 512));
         let psnr = psnr(&counts);

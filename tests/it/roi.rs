@@ -1,7 +1,7 @@
 //! The region finder and the quality flags on whole files: generated ones, and real ones where
 //! the shared folder lies beside the checkout.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 
@@ -178,8 +178,9 @@ fn a_flipped_bit_that_shows_is_flagged_in_lossless_jpeg() {
 /// they are a sixth smaller than what may not be cut, so that the mean IoU of all eight cannot
 /// reach 0.9 without cutting.
 #[test]
+#[ignore = "needs ../shared with real files"]
 fn real_boxes_hold_what_a_human_marked() {
-    let Some(shared) = common::shared() else { return };
+    let shared = common::needs::real_files();
     let rsna = shared.join("rsna");
     let labels = labels::read(&rsna.join("roi_labels")).unwrap();
     let report = measure(&rsna, &labels, Config::default()).unwrap();
@@ -197,8 +198,9 @@ fn real_boxes_hold_what_a_human_marked() {
 }
 
 #[test]
+#[ignore = "needs ../shared with real files"]
 fn real_images_are_not_called_broken() {
-    let Some(shared) = common::shared() else { return };
+    let shared = common::needs::real_files();
     for split in ["train_images", "test_images"] {
         for patient in std::fs::read_dir(shared.join("rsna").join(split)).unwrap() {
             for file in std::fs::read_dir(patient.unwrap().path()).unwrap() {

@@ -1,6 +1,6 @@
 //! The report's experiment as it is run: killed, interrupted, shared, and looked at.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -192,7 +192,16 @@ fn the_page_holds_all_rows(out: &Path) {
         };
         assert_eq!(shown.matches(&line).count(), 2, "{shown}");
     }
-    let Some(seen) = open_in_browser(&path) else { return };
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_browser_shows_the_page_without_a_request_or_a_console_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let (release, out) = (release(folder.path()), folder.path().join("x"));
+    let output = sweep(&release, &out, &["--weights", "cnn,0.3"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let seen = open_in_browser(&out.join("sweep.html"));
     let title = "Sweep x".to_owned();
     assert_eq!(seen, Seen { console: Vec::new(), requests: BTreeSet::new(), title });
 }

@@ -1,6 +1,6 @@
 //! Runs side by side, as the command compares them.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,7 +73,15 @@ fn the_command_tells_in_json_text_and_on_a_page_what_compare_finds() {
     let page = fs::read_to_string(&path).unwrap();
     assert!(page.contains(&told) && page.contains("clear has the higher AUROC"));
     assert_eq!(page.matches("class=\"area s1\"").count(), 2, "the second run has its bands");
-    let Some(seen) = open_in_browser(&path) else { return };
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_browser_shows_the_page_without_a_request_or_a_console_message() {
+    let folder = tempfile::tempdir().unwrap();
+    two_runs(folder.path());
+    assert!(report(folder.path(), &["clear", "muddled"]).status.success());
+    let seen = open_in_browser(&folder.path().join("clear/compared-with-muddled.html"));
     let title = "clear and muddled".to_owned();
     assert_eq!(seen, Seen { console: Vec::new(), requests: BTreeSet::new(), title });
 }

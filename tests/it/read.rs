@@ -1,6 +1,6 @@
 //! Files in every encoding read alike.
 
-mod common;
+use crate::common;
 
 use common::dicom_file::*;
 use mammo_pipe::preprocess::decode::{Decoder, Want};

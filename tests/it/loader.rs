@@ -1,6 +1,6 @@
 //! What training reads of a release: the table of its rows, and its pixels.
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

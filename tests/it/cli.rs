@@ -1,6 +1,6 @@
 //! The program as it is typed: exit codes, what it says, and what it survives.
 
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
