@@ -12,12 +12,12 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{Options, encode};
-use mammo_pipe::dataset::synth::machines::Machine;
-use mammo_pipe::dataset::synth::{PhantomSpec, phantom};
 use mammo_pipe::preprocess::decode::jpeg2000::display::{Assurance, Output, Slopes, plan};
 use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Image, Request, header};
 use mammo_pipe::record::{Density, Laterality, View};
+use mammo_pipe::synth::encode::jpeg2000::{Options, encode};
+use mammo_pipe::synth::machines::Machine;
+use mammo_pipe::synth::{PhantomSpec, phantom};
 
 const RUNS: usize = 3;
 const SLOPE: f64 = 255.0 / 4095.0;

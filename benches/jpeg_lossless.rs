@@ -4,13 +4,13 @@
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use mammo_pipe::dataset::synth::encode::Frame;
-use mammo_pipe::dataset::synth::encode::jpeg_lossless::{Options, Predictor, encode};
-use mammo_pipe::dataset::synth::machines::Machine;
-use mammo_pipe::dataset::synth::{PhantomSpec, phantom};
-use mammo_pipe::plane::Plane;
+use mammo_pipe::image::Plane;
 use mammo_pipe::preprocess::decode::jpeg;
 use mammo_pipe::record::{Density, Laterality, View};
+use mammo_pipe::synth::encode::Frame;
+use mammo_pipe::synth::encode::jpeg_lossless::{Options, Predictor, encode};
+use mammo_pipe::synth::machines::Machine;
+use mammo_pipe::synth::{PhantomSpec, phantom};
 
 fn main() {
     divan::main();

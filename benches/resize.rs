@@ -10,8 +10,9 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::pixels::U16;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions};
 use mammo_pipe::config::Fit;
-use mammo_pipe::plane::{Plane, Rect};
-use mammo_pipe::preprocess::resize::{Geometry, Orientation, Resizer, Side};
+use mammo_pipe::image::{Geometry, Orientation, Side};
+use mammo_pipe::image::{Plane, Rect};
+use mammo_pipe::preprocess::resize::Resizer;
 
 fn main() {
     divan::main();

@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod detach;
 mod dry_run;
+mod ending;
 mod evaluate;
 mod explain;
 mod grid;

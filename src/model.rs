@@ -21,6 +21,7 @@ pub mod update;
 
 use std::ops::Range;
 
+use crate::error::faults;
 pub use build::{Device, Keep, Options, Precision, build};
 pub use variant::Variant;
 
@@ -282,6 +283,7 @@ pub enum ModelError {
     #[error("{0}")]
     Device(String),
 }
+faults!(ModelError);
 
 impl ModelError {
     /// What candle said, for `map_err`.

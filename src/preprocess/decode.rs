@@ -30,7 +30,7 @@ use bytes::Bytes;
 
 use super::read::{Header, PixelData, TransferSyntax};
 use super::window::Straight;
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
 use coded::Coded;
 use codestream::Codestream;

@@ -9,7 +9,7 @@
 //! MONOCHROME1. Padding is no measurement and becomes air after all of them.
 
 use crate::config::{WindowConfig, WindowMode};
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
 use super::decode::Slopes;
 use super::read::{

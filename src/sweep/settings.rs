@@ -124,8 +124,7 @@ impl Settings {
     /// # Errors
     /// [`SweepError::Changed`] with every field that differs; [`Fault::Io`].
     pub fn settle(&self, folder: &Path) -> Result<(), Fault> {
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        store::make_aside(folder)?;
         if !Self::are_in(folder) {
             let mut text = serde_json::to_vec_pretty(self).expect("plain data becomes JSON");
             text.push(b'\n');

@@ -130,9 +130,9 @@ fn known<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::train::Column;
     use crate::model::Buffer;
     use crate::model::heads::{Heads, HeadsSpec};
+    use crate::record::Column;
     use crate::record::{Density, Id};
 
     const FEATURES: [f32; 6] = [0.5, -1.0, 2.0, 1.0, 0.25, -0.5];

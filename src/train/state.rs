@@ -118,7 +118,7 @@ const BUFFERS: [(Buffer, &str); 6] = [
 /// clear: a state lies between two optimizer steps.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`Fault::Model`] if the device refuses.
+/// [`Fault::Io`]; [`ModelError`] if the device refuses.
 pub fn save(
     folder: &Path,
     path: &Path,
@@ -147,7 +147,7 @@ pub fn save(
 ///
 /// # Errors
 /// [`Fault::Io`]; [`TrainError::Checkpoint`] for a file that is no such thing, or of another
-/// version of the tool; [`Fault::Model`] for one of another network.
+/// version of the tool; [`ModelError`] for one of another network.
 pub fn restore(path: &Path, network: &mut Network) -> Result<Progress, Fault> {
     let (progress, tensors): (Progress, _) = tensors::read(path)?;
     let wrong = |reason: String| TrainError::Checkpoint { path: path.into(), reason };

@@ -1,7 +1,7 @@
 //! Damaged and hostile streams: refused, or decoded to what the header says.
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{Container, Options, TileParts, encode};
 use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Error, Request};
+use mammo_pipe::synth::encode::jpeg2000::{Container, Options, TileParts, encode};
 
 use crate::streams::{Case, Random, case, texture};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{Options, Wavelet, encode};
 use mammo_pipe::preprocess::decode::jpeg2000::display::{Assurance, Output, Slopes, plan};
 use mammo_pipe::preprocess::decode::jpeg2000::{BitPlanes, Decoder, Image, Request};
+use mammo_pipe::synth::encode::jpeg2000::{Options, Wavelet, encode};
 
 use crate::streams::{Random, texture, values};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{Options, encode};
 use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Rect, Request};
+use mammo_pipe::synth::encode::jpeg2000::{Options, encode};
 
 use crate::streams::{Case, Random, case, texture};
 

@@ -1,7 +1,7 @@
 //! Every pixel as OpenJPEG decodes it.
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{EncodeError, encode};
 use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Error, Request, header};
+use mammo_pipe::synth::encode::jpeg2000::{EncodeError, encode};
 
 use crate::streams::{Case, case, openjpeg, values};
 

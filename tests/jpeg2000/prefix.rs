@@ -1,12 +1,10 @@
 //! The beginning of a stream is enough for a reduced image, and is told from a truncated one.
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{
-    Container, Markers, Options, Progression, encode,
-};
 use mammo_pipe::preprocess::decode::jpeg2000::display::{Assurance, Output, Slopes, plan};
 use mammo_pipe::preprocess::decode::jpeg2000::{
     BitPlanes, Decoder, Error, Prefix, Request, prefix,
 };
+use mammo_pipe::synth::encode::jpeg2000::{Container, Markers, Options, Progression, encode};
 
 use crate::streams::{Case, Random, case, texture};
 

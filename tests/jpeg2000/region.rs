@@ -1,7 +1,7 @@
 //! A region is the same as if it were cut from the whole, and as if all cores had decoded it.
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::encode;
 use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Error, Rect, Request};
+use mammo_pipe::synth::encode::jpeg2000::encode;
 
 use crate::streams::{Case, Random, case};
 

@@ -5,10 +5,10 @@
 //! can contain, and put together anew. Pixels have to stay as they were, and OpenJPEG's decoder
 //! has to agree.
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{
+use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Prefix, Request, prefix};
+use mammo_pipe::synth::encode::jpeg2000::{
     Container, Layers, Markers, Options, Progression, encode,
 };
-use mammo_pipe::preprocess::decode::jpeg2000::{Decoder, Prefix, Request, prefix};
 
 use crate::streams::{Case, ORDERS, Random, case, openjpeg, texture, values};
 

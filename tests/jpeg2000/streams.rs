@@ -1,10 +1,10 @@
 //! Small images and ways to code them: the same ones on every machine.
 
-use mammo_pipe::dataset::synth::encode::jpeg2000::{
+use mammo_pipe::preprocess::decode::jpeg2000::Image;
+use mammo_pipe::synth::encode::jpeg2000::{
     CodeBlockStyle, Container, Layers, Markers, Options, Progression, ProgressionChange, TileParts,
     Wavelet,
 };
-use mammo_pipe::preprocess::decode::jpeg2000::Image;
 
 /// SplitMix64: the same streams on every machine.
 pub struct Random(pub u64);

@@ -1,6 +1,6 @@
 use super::*;
-use crate::config::train::Column;
 use crate::model::Rule;
+use crate::record::Column;
 use crate::record::{Id, Laterality};
 
 fn row(laterality: Laterality, birads: Option<i64>) -> ImageRecord {

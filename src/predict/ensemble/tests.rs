@@ -1,11 +1,11 @@
 use super::*;
 use crate::dataset::Role;
+use crate::image::Pixels;
+use crate::image::Plane;
 use crate::model::heads::{Heads, HeadsSpec};
 use crate::model::{
     Backbone, Buffer, Images, Layout, Mode, ModelError, Pixels as Grey, Tap, Update,
 };
-use crate::plane::Plane;
-use crate::preprocess::resize::Pixels;
 use crate::record::Id;
 use std::ops::Range;
 

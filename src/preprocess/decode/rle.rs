@@ -157,8 +157,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dataset::synth::encode::{Frame, rle::encode};
     use crate::preprocess::decode::trial::{lopsided, real_frames, sha256_16, shared, survive};
+    use crate::synth::encode::{Frame, rle::encode};
 
     fn decoded(bytes: &[u8], samples: usize, bits: u16) -> Result<Vec<u16>, RleError> {
         let mut out = Vec::new();

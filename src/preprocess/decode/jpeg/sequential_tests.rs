@@ -4,9 +4,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dataset::synth::encode::Frame as Image;
-use crate::dataset::synth::encode::jpeg_sequential::{Options, encode};
 use crate::preprocess::decode::trial::{Noise, lopsided, survive};
+use crate::synth::encode::Frame as Image;
+use crate::synth::encode::jpeg_sequential::{Options, encode};
 
 /// Written and decoded by libjpeg-turbo 3.1.3 (`jpeg8_encode` and `jpeg8_decode` of imagecodecs
 /// 2026.3.6, level 75, optimised): 11 x 5 samples of `(37 x^2 + 11 y^3) s % 2^p`, here p is 8 and

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dataset::synth::encode::Frame as Image;
-use crate::dataset::synth::encode::jpeg_ls::{Options, encode};
 use crate::preprocess::decode::trial::{lopsided, real_frames, sha256_16, shared, survive};
+use crate::synth::encode::Frame as Image;
+use crate::synth::encode::jpeg_ls::{Options, encode};
 
 fn stream(
     width: usize,
