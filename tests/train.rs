@@ -18,7 +18,7 @@ use mammo_pipe::evaluate::predictions;
 use mammo_pipe::flow::Stop;
 use mammo_pipe::loader::{Loader, LoaderConfig, Sampling};
 use mammo_pipe::model::network::Network;
-use mammo_pipe::model::{Buffer, Device, Pixels, Variant};
+use mammo_pipe::model::{Backbone, Buffer, Device, Pixels, Variant};
 use mammo_pipe::shard::table::Table;
 use mammo_pipe::train::checkpoint::Checkpoint;
 use mammo_pipe::train::log::{self, Line};

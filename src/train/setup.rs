@@ -11,7 +11,7 @@ use crate::model::columns::Coded;
 use crate::model::heads::{Heads, HeadsSpec};
 use crate::model::network::Network;
 use crate::model::weights::{Report, Source, load_into};
-use crate::model::{Device, Keep, ModelError, Normalisation, Options, build};
+use crate::model::{Device, GradientCheckpointing, ModelError, Normalisation, Options, build};
 use crate::random::Random;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;
@@ -67,10 +67,13 @@ impl Setup {
             precision: self.train.precision,
             normalisation: None,
             drop_path: model.drop_path,
-            keep: if self.train.recompute { Keep::StageInputs } else { Keep::Everything },
+            gradient_checkpointing: match self.train.recompute {
+                true => GradientCheckpointing::Stages,
+                false => GradientCheckpointing::Off,
+            },
         };
         let backbone = build(model.variant, model.channels, &options, seed(stream::BACKBONE))?;
-        Ok(Network { backbone, heads: Heads::new(heads, seed(stream::HEADS)) })
+        Ok(Network::new(backbone, Heads::new(heads, seed(stream::HEADS)))?)
     }
 
     /// Gives a new network the weights that it is to start from, and says what did not fit;
@@ -81,7 +84,7 @@ impl Setup {
     pub fn initialise(&self, network: &mut Network) -> Result<Option<Report>, Fault> {
         let Some(init) = &self.init else { return Ok(None) };
         let source = Source::parse(init).map_err(ModelError::from)?;
-        Ok(Some(load_into(network.backbone.as_mut(), &source)?))
+        Ok(Some(load_into(&mut network.backbone, &source)?))
     }
 
     /// Batches to train on.
