@@ -15,7 +15,7 @@ use mammo_pipe::dataset::{Role, folds::FoldsError};
 use mammo_pipe::flow::Stop;
 use mammo_pipe::loader::{Loader, LoaderConfig};
 use mammo_pipe::model::network::Network;
-use mammo_pipe::model::{Buffer, Device, Pixels, Variant};
+use mammo_pipe::model::{Backbone, Buffer, Device, Pixels, Variant};
 use mammo_pipe::predictions;
 use mammo_pipe::record::Column;
 use mammo_pipe::shard::table::Table;
