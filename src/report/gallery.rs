@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mammo_codecs::encode::{Frame, jpeg_sequential};
 
 use super::page::{Html, escape};
 use crate::config::Fit;
-use crate::dataset::synth::encode::{Frame, jpeg_sequential};
 use crate::picture::Rgb;
 use crate::plane::{Plane, Rect};
 use crate::preprocess::resize::{Geometry, Orientation, Pixels, Resizer};
