@@ -4,7 +4,7 @@
 use crate::common;
 
 use common::dicom_file::*;
-use mammo_pipe::dataset::synth::encode::{Frame, jpeg_lossless, jpeg2000, rle};
+use mammo_codecs::encode::{Frame, jpeg_lossless, jpeg2000, rle};
 use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want};
 use mammo_pipe::preprocess::read::{ReadError, open};
 

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::release::{assert_sound, content, dataset};
-use mammo_pipe::dataset::synth::{Damage, SynthSpec};
+use mammo_pipe::synth::{Damage, SynthSpec};
 
 fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_mammo-pipe"))

@@ -6,9 +6,9 @@ use std::fs;
 
 use common::release::{assert_sound, config, content, dataset, run};
 use mammo_pipe::config::SplitChoice;
-use mammo_pipe::dataset::synth::{Damage, SynthSpec};
-use mammo_pipe::error::Fault;
+use mammo_pipe::preprocess::PreprocessError;
 use mammo_pipe::shard::release::read_manifest;
+use mammo_pipe::synth::{Damage, SynthSpec};
 
 fn spec() -> SynthSpec {
     SynthSpec { patients: 12, test_patients: 2, ..SynthSpec::default() }
@@ -98,7 +98,10 @@ fn a_dataset_that_is_rejected_throughout_stops_the_run() {
         }
     }
     let fault = run(&config(&data, &release), 2).unwrap_err();
-    assert!(matches!(fault, Fault::TooManyRejected { seen: 200, .. }), "{fault}");
+    assert!(
+        matches!(fault.cause(), Some(PreprocessError::TooManyRejected { seen: 200, .. })),
+        "{fault}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::common;
 
 use common::dicom_file::*;
-use mammo_pipe::dataset::synth::encode::jpeg2000::{Container, Layers, Options, Wavelet, encode};
+use mammo_codecs::encode::jpeg2000::{Container, Layers, Options, Wavelet, encode};
 use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want, levels};
 use mammo_pipe::preprocess::read::open;
 

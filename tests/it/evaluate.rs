@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mammo_pipe::evaluate::predictions;
+use mammo_pipe::predictions;
 use serde_json::Value;
 
 fn mammo_pipe(args: &[&str]) -> Output {
@@ -85,6 +85,24 @@ fn predictions_alone_are_judged_printed_and_written() {
     assert_eq!(serde_json::from_slice::<Value>(&second.stdout).unwrap(), json);
     let names = std::fs::read_dir(&again).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.count(), 2, "nothing else is left in the folder");
+}
+
+#[test]
+fn an_evaluation_never_takes_the_place_of_predictions_that_it_did_not_make() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("predictions.csv");
+    table(&csv);
+    let theirs = folder.path().join("predictions.parquet");
+    std::fs::write(&theirs, "of another program").unwrap();
+    let out = folder.path().to_str().unwrap();
+    let args = ["evaluate", csv.to_str().unwrap(), "--resamples", "0", "--out", out];
+    let refused = mammo_pipe(&args);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("predictions.parquet is there already"));
+    assert_eq!(std::fs::read(&theirs).unwrap(), b"of another program");
+    assert!(!folder.path().join("evaluation.json").exists(), "nothing is half written");
+    assert!(mammo_pipe(&[&args[..], &["--force"]].concat()).status.success());
+    assert!(mammo_pipe(&args).status.success(), "both are ours now");
 }
 
 #[test]

@@ -9,25 +9,23 @@ use std::sync::Arc;
 use common::needs::{self, python};
 use dicom_dictionary_std::tags;
 use mammo_pipe::config::Config;
-use mammo_pipe::dataset::synth::machines::Machine;
-use mammo_pipe::dataset::synth::{
-    Coding, DicomFile, Finding, FindingKind, Layout, PhantomSpec, phantom,
-};
 use mammo_pipe::dataset::{Job, Role};
 use mammo_pipe::dicom::{DataSet, Encoding, GroupLength, Value, file_meta};
 use mammo_pipe::explain::gradcam::{Method, maps};
 use mammo_pipe::explain::overlay;
 use mammo_pipe::explain::place::Heat;
 use mammo_pipe::explain::secondary_capture::{self, Derivation};
+use mammo_pipe::image::Pixels;
+use mammo_pipe::image::{Plane, Rect};
 use mammo_pipe::model::{
     Buffer, Entry, Images, Mode, Options, Pixels as Values, Tap, Variant, build,
 };
-use mammo_pipe::plane::{Plane, Rect};
 use mammo_pipe::preprocess::memory::Memory;
 use mammo_pipe::preprocess::read::{COPIED, Origin};
-use mammo_pipe::preprocess::resize::Pixels;
 use mammo_pipe::preprocess::steps::{Steps, steps};
 use mammo_pipe::record::{Id, ImageRecord, Laterality, View};
+use mammo_pipe::synth::machines::Machine;
+use mammo_pipe::synth::{Coding, DicomFile, Finding, FindingKind, Layout, PhantomSpec, phantom};
 use safetensors::SafeTensors;
 
 /// A phantom with a mass or, all else the same, without it.

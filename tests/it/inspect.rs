@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::dicom_file::DicomFile;
-use mammo_pipe::dataset::synth::{self, Damage, Size, SynthSpec};
+use mammo_pipe::synth::{self, Damage, Size, SynthSpec};
 use serde_json::Value as Json;
 
 fn inspect(dataset: &Path, flags: &[&str]) -> Output {

@@ -8,11 +8,11 @@ use crate::common;
 use common::needs::{python, real_files};
 use common::release::{config, dataset, run};
 use mammo_pipe::config::{Compression, ShardFormat};
-use mammo_pipe::dataset::synth::machines::Machine;
-use mammo_pipe::dataset::synth::{Coding, DicomFile, Layout, PhantomSpec, SynthSpec, phantom};
 use mammo_pipe::preprocess::decode::{Decoder, Want};
 use mammo_pipe::preprocess::read::open;
 use mammo_pipe::record::{Laterality, View};
+use mammo_pipe::synth::machines::Machine;
+use mammo_pipe::synth::{Coding, DicomFile, Layout, PhantomSpec, SynthSpec, phantom};
 use mammo_pipe::train::tensorboard::Events;
 
 #[test]

@@ -8,11 +8,11 @@ use std::process::{Command, Output};
 
 use common::release::{config, dataset, run};
 use mammo_pipe::dataset::Role;
-use mammo_pipe::dataset::synth::SynthSpec;
-use mammo_pipe::evaluate::predictions::{self, sigmoid};
 use mammo_pipe::model::Device;
 use mammo_pipe::predict::{batch::Batch, networks, source::from_release};
+use mammo_pipe::predictions::{self, sigmoid};
 use mammo_pipe::shard::table::Table;
+use mammo_pipe::synth::SynthSpec;
 use serde_json::Value;
 
 fn mammo_pipe(arguments: &[&str]) -> Output {

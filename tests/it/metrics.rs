@@ -11,11 +11,11 @@ use mammo_pipe::dataset::Role;
 use mammo_pipe::dataset::table::{self, Problems};
 use mammo_pipe::evaluate::calibration::Calibration;
 use mammo_pipe::evaluate::delong::delong;
-use mammo_pipe::evaluate::metrics::{
+use mammo_pipe::metrics::{
     Binning, Confusion, Grid, Ranked, auprc, auroc, best_f1, brier, ece, partial_auroc, pf1,
     reliability, sensitivity_at,
 };
-use mammo_pipe::evaluate::predictions::{Items, Level, Prediction, logit};
+use mammo_pipe::predictions::{Items, Level, Prediction, logit};
 use mammo_pipe::record::Split;
 use serde::Deserialize;
 use serde_json::Value;

@@ -8,10 +8,10 @@ use arrow::array::AsArray;
 use arrow::datatypes::{Float32Type, Int64Type};
 use common::release::{config, dataset, run};
 use mammo_pipe::config::{Precision, SplitChoice};
-use mammo_pipe::dataset::synth::{Coding, Size, SynthSpec};
 use mammo_pipe::shard::image::Rows;
 use mammo_pipe::shard::reader::ShardReader;
 use mammo_pipe::shard::release::read_manifest;
+use mammo_pipe::synth::{Coding, Size, SynthSpec};
 
 struct Row {
     id: String,

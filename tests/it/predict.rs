@@ -9,17 +9,17 @@ use std::sync::{Arc, OnceLock};
 
 use common::release::{config, dataset, run};
 use mammo_pipe::config::{Config, Precision, ShardFormat, SplitChoice, of_settings};
-use mammo_pipe::dataset::synth::{Damage, SynthSpec};
-use mammo_pipe::evaluate::predictions;
 use mammo_pipe::explain::Explanation;
 use mammo_pipe::flow::{Meters, Stop};
 use mammo_pipe::predict::source::{from_dicom, from_release};
 use mammo_pipe::predict::{Input, source};
+use mammo_pipe::predictions;
 use mammo_pipe::preprocess::Control;
 use mammo_pipe::preprocess::plan::Plan;
 use mammo_pipe::record::ImageRecord;
 use mammo_pipe::shard::manifest::Quarantined;
 use mammo_pipe::shard::table::Table;
+use mammo_pipe::synth::{Damage, SynthSpec};
 
 fn all_of_dicom(config: &Config) -> (Vec<Input>, Vec<Quarantined>) {
     let plan = Plan::new(config.clone()).unwrap();
@@ -195,6 +195,23 @@ fn a_run_predicts_the_same_of_files_as_of_shards_and_judges_patients_it_knows_by
     assert_ne!(test, read("first.csv"));
     ends_in(0, predict(data, &at("called.csv")).args(["--threshold", "0"]));
     assert!(read("called.csv").lines().skip(1).all(|line| line.ends_with(",1")));
+}
+
+#[test]
+fn a_table_that_is_not_ours_is_never_replaced_by_a_submission() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = folder.path().join("labels.csv");
+    let theirs = "prediction_id,cancer\n1_L,1\n";
+    std::fs::write(&labels, theirs).unwrap();
+    let output = predict(&world().data, &labels).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("labels.csv is there already"), "{}", said(&output));
+    assert_eq!(std::fs::read_to_string(&labels).unwrap(), theirs);
+    assert!(!labels.with_extension("parquet").exists());
+    ends_in(0, predict(&world().data, &labels).arg("--force"));
+    ends_in(0, &mut predict(&world().data, &labels));
+    std::fs::write(&labels, theirs).unwrap();
+    ends_in(1, &mut predict(&world().data, &labels));
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::path::Path;
 use arrow::array::{Array as _, AsArray, RecordBatch};
 use common::release::{config, dataset, run};
 use mammo_pipe::config::{Config, Reading};
-use mammo_pipe::dataset::synth::{Coding, Size, SynthSpec};
 use mammo_pipe::shard::image::Rows;
 use mammo_pipe::shard::reader::ShardReader;
 use mammo_pipe::shard::release::read_manifest;
+use mammo_pipe::synth::{Coding, Size, SynthSpec};
 
 fn batches(release: &Path) -> Vec<RecordBatch> {
     let shards = read_manifest(release).unwrap().shards.into_iter().filter_map(|s| s.file);

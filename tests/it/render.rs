@@ -87,3 +87,40 @@ fn a_render_that_would_show_nothing_is_refused() {
     let output = render(&["image.dcm"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn a_second_file_is_no_place_for_the_picture_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["A.dcm", "B.dcm"].map(|name| folder.path().join(name));
+    write_breast(&a);
+    write_breast(&b);
+    let before = std::fs::read(&b).unwrap();
+    let output = render(&[a.to_str().unwrap(), b.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("has to end in .png"), "{message}");
+    assert_eq!(std::fs::read(&b).unwrap(), before);
+}
+
+#[test]
+fn a_picture_of_somebody_else_s_is_replaced_by_force_alone_and_ours_at_any_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, picture] = ["a.dcm", "holiday.png"].map(|name| folder.path().join(name));
+    write_breast(&file);
+    std::fs::write(&picture, "a holiday").unwrap();
+    let (file, at) = (file.to_str().unwrap(), picture.to_str().unwrap());
+    let refused = render(&[file, at]);
+    assert_eq!(refused.status.code(), Some(1));
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(message.contains("holiday.png is there already") && message.contains("--force"));
+    assert_eq!(std::fs::read(&picture).unwrap(), b"a holiday");
+    assert!(render(&[file, at, "--force"]).status.success());
+    assert!(render(&[file, at, "--set", "roi.margin=0.1"]).status.success(), "this one is ours");
+
+    let steps = folder.path().join("steps");
+    std::fs::create_dir(&steps).unwrap();
+    std::fs::write(steps.join("cropped.png"), "a holiday").unwrap();
+    let refused = render(&[file, "--steps", steps.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(std::fs::read_dir(&steps).unwrap().count(), 1, "nothing is half written");
+}

@@ -11,19 +11,20 @@ use common::browser::{Seen, open_in_browser};
 use common::release;
 use common::run::{run_of_two_folds, run_on, run_that_said};
 use mammo_pipe::config::{self, Config};
-use mammo_pipe::dataset::synth::SynthSpec;
 use mammo_pipe::evaluate::Bootstrap;
 use mammo_pipe::evaluate::figures::Name;
 use mammo_pipe::evaluate::judge::judge;
-use mammo_pipe::evaluate::predictions::Level;
 use mammo_pipe::evaluate::run::{Which, load};
 use mammo_pipe::explain::energy::{Energy, Share};
 use mammo_pipe::explain::gradcam::Method;
 use mammo_pipe::explain::select::Kind;
 use mammo_pipe::explain::{Explained, Explanation, ThresholdFrom};
-use mammo_pipe::picture;
-use mammo_pipe::plane::{Plane, Rect};
+use mammo_pipe::image::picture;
+use mammo_pipe::image::{Plane, Rect};
+use mammo_pipe::predictions::Level;
 use mammo_pipe::report;
+use mammo_pipe::store::Target;
+use mammo_pipe::synth::SynthSpec;
 use mammo_pipe::train::run::Run;
 use serde_json::Value;
 
@@ -50,14 +51,14 @@ fn small_release(folder: &Path) -> PathBuf {
 /// Maps as `explain` leaves them: nine cancers found and a false alarm, of which the picture is
 /// damaged.
 fn explain(run: &Run) -> Explanation {
-    let folder = run.fold(Some(0)).unwrap().join("explain");
+    let folder = run.fold(Some(0)).unwrap().maps();
     fs::create_dir_all(&folder).unwrap();
     let said = load(run.folder(), Which::Best).unwrap().predictions;
     let image = |i: usize, kind: Kind| {
         let record = &said[i].record;
         let name = format!("{}-{}.png", kind.as_str(), record.image_id);
         let picture = Plane::new(40, 30, (0..1200).map(|p| [p as u8, 9, i as u8]).collect());
-        picture::write(&folder.join(&name), &picture).unwrap();
+        picture::write(&Target::new(folder.join(&name), false).unwrap(), &picture).unwrap();
         Explained {
             kind,
             patient_id: record.patient_id.to_string(),
@@ -133,8 +134,8 @@ fn the_page_shows_maps_and_worst_crops_of_the_release_and_proves_the_folds() {
     (folds.count, folds.seed) = (2, 12345);
     other.folds = Some(folds);
     let said = [0, 1].map(|fold| {
-        let path = run.fold(Some(fold)).unwrap().join("validation.parquet");
-        mammo_pipe::evaluate::predictions::read(&path).unwrap()
+        let path = run.fold(Some(fold)).unwrap().validation();
+        mammo_pipe::predictions::read(&path).unwrap()
     });
     let page = page_of(&run_that_said(&folder.path().join("mixed"), other, said));
     assert!(page.contains("are not of the fold whose network spoke"), "{page}");
@@ -234,7 +235,7 @@ fn a_run_without_a_judged_fold_has_its_curves_and_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of_two_folds(&folder.path().join("young"));
     for fold in 0..2 {
-        fs::remove_file(run.fold(Some(fold)).unwrap().join("validation.parquet")).unwrap();
+        fs::remove_file(run.fold(Some(fold)).unwrap().validation()).unwrap();
     }
     let page = page_of(&run);
     assert!(page.contains("No fold was judged yet") && page.contains("<h3>Loss</h3>"));
