@@ -12,7 +12,6 @@ mod artefacts;
 mod canvas;
 mod coding;
 mod damage;
-pub mod encode;
 mod file;
 mod font;
 mod grid;

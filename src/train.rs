@@ -338,7 +338,7 @@ impl<'a> Fold<'a> {
 
     fn exchange_average(&mut self) -> Result<(), Fault> {
         if self.setup.train.average.is_some() {
-            self.network.exchange_average()?;
+            self.network.swap_ema()?;
         }
         Ok(())
     }

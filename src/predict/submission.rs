@@ -56,7 +56,7 @@ pub fn csv(rows: &[Row], threshold: Option<f64>) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::dataset::Role;
-    use crate::record::{Id, Laterality};
+    use crate::record::{Id, ImageRecord, Laterality};
 
     fn prediction(patient: &str, side: Laterality, id: Option<&str>, p: f64) -> Prediction {
         let record = ImageRecord {

@@ -7,12 +7,7 @@ use crate::record::{Density, Id, ImageRecord, Laterality, Split, View};
 
 /// `patients` with two breasts of two images each, dealt into `folds`; a tenth of the patients
 /// have cancer in the left breast, which moves the logit up by `skill`.
-pub(in crate::evaluate) fn made(
-    seed: u64,
-    patients: u32,
-    folds: u16,
-    skill: f32,
-) -> Vec<Prediction> {
+pub(crate) fn made(seed: u64, patients: u32, folds: u16, skill: f32) -> Vec<Prediction> {
     let mut random = Random::new(seed);
     let mut predictions = Vec::new();
     for patient in 0..patients {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::record::{Density, Id, Laterality, Split, View};
+use crate::shard::ReleaseError;
 
 fn prediction(patient: &str, image: &str, side: Laterality, cancer: bool, p: f64) -> Prediction {
     let mut record = ImageRecord::unlabelled(Id::new(patient).unwrap(), Id::new(image).unwrap());
@@ -114,5 +115,5 @@ fn a_file_that_holds_no_predictions_is_refused_with_what_it_lacks() {
     let message = read(&path).unwrap_err().to_string();
     assert!(message.ends_with("column cancer has type Int64, needs Boolean"), "{message}");
     std::fs::write(&path, "no Parquet").unwrap();
-    assert!(matches!(read(&path), Err(ReleaseError::Shard { .. })));
+    assert!(matches!(read(&path).unwrap_err().cause(), Some(ReleaseError::Shard { .. })));
 }

@@ -8,39 +8,27 @@
 //! match; precision and sign may differ in the ways that real files do, see `values.rs`.
 
 mod error;
-mod bits;
-pub mod coded;
-pub mod codestream;
-pub mod headers;
-pub mod jpeg;
-pub mod jpeg2000;
 mod jpeg2000_or_openjpeg;
-pub mod jpeg_ls;
 mod native;
-mod openjpeg;
-pub mod rle;
 mod values;
-#[cfg(test)]
-mod trial;
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mammo_codecs::jpeg::{self, JpegError};
+use mammo_codecs::jpeg_ls::{self, JpegLsError};
+use mammo_codecs::jpeg2000::guard::Codestream;
+use mammo_codecs::{Coded, HeaderError, jpeg2000, openjpeg, rle};
 
 use super::read::{Header, PixelData, TransferSyntax};
 use super::window::Straight;
 use crate::image::{Plane, Rect};
 
-use coded::Coded;
-use codestream::Codestream;
-use headers::HeaderError;
-use jpeg::JpegError;
-use jpeg_ls::JpegLsError;
 use values::{Fidelity, Sample, Values};
 
 pub use error::DecodeError;
-pub use jpeg2000::display::{Assurance, Output, Slopes};
+pub use mammo_codecs::jpeg2000::display::{Assurance, Output};
 
 /// A decoded image in stored values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,11 +227,11 @@ pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
     let compressed = pixel_data.len();
     match pixel_data {
         PixelData::Native { .. } => stored,
-        PixelData::Prefix { .. } => stored + openjpeg::cost(width * height, compressed),
+        PixelData::Prefix { .. } => stored + openjpeg::memory(width * height, compressed),
         PixelData::Fragments(fragments) => {
             let joined = if fragments.len() > 1 { compressed } else { 0 };
             let codec = match header.syntax {
-                syntax if syntax.is_jpeg_2000() => openjpeg::cost(width * height, compressed),
+                syntax if syntax.is_jpeg_2000() => openjpeg::memory(width * height, compressed),
                 // Huffman tables and contexts.
                 _ => 1 << 18,
             };

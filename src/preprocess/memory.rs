@@ -82,8 +82,8 @@ mod tests {
     fn too_little_memory_is_refused_with_what_would_do() {
         let mut config = Config::default();
         config.limits.memory_mb = 64;
-        let Err(PreprocessError::TooLittleMemory { needed_mb, .. }) = Memory::divide(&config, 2, 4)
-        else {
+        let fault = Memory::divide(&config, 2, 4).unwrap_err();
+        let Some(PreprocessError::TooLittleMemory { needed_mb, .. }) = fault.cause() else {
             panic!("64 MiB cannot do");
         };
         config.limits.memory_mb = needed_mb * 4 / 3;

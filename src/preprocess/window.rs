@@ -8,10 +8,11 @@
 //! Order of work, PS3.3 C.11: modality transformation, VOI transformation, inversion of
 //! MONOCHROME1. Padding is no measurement and becomes air after all of them.
 
+use mammo_codecs::jpeg2000::display::Slopes;
+
 use crate::config::{WindowConfig, WindowMode};
 use crate::image::{Plane, Rect};
 
-use super::decode::Slopes;
 use super::read::{
     Display, LookupTable, Modality, Photometric, PixelLayout, PresentationShape, VoiFunction,
     VoiWindow,

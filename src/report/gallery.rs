@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mammo_codecs::encode::{Frame, jpeg_sequential};
 
 use super::page::{Html, escape};
 use crate::config::Fit;
 use crate::image::picture::Rgb;
-use crate::image::{Geometry, Orientation, Pixels};
-use crate::image::{Plane, Rect};
+use crate::image::{Geometry, Orientation, Pixels, Plane, Rect};
 use crate::preprocess::resize::Resizer;
-use crate::synth::encode::{Frame, jpeg_sequential};
 
 /// A thumbnail has at most this many columns and rows: sharp on a screen of high resolution
 /// at the size shown, a few kilobytes each.

@@ -2,9 +2,9 @@
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use mammo_codecs::encode::{Frame, jpeg_lossless, jpeg_ls, jpeg_sequential, jpeg2000, rle};
 use std::io::Write;
 
-use super::encode::{Frame, jpeg_lossless, jpeg_ls, jpeg_sequential, jpeg2000, rle};
 use crate::dicom::{Encoding, Value};
 use crate::image::Plane;
 

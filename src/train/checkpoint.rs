@@ -17,7 +17,7 @@ use crate::error::Fault;
 use crate::loader::Prior;
 use crate::model::heads::HeadsSpec;
 use crate::model::network::Network;
-use crate::model::{Buffer, Device, Entry, Normalisation, Precision};
+use crate::model::{Backbone, Buffer, Device, Entry, Normalisation, Precision};
 
 /// Version of the file's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;

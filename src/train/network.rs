@@ -3,7 +3,7 @@
 use crate::config::TrainConfig;
 use crate::model::heads::{Heads, HeadsSpec};
 use crate::model::network::Network;
-use crate::model::{Device, Keep, ModelError, Options, build};
+use crate::model::{Device, GradientCheckpointing, ModelError, Options, build};
 use crate::random::Random;
 
 /// What is drawn from the seed, each from a stream of its own.
@@ -28,9 +28,12 @@ pub fn random(
         precision: train.precision,
         normalisation: None,
         drop_path: train.model.drop_path,
-        keep: if train.recompute { Keep::StageInputs } else { Keep::Everything },
+        gradient_checkpointing: match train.recompute {
+            true => GradientCheckpointing::Stages,
+            false => GradientCheckpointing::Off,
+        },
     };
     let backbone =
         build(train.model.variant, train.model.channels, &options, seed(stream::BACKBONE))?;
-    Ok(Network { backbone, heads: Heads::new(heads, seed(stream::HEADS)) })
+    Network::new(backbone, Heads::new(heads, seed(stream::HEADS)))
 }

@@ -331,9 +331,9 @@ mod tests {
         let folder = parent.path().join("b0-1");
         let run = Run::create(&folder, facts()).unwrap();
         let again = Run::create(&folder, facts()).unwrap_err();
-        assert!(matches!(again, Fault::Train(TrainError::RunExists { .. })), "{again}");
+        assert!(matches!(again.cause(), Some(TrainError::RunExists { .. })), "{again}");
         let second = Run::resume(&folder).unwrap_err();
-        assert!(matches!(second, Fault::Train(TrainError::RunLocked { .. })), "{second}");
+        assert!(matches!(second.cause(), Some(TrainError::RunLocked { .. })), "{second}");
         drop(run);
         assert_eq!(Run::resume(&folder).unwrap().facts, facts());
         assert_eq!(list(parent.path()).unwrap(), [folder]);
@@ -360,6 +360,6 @@ mod tests {
     fn a_folder_without_a_run_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let fault = Run::resume(folder.path()).unwrap_err();
-        assert!(matches!(fault, Fault::Train(TrainError::NoRun { .. })), "{fault}");
+        assert!(matches!(fault.cause(), Some(TrainError::NoRun { .. })), "{fault}");
     }
 }

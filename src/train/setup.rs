@@ -65,7 +65,7 @@ impl Setup {
     pub fn initialise(&self, network: &mut Network) -> Result<Option<Report>, Fault> {
         let Some(init) = &self.init else { return Ok(None) };
         let source = Source::parse(init).map_err(ModelError::from)?;
-        Ok(Some(load_into(network.backbone.as_mut(), &source)?))
+        Ok(Some(load_into(&mut network.backbone, &source)?))
     }
 
     /// Batches to train on.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::TrainError;
 use super::tensors::{self, Named};
 use crate::error::Fault;
-use crate::model::Buffer;
 use crate::model::network::Network;
+use crate::model::{Backbone, Buffer};
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,8 +110,8 @@ const BUFFERS: [(Buffer, &str); 6] = [
     (Buffer::Statistics, "statistics"),
     (Buffer::FirstMoment, "first_moment"),
     (Buffer::SecondMoment, "second_moment"),
-    (Buffer::AveragedParameters, "averaged_parameters"),
-    (Buffer::AveragedStatistics, "averaged_statistics"),
+    (Buffer::EmaParameters, "averaged_parameters"),
+    (Buffer::EmaStatistics, "averaged_statistics"),
 ];
 
 /// Puts the state at `path` in one step, through `.tmp` in `folder`. The gradient must be

@@ -3,7 +3,6 @@
 
 pub mod browser;
 pub mod dicom_file;
-pub mod hub;
 pub mod needs;
 pub mod release;
 pub mod run;

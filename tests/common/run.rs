@@ -67,7 +67,7 @@ pub fn run_that_said(folder: &Path, facts: RunFacts, said: [Vec<Prediction>; 2])
             .unwrap();
         }
         log.flush().unwrap();
-        predictions::write(&path, &path.join("validation.parquet"), said).unwrap();
+        predictions::write(path.path(), &path.validation(), said).unwrap();
     }
     run
 }

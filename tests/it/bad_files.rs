@@ -4,9 +4,9 @@
 use crate::common;
 
 use common::dicom_file::*;
+use mammo_codecs::encode::{Frame, jpeg_lossless, jpeg2000, rle};
 use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want};
 use mammo_pipe::preprocess::read::{ReadError, open};
-use mammo_pipe::synth::encode::{Frame, jpeg_lossless, jpeg2000, rle};
 
 const MAX_PIXELS: usize = 1_000_000;
 const ROWS: u16 = 40;

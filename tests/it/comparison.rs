@@ -9,8 +9,7 @@ use std::process::{Command, Output};
 
 use common::browser::{Seen, open_in_browser};
 use common::run::{facts, predictions_of, run_that_said};
-use mammo_pipe::error::Fault;
-use mammo_pipe::evaluate::compare::{CompareError, Run, compare};
+use mammo_pipe::evaluate::compare::{CompareError, NotComparable, Run, compare};
 use mammo_pipe::evaluate::figures::Name;
 use mammo_pipe::evaluate::run::{Which, load};
 use mammo_pipe::evaluate::{Bootstrap, Given};
@@ -114,18 +113,20 @@ fn runs_that_judged_other_images_or_by_other_labels_are_refused() {
     let mut fewer = [predictions_of(0, 0), predictions_of(1, 0)];
     fewer[1].truncate(30);
     run_that_said(&folder.path().join("fewer"), facts(), fewer);
-    match of(["clear", "muddled", "fewer"]).unwrap_err() {
-        NotComparable {
+    let fault = of(["clear", "muddled", "fewer"]).unwrap_err();
+    match fault.cause() {
+        Some(NotComparable {
             first,
             second,
             source: CompareError::Images { only_first: 10, only_second: 0, both: 70, .. },
-        } => assert!(first.ends_with("clear") && second.ends_with("fewer"), "{second:?}"),
-        other => panic!("{other}"),
+        }) => assert!(first.ends_with("clear") && second.ends_with("fewer"), "{second:?}"),
+        _ => panic!("{fault}"),
     }
     let mut relabelled = [predictions_of(0, 0), predictions_of(1, 0)];
     relabelled[0][5].record.cancer = Some(true);
     run_that_said(&folder.path().join("relabelled"), facts(), relabelled);
     let refused = of(["clear", "muddled", "relabelled"]).unwrap_err();
-    let is_label = matches!(refused, NotComparable { source: CompareError::Label { .. }, .. });
+    let is_label =
+        matches!(refused.cause(), Some(NotComparable { source: CompareError::Label { .. }, .. }));
     assert!(is_label && refused.to_string().contains("relabelled: image"), "{refused}");
 }

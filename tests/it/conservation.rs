@@ -6,7 +6,7 @@ use std::fs;
 
 use common::release::{assert_sound, config, content, dataset, run};
 use mammo_pipe::config::SplitChoice;
-use mammo_pipe::error::Fault;
+use mammo_pipe::preprocess::PreprocessError;
 use mammo_pipe::shard::release::read_manifest;
 use mammo_pipe::synth::{Damage, SynthSpec};
 
@@ -98,7 +98,10 @@ fn a_dataset_that_is_rejected_throughout_stops_the_run() {
         }
     }
     let fault = run(&config(&data, &release), 2).unwrap_err();
-    assert!(matches!(fault, PreprocessError::TooManyRejected { seen: 200, .. }), "{fault}");
+    assert!(
+        matches!(fault.cause(), Some(PreprocessError::TooManyRejected { seen: 200, .. })),
+        "{fault}"
+    );
 }
 
 #[test]

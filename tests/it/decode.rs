@@ -3,9 +3,9 @@
 use crate::common;
 
 use common::dicom_file::*;
+use mammo_codecs::encode::jpeg2000::{Container, Layers, Options, Wavelet, encode};
 use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want, levels};
 use mammo_pipe::preprocess::read::open;
-use mammo_pipe::synth::encode::jpeg2000::{Container, Layers, Options, Wavelet, encode};
 
 fn decode(file: &DicomFile, reduce: u8) -> Result<Stored, DecodeError> {
     let (header, pixel_data) = open(file.bytes().into(), 1_000_000).unwrap();

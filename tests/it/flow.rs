@@ -4,11 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mammo_pipe::error::Reject;
-use mammo_pipe::flow::{Flow, InFlight, Meters, Rejected, Stage, Step, Stop, Work};
-use mammo_pipe::preprocess::read::ReadError;
+use mammo_pipe::flow::{Flow, InFlight, Meters, Panicked, Rejected, Stage, Step, Stop, Work};
 
 const LIMIT: InFlight = InFlight { items: 8, bytes: 1000 };
+
+/// Why a number is not used.
+#[derive(Debug)]
+struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Panicked> for Refused {
+    fn from(panicked: Panicked) -> Self {
+        Self(panicked.to_string())
+    }
+}
 
 /// Squares, rejects what ends in 3, panics on 13, and takes a while that differs by item.
 #[derive(Clone)]
@@ -17,13 +31,14 @@ struct Square;
 impl Stage for Square {
     type In = u64;
     type Out = u64;
+    type Reject = Refused;
     const NAME: &'static str = "square";
 
-    fn apply(&mut self, n: u64) -> Result<u64, Reject> {
+    fn apply(&mut self, n: u64) -> Result<u64, Refused> {
         std::thread::sleep(Duration::from_micros((n * 7919) % 300));
         match n {
             13 => panic!("hostile"),
-            n if n % 10 == 3 => Err(Reject::Read(ReadError::Empty)),
+            n if n % 10 == 3 => Err(Refused("it ends in 3".into())),
             n => Ok(n * n),
         }
     }
@@ -36,9 +51,10 @@ struct SlowHead;
 impl Stage for SlowHead {
     type In = u64;
     type Out = u64;
+    type Reject = Refused;
     const NAME: &'static str = "slow head";
 
-    fn apply(&mut self, n: u64) -> Result<u64, Reject> {
+    fn apply(&mut self, n: u64) -> Result<u64, Refused> {
         if n == 0 {
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -57,7 +73,7 @@ fn outcomes(workers: usize) -> Vec<Result<u64, String>> {
         Flow::source(scope, LIMIT, Arc::clone(&meters), Stop::default(), costed(0..200))
             .pool("cpu", workers, work)
             .ordered()
-            .map(|result| result.map_err(|rejected: Rejected| rejected.to_string()))
+            .map(|result| result.map_err(|rejected: Rejected<Refused>| rejected.to_string()))
             .collect()
     })
 }

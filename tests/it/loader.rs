@@ -17,6 +17,7 @@ use mammo_pipe::loader::{Batch, Loader, LoaderConfig, Remainder, Store};
 use mammo_pipe::model::Pixels;
 use mammo_pipe::preprocess::plan::Plan;
 use mammo_pipe::record::ImageRecord;
+use mammo_pipe::shard::ReleaseError;
 use mammo_pipe::shard::image;
 use mammo_pipe::shard::reader::ShardReader;
 use mammo_pipe::shard::table::Table;
@@ -274,7 +275,7 @@ fn a_flipped_byte_of_an_image_is_a_fault_that_names_shard_row_and_image() {
         assert!((40..80).contains(&good), "{storage:?}: row {good}");
         let mut from_there = loader(&table, &LoaderConfig::sequential(1)).epoch(0, good);
         let fault = from_there.next().unwrap().unwrap_err();
-        let ReleaseError::Row { path: named, row, image_id, .. } = &fault else {
+        let Some(ReleaseError::Row { path: named, row, image_id, .. }) = fault.cause() else {
             panic!("{fault:?}")
         };
         let expected = &table.rows[good];
@@ -319,8 +320,10 @@ fn no_damage_anywhere_in_a_shard_gives_other_pixels_or_a_panic() {
                 Ok(batch) => {
                     assert!(images(&batch).into_iter().all(|(row, pixels)| pixels == truth[row]));
                 }
-                Err(ReleaseError::Row { .. } | ReleaseError::Shard { .. }) => faults += 1,
-                Err(other) => panic!("{other:?}"),
+                Err(fault) => match fault.cause() {
+                    Some(ReleaseError::Row { .. } | ReleaseError::Shard { .. }) => faults += 1,
+                    _ => panic!("{fault:?}"),
+                },
             }
         }
         assert!(faults > tries / 4, "{storage:?}: {faults} of {tries}");

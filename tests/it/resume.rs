@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::release::{assert_sound, config, content, dataset, run, run_until};
-use mammo_pipe::error::Fault;
 use mammo_pipe::preprocess::plan::Plan;
+use mammo_pipe::shard::ReleaseError;
 use mammo_pipe::synth::SynthSpec;
 
 fn make(folder: &Path) -> std::path::PathBuf {
@@ -94,7 +94,9 @@ fn another_setting_is_refused_with_its_name() {
     run_until(&config, 2, 10).unwrap();
     config.roi.margin = 0.05;
     let fault = run(&config, 2).unwrap_err();
-    let ReleaseError::PlanChanged { differences, .. } = &fault else { panic!("{fault}") };
+    let Some(ReleaseError::PlanChanged { differences, .. }) = fault.cause() else {
+        panic!("{fault}")
+    };
     assert_eq!(differences, &["roi.margin: was 0.01, is 0.05"]);
 }
 
@@ -134,7 +136,7 @@ fn a_folder_with_other_things_is_not_written_to() {
     fs::create_dir(&other).unwrap();
     fs::write(other.join("chapter1.tex"), "x").unwrap();
     let fault = run(&config(&data, &other), 2).unwrap_err();
-    assert!(matches!(fault, ReleaseError::NotARelease { .. }), "{fault}");
+    assert!(matches!(fault.cause(), Some(ReleaseError::NotARelease { .. })), "{fault}");
     assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
 }
 
@@ -146,7 +148,7 @@ fn two_runs_do_not_write_one_release_at_once() {
     let plan = Plan::new(config.clone()).unwrap();
     let open = mammo_pipe::shard::release::Release::open(&config.output, &plan.facts).unwrap();
     let fault = run(&config, 2).unwrap_err();
-    assert!(matches!(fault, ReleaseError::Locked { .. }), "{fault}");
+    assert!(matches!(fault.cause(), Some(ReleaseError::Locked { .. })), "{fault}");
     drop(open);
     run(&config, 2).unwrap();
 }

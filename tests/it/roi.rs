@@ -9,10 +9,11 @@ use mammo_pipe::bench::{labels, roi::measure};
 use mammo_pipe::config::Config;
 use mammo_pipe::image::{Plane, Rect};
 use mammo_pipe::preprocess::decode::{self, Decoder};
-use mammo_pipe::preprocess::quality::{self, Flag, Quality};
+use mammo_pipe::preprocess::quality::{self, Quality};
 use mammo_pipe::preprocess::roi::{Finder, Found, Look};
 use mammo_pipe::preprocess::{look, read, window};
 use mammo_pipe::record::{Laterality, View};
+use mammo_pipe::shard::flags::Flag;
 use mammo_pipe::synth::{Coding, DicomFile, Layout, PhantomSpec, machines, phantom};
 
 /// What the pipeline makes of a file before it decodes it in full.

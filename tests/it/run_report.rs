@@ -51,7 +51,7 @@ fn small_release(folder: &Path) -> PathBuf {
 /// Maps as `explain` leaves them: nine cancers found and a false alarm, of which the picture is
 /// damaged.
 fn explain(run: &Run) -> Explanation {
-    let folder = run.fold(Some(0)).unwrap().join("explain");
+    let folder = run.fold(Some(0)).unwrap().maps();
     fs::create_dir_all(&folder).unwrap();
     let said = load(run.folder(), Which::Best).unwrap().predictions;
     let image = |i: usize, kind: Kind| {
@@ -134,7 +134,7 @@ fn the_page_shows_maps_and_worst_crops_of_the_release_and_proves_the_folds() {
     (folds.count, folds.seed) = (2, 12345);
     other.folds = Some(folds);
     let said = [0, 1].map(|fold| {
-        let path = run.fold(Some(fold)).unwrap().join("validation.parquet");
+        let path = run.fold(Some(fold)).unwrap().validation();
         mammo_pipe::predictions::read(&path).unwrap()
     });
     let page = page_of(&run_that_said(&folder.path().join("mixed"), other, said));
@@ -235,7 +235,7 @@ fn a_run_without_a_judged_fold_has_its_curves_and_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of_two_folds(&folder.path().join("young"));
     for fold in 0..2 {
-        fs::remove_file(run.fold(Some(fold)).unwrap().join("validation.parquet")).unwrap();
+        fs::remove_file(run.fold(Some(fold)).unwrap().validation()).unwrap();
     }
     let page = page_of(&run);
     assert!(page.contains("No fold was judged yet") && page.contains("<h3>Loss</h3>"));

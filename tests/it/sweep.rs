@@ -12,6 +12,7 @@ use common::browser::{Seen, open_in_browser};
 use common::release::{config, dataset, run};
 use mammo_pipe::sweep::Weight;
 use mammo_pipe::synth::SynthSpec;
+use mammo_pipe::train::folder::FoldFolder;
 use mammo_pipe::train::log;
 use serde_json::Value;
 
@@ -44,7 +45,7 @@ fn wait_for(fold: &Path, child: &mut Child) {
 
 /// Waits until a fold has logged a step.
 fn wait_for_a_step(fold: &Path, child: &mut Child) {
-    wait_until(|| log::read(fold).is_ok_and(|lines| !lines.is_empty()), child);
+    wait_until(|| log::read(&FoldFolder::new(fold)).is_ok_and(|lines| !lines.is_empty()), child);
 }
 
 fn wait_until(reached: impl Fn() -> bool, child: &mut Child) {

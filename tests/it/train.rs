@@ -12,16 +12,16 @@ use common::release::{config, dataset, run};
 use mammo_pipe::config::Sampling;
 use mammo_pipe::config::TrainConfig;
 use mammo_pipe::dataset::{Role, folds::FoldsError};
-use mammo_pipe::error::Fault;
 use mammo_pipe::flow::Stop;
 use mammo_pipe::loader::{Loader, LoaderConfig};
 use mammo_pipe::model::network::Network;
-use mammo_pipe::model::{Buffer, Device, Pixels, Variant};
+use mammo_pipe::model::{Backbone, Buffer, Device, Pixels, Variant};
 use mammo_pipe::predictions;
 use mammo_pipe::record::Column;
 use mammo_pipe::shard::table::Table;
 use mammo_pipe::synth::SynthSpec;
 use mammo_pipe::train::checkpoint::Checkpoint;
+use mammo_pipe::train::folder::{FoldFolder, RunFolder};
 use mammo_pipe::train::log::{self, Line};
 use mammo_pipe::train::run::{self, Run, RunFacts};
 use mammo_pipe::train::setup::Setup;
@@ -77,7 +77,7 @@ fn steps(fold: &Path) -> Vec<f64> {
         Line::Step(step) => Some(step.loss),
         Line::Epoch(_) => None,
     };
-    log::read(fold).unwrap().into_iter().filter_map(loss).collect()
+    log::read(&FoldFolder::new(fold)).unwrap().into_iter().filter_map(loss).collect()
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn with_auxiliary_targets_and_inputs_a_run_leaves_a_network_that_says_what_it_sa
     config.accumulate = 2;
     let run = train_here(&folder.path().join("run"), &release, config, Some(1));
 
-    let fold = run::fold_folder(run.folder(), Some(1));
+    let fold = RunFolder::new(run.folder()).fold(Some(1));
     let lines = log::read(&fold).unwrap();
     let auxiliary = lines.iter().find_map(|line| match line {
         Line::Step(step) => Some(step.auxiliary.keys().cloned().collect::<Vec<_>>()),
@@ -102,11 +102,11 @@ fn with_auxiliary_targets_and_inputs_a_run_leaves_a_network_that_says_what_it_sa
     assert!(expected.iter().all(|name| auxiliary.as_ref().unwrap().contains(&name.to_string())));
 
     // The best checkpoint, built anew and asked again, gives the logits that were written.
-    let checkpoint = Checkpoint::read(&fold.join("best.safetensors")).unwrap();
+    let checkpoint = Checkpoint::read(&fold.best()).unwrap();
     assert_eq!(checkpoint.facts.fold, Some(1));
     assert!(checkpoint.facts.validation.is_some() && checkpoint.facts.averaged);
     let mut network = checkpoint.network(Device::Cpu).unwrap();
-    let written = predictions::read(&fold.join("validation.parquet")).unwrap();
+    let written = predictions::read(&fold.validation()).unwrap();
     let table = Arc::new(Table::read(&release).unwrap());
     let split = Split::new(&table, Some(1)).unwrap();
     assert_eq!(written.len(), split.held_out.len());
@@ -124,7 +124,7 @@ fn with_auxiliary_targets_and_inputs_a_run_leaves_a_network_that_says_what_it_sa
     }
 
     // And another run may start from it.
-    let init = Some(fold.join("best.safetensors").to_string_lossy().into_owned());
+    let init = Some(fold.best().to_string_lossy().into_owned());
     let train = checkpoint.facts.train.clone();
     let setup = Setup { train, device: Device::Cpu, init, loader_threads: 1 };
     let mut begun = setup.network(checkpoint.facts.heads.clone()).unwrap();
@@ -146,7 +146,7 @@ fn a_handful_of_images_is_learnt_by_heart() {
     config.optimizer.learning_rate = 2e-3;
     config.sampling = Sampling { positives_per_batch: 3, oversample: 1.0 };
     let run = train_here(&folder.path().join("run"), &release, config, None);
-    let losses = steps(&run::fold_folder(run.folder(), None));
+    let losses = steps(RunFolder::new(run.folder()).fold(None).path());
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..4]), mean(&losses[losses.len() - 4..]));
     assert!(last < 0.15 && first > 0.4, "{first} to {last}");
@@ -163,7 +163,7 @@ fn a_trained_network_gives_in_timm_the_logits_that_it_gives_here() {
     (config.average, config.auxiliary.weight) = (None, 0.0);
     let run = train_here(&folder.join("run"), &release, config, None);
     let table = Arc::new(Table::read(&release).unwrap());
-    let path = run::fold_folder(run.folder(), None).join("best.safetensors");
+    let path = RunFolder::new(run.folder()).fold(None).best();
     let mut network = Checkpoint::read(&path).unwrap().network(Device::Cpu).unwrap();
     let rows: Vec<usize> = (0..6).collect();
     let config = LoaderConfig::sequential(6);
@@ -197,10 +197,10 @@ fn a_patient_on_both_sides_is_refused_before_the_first_step() {
     assert!(patients(&split.train).is_disjoint(&patients(&split.held_out)));
     assert_eq!(split.train.len() + split.held_out.len(), table.rows.len());
     let fault = Split::new(&table, Some(2)).unwrap_err();
-    assert!(matches!(fault, Fault::Train(TrainError::NoFold { found: 2, .. })), "{fault}");
+    assert!(matches!(fault.cause(), Some(TrainError::NoFold { found: 2, .. })), "{fault}");
     table.rows[split.held_out[0]].role = Role::Fold(1);
     let fault = Split::new(&table, Some(0)).unwrap_err();
-    assert!(matches!(fault, Fault::Folds(FoldsError::Divided { .. })), "{fault}");
+    assert!(matches!(fault.cause(), Some(FoldsError::Divided { .. })), "{fault}");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_do() {
     let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
     let control = Control { stop: Stop::default(), seen: &|_| {}, tell: &|_| {} };
     let fault = train(&run, &table, &setup, &control).unwrap_err();
-    assert!(matches!(fault, Fault::Train(TrainError::NotFinite { .. })), "{fault}");
+    assert!(matches!(fault.cause(), Some(TrainError::NotFinite { .. })), "{fault}");
     assert!(fault.to_string().contains("learning_rate"), "{fault}");
     let status = run::read_status(&path).unwrap().unwrap();
     assert_eq!(status.state, run::State::Failed);
@@ -241,7 +241,7 @@ const SMALL: [&str; 8] = [
 
 /// What a fold logged, but for what depends on the clock.
 fn curve(fold: &Path) -> Vec<Line> {
-    let mut lines = log::read(fold).unwrap();
+    let mut lines = log::read(&FoldFolder::new(fold)).unwrap();
     for line in &mut lines {
         match line {
             Line::Step(step) => {
@@ -255,7 +255,7 @@ fn curve(fold: &Path) -> Vec<Line> {
 
 fn wait_for_steps(fold: &Path, wanted: usize, child: &mut Child) -> bool {
     loop {
-        if log::read(fold).is_ok_and(|lines| lines.len() >= wanted) {
+        if log::read(&FoldFolder::new(fold)).is_ok_and(|lines| lines.len() >= wanted) {
             return true;
         }
         if child.try_wait().unwrap().is_some() {
@@ -288,7 +288,7 @@ fn killed_at_ten_steps_a_run_ends_with_the_numbers_of_one_that_was_not() {
     while kills < 10 {
         // From 0 to 2 steps beyond the last state, so that every kind of moment is met.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let there = log::read(&fold("killed")).map_or(0, |lines| lines.len());
+        let there = log::read(&FoldFolder::new(fold("killed"))).map_or(0, |lines| lines.len());
         let wanted = there + (random >> 33) as usize % 3;
         if !wait_for_steps(&fold("killed"), wanted, &mut child) {
             break;
@@ -336,7 +336,7 @@ fn an_interrupted_run_saves_says_so_and_goes_on() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let status = run::read_status(&path).unwrap().unwrap();
     assert_eq!(status.state, run::State::Stopped);
-    let steps = log::read(&fold).unwrap().len();
+    let steps = log::read(&FoldFolder::new(&fold)).unwrap().len();
     let mut child = program(&["train", "--resume", path.to_str().unwrap()]).spawn().unwrap();
     assert!(wait_for_steps(&fold, steps + 2, &mut child), "it does not go on");
     // A second run of the same name is refused while the first one lives.

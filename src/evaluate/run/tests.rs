@@ -2,6 +2,7 @@ use super::*;
 use crate::config::TrainConfig;
 use crate::dataset::Role;
 use crate::predictions::made::made;
+use crate::train::epochs::keep_epoch;
 use crate::train::folder::RunFolder;
 use crate::train::run::{FORMAT_VERSION, RunFacts};
 

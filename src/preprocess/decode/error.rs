@@ -1,10 +1,12 @@
 //! Why pixel data cannot be decoded.
 
-use super::codestream::CodestreamError;
-use super::jpeg::JpegError;
-use super::jpeg_ls::JpegLsError;
-use super::jpeg2000;
-use super::rle::RleError;
+use mammo_codecs::jpeg::JpegError;
+use mammo_codecs::jpeg_ls::JpegLsError;
+use mammo_codecs::jpeg2000;
+use mammo_codecs::jpeg2000::guard::CodestreamError;
+use mammo_codecs::openjpeg;
+use mammo_codecs::rle::RleError;
+
 use crate::preprocess::read::TransferSyntax;
 
 /// Why this stage rejects a file.
@@ -45,8 +47,8 @@ pub enum DecodeError {
     #[error("JPEG 2000")]
     Jpeg2000(#[from] jpeg2000::Error),
     /// JPEG 2000 that the library refuses.
-    #[error("JPEG 2000: OpenJPEG refuses the codestream ({0})")]
-    OpenJpeg(String),
+    #[error("JPEG 2000: {0}")]
+    OpenJpeg(openjpeg::Error),
     /// JPEG.
     #[error("JPEG")]
     Jpeg(#[source] JpegError),

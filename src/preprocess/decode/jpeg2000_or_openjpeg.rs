@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::codestream::Codestream;
-use super::jpeg2000::display::{self, Slopes};
-use super::jpeg2000::{self, BitPlanes};
+use mammo_codecs::jpeg2000::display::{self, Slopes};
+use mammo_codecs::jpeg2000::guard::Codestream;
+use mammo_codecs::jpeg2000::{self, BitPlanes};
+use mammo_codecs::openjpeg;
+
 use super::values::{Fidelity, Sample, Values};
-use super::{DecodeError, Decoded, DecoderName, Kept, Purpose, Want};
-use super::{openjpeg, size, size_error};
+use super::{DecodeError, Decoded, DecoderName, Kept, Purpose, Want, size, size_error};
 use crate::preprocess::read::Header;
 
 /// Decodes a stream of `length` bytes, of which `stream` are the first at least, into `out`. Its
@@ -50,8 +51,9 @@ pub fn decode(
             Ok(Decoded { is_beyond, size, origin, surplus_bytes: 0, kept, decoder })
         }
         Err(jpeg2000::Error::Unsupported(_)) if stream.len() == length => {
+            openjpeg::decode(&codestream, want.reduce, out, |sample| values.stored(sample))
+                .map_err(DecodeError::OpenJpeg)?;
             let size = size(header, want.reduce);
-            openjpeg::decode(&codestream, want.reduce, size, values, out)?;
             Ok(Decoded::whole(size, 0, DecoderName::OpenJpeg))
         }
         Err(error) => Err(error.into()),
@@ -80,6 +82,8 @@ fn own(
         planes: BitPlanes::Exact,
         range: None,
         max_samples: layout.pixels() as u64,
+        // `limits.memory_mb` is shared out before an image is decoded.
+        max_memory: u64::MAX,
         prefix_of: Some(length),
         low: want.kept.0.clone(),
     };

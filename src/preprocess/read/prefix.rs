@@ -14,13 +14,13 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use dicom_dictionary_std::tags;
+use mammo_codecs::jpeg2000;
+use mammo_codecs::jpeg2000::guard::{Codestream, CodestreamError};
 
 use super::attributes::Attributes;
 use super::elements::Elements;
 use super::{Header, PixelData, ReadError, meta};
 use crate::config::DecodeConfig;
-use crate::preprocess::decode::codestream::{Codestream, CodestreamError};
-use crate::preprocess::decode::jpeg2000;
 use crate::preprocess::reduce;
 
 /// Header, coarse levels and most likely some more of a mammogram.
@@ -131,7 +131,12 @@ fn look_into(buffer: &[u8], size: u64, decode: &DecodeConfig) -> Result<Survey, 
     };
     let reduce = reduce::least(header.layout.size(), levels, decode.reduce);
     let max_samples = header.layout.pixels() as u64;
-    let request = jpeg2000::Request { reduce, max_samples, ..jpeg2000::Request::default() };
+    let request = jpeg2000::Request {
+        reduce,
+        max_samples,
+        max_memory: u64::MAX,
+        ..jpeg2000::Request::default()
+    };
     Ok(match jpeg2000::prefix(stream, length, &request) {
         Ok(jpeg2000::Prefix::Needs(_)) if reduce > 0 => {
             Survey::Enough { header: Box::new(header), fragment }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::Fit;
 use crate::image::Rect;
+use crate::image::Side;
 use crate::preprocess::window::GreyScale;
 use proptest::prelude::*;
 
