@@ -19,17 +19,20 @@ use crate::common::run::{facts, predictions_of, run_of_two_folds, run_that_said}
 use crate::evaluate::table;
 
 /// What may differ from run to run: a pattern, and what stands for it.
-const ANY_RUN: [(&str, &str); 5] = [
+const ANY_RUN: [(&str, &str); 4] = [
     (r"\d+(\.\d+)? (images|MB)/s", "[rate]"),
     (r"(\d+ h )?(\d+ min )?\d+(\.\d+)? s\b", "[time]"),
-    (r", \d+(\.\d+)? [kMG]?B of memory", ", [size] of memory"),
-    (r"\d+(\.\d+)? [kMG]?B (are )?free", "[size] free"),
+    (r"\d+(\.\d+)? [kMGT]?B (of memory|free)", "[size] $2"),
     // Hashes of settings and listings, which any new setting changes.
     (r"\b[0-9a-f]{64}\b", "[sha256]"),
 ];
 
-/// The same for what a network learnt, which is any number.
-const LEARNT: [(&str, &str); 1] = [(r"-?\d+(\.\d+(e-?\d+)?)", "[number]")];
+/// The same for what a network learnt: any number, and which images it is right and wrong about.
+const LEARNT: [(&str, &str); 3] = [
+    (r"(?m)(^  (true|false|hard)_(positive|negative) .*\n)+", "  [images]\n"),
+    (r"\d+ (images at threshold|maps)", "[count] $1"),
+    (r"-?\d+\.\d+(e-?\d+)?", "[number]"),
+];
 
 /// Compares what `check` is given with its text, but for these patterns.
 fn but_for(patterns: &[(&str, &str)], check: impl FnOnce()) {
