@@ -18,14 +18,14 @@ use dicom_object::file::ReadPreamble;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use mammo_pipe::config::{Config, Precision};
-use mammo_pipe::dataset::synth::machines::Machine;
-use mammo_pipe::dataset::synth::{DicomFile, PhantomSpec, phantom};
 use mammo_pipe::dataset::{Job, Role};
 use mammo_pipe::flow::Stage;
 use mammo_pipe::preprocess::memory::Memory;
 use mammo_pipe::preprocess::read::{self, PixelData, RawFrame};
 use mammo_pipe::preprocess::stages::{Decode, FindRoi, Judge, Look, Read, Resize, Window};
 use mammo_pipe::record::{Density, Id, ImageRecord, Laterality, View};
+use mammo_pipe::synth::machines::Machine;
+use mammo_pipe::synth::{DicomFile, PhantomSpec, phantom};
 
 fn main() {
     divan::main();
