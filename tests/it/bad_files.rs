@@ -4,6 +4,7 @@
 use crate::common;
 
 use common::dicom_file::*;
+use common::sized;
 use mammo_codecs::encode::{Frame, jpeg_lossless, jpeg2000, rle};
 use mammo_pipe::preprocess::decode::{DecodeError, Decoder, Stored, Want};
 use mammo_pipe::preprocess::read::{ReadError, open};
@@ -264,7 +265,7 @@ fn damaged_bytes_never_panic() {
     let mut rejected = 0;
     for file in sound_files() {
         let bytes = file.bytes();
-        for _ in 0..2000 {
+        for _ in 0..sized(2000, 50_000) {
             let mut damaged = bytes.clone();
             for _ in 0..=random(4) {
                 // Heads and lengths, which lie in the front, are hit as often as the pixels.
@@ -275,5 +276,5 @@ fn damaged_bytes_never_panic() {
             rejected += usize::from(decode(damaged).is_err());
         }
     }
-    assert!(rejected > 1000, "{rejected} of 14000 rejected");
+    assert!(rejected > 1000, "{rejected} rejected");
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::common::sized;
 use mammo_pipe::flow::{Flow, InFlight, Meters, Panicked, Rejected, Stage, Step, Stop, Work};
 
 const LIMIT: InFlight = InFlight { items: 8, bytes: 1000 };
@@ -112,7 +113,7 @@ fn a_slow_head_does_not_let_the_source_run_away() {
 /// channels: without a drain 2 % of runs do, so it is run hundreds of times.
 #[test]
 fn dropping_the_consumer_ends_every_thread() {
-    for _ in 0..300 {
+    for _ in 0..sized(300, 5000) {
         let meters = Arc::new(Meters::default());
         std::thread::scope(|scope| {
             let work = Step::new(Square, &meters);

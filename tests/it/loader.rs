@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use common::release::{assert_sound, config, dataset, run};
+use common::sized;
 use mammo_pipe::bench::loader::generate::{Pictures, Spec};
 use mammo_pipe::config::{AugmentConfig, Sampling};
 use mammo_pipe::config::{Compression, ShardFormat, SplitChoice};
@@ -335,7 +336,7 @@ fn hundreds_of_takers_that_leave_early_hang_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let tables: Vec<_> = STORAGES.iter().map(|s| release(folder.path(), *s, 8)).collect();
     let number = |n: u64, below: u64| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % below;
-    for n in 0..300 {
+    for n in 0..sized(300, 5000) {
         let table = &tables[n as usize % tables.len()];
         let config = LoaderConfig {
             batch: 1 + number(n, 9) as usize,
