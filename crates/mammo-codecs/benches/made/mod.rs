@@ -3,6 +3,9 @@
 //! Made here, so that the benches depend on the crate alone. What coders see of it, flat air, a
 //! bright edge, smooth gradients under noise, is as in a mammogram; nothing else is.
 
+// Each bench uses some of it.
+#![allow(dead_code)]
+
 /// Columns and rows of a detector, and its bits.
 #[derive(Debug, Clone, Copy)]
 pub struct Detector {

@@ -24,15 +24,13 @@ pub struct PixelEncoder(Syntax);
 impl PixelEncoder {
     /// `None` for a syntax that there is no encoder for.
     pub fn new(syntax: Syntax) -> Option<Self> {
-        let has = match syntax {
-            Syntax::JpegExtended
-            | Syntax::JpegLossless
-            | Syntax::JpegLosslessSv1
-            | Syntax::JpegLsLossless
-            | Syntax::RleLossless => true,
-            Syntax::Jpeg2000Lossless | Syntax::Jpeg2000 => cfg!(feature = "openjpeg"),
-            _ => false,
-        };
+        use Syntax::*;
+        let own = matches!(
+            syntax,
+            JpegExtended | JpegLossless | JpegLosslessSv1 | JpegLsLossless | RleLossless
+        );
+        let by_openjpeg = matches!(syntax, Jpeg2000Lossless | Jpeg2000);
+        let has = own || (by_openjpeg && cfg!(feature = "openjpeg"));
         has.then_some(Self(syntax))
     }
 }
