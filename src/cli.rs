@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod detach;
 mod dry_run;
+mod ending;
 mod evaluate;
 mod explain;
 mod grid;
@@ -30,7 +31,7 @@ use crate::error::Fault;
 
 /// Screening mammograms in DICOM to verified training shards.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version = env!("MAMMO_PIPE_VERSION"), max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

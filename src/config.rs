@@ -4,7 +4,9 @@
 //! behaves. The commented `pipeline.yaml` at the root of the repository spells out every
 //! default, and a test keeps the two equal.
 
+pub mod augment;
 mod load;
+pub mod sampling;
 pub mod train;
 
 use std::collections::BTreeMap;
@@ -15,8 +17,12 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Laterality, Split};
 use crate::units::PixelSpacing;
 
+pub use augment::{
+    AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, NoiseConfig, ToneConfig,
+};
 pub(crate) use load::distance;
 pub use load::{ConfigError, load, of_settings};
+pub use sampling::Sampling;
 pub use train::TrainConfig;
 
 /// Everything that can be configured, as typed.

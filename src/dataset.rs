@@ -15,8 +15,6 @@ pub mod template;
 pub mod listing;
 pub mod join;
 pub mod folds;
-pub mod inspect;
-pub mod synth;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -12,8 +12,6 @@
 //! looks), `curves`, `compare`,
 //! `sweep` and `submission`.
 
-pub mod metrics;
-pub mod predictions;
 pub mod bootstrap;
 pub mod calibration;
 pub mod choice;
@@ -21,7 +19,6 @@ pub mod figures;
 pub mod subgroups;
 pub mod judge;
 pub mod locked;
-pub mod maps;
 pub mod run;
 pub mod curves;
 pub mod delong;

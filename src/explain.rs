@@ -8,6 +8,7 @@
 //! lesion.
 
 pub mod gradcam;
+pub mod maps;
 pub mod place;
 pub mod colour;
 pub mod energy;
@@ -21,6 +22,6 @@ mod run;
 
 pub use error::ExplainError;
 pub use explanation::{
-    DEFAULT_COUNT, DEFAULT_LAYER, Explained, Explanation, Request, ThresholdFrom,
+    DEFAULT_COUNT, DEFAULT_LAYER, Explained, Explanation, INDEX, Request, ThresholdFrom,
 };
 pub use run::{explain, look_at_all};

@@ -1,4 +1,5 @@
-//! Bounded, ordered, multi-threaded flow of items through stages. Knows no imaging.
+//! Bounded, ordered, multi-threaded flow of items through stages. Knows no imaging, and of a
+//! rejection no more than that a panic is one.
 //!
 //! An item enters at the source with a [`Ticket`] for its bytes. Worker pools pass it on; a
 //! stage that refuses it turns it into a [`Rejected`], which rides the same channels to the
@@ -20,7 +21,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 pub use budget::{Budget, Ticket};
 pub use meters::{Meter, Meters, PoolMeter, Snapshot};
-pub use stage::{Rejected, Stage, Step, Then, Work};
+pub use stage::{Panicked, Rejected, Stage, Step, Then, Work};
 
 /// Asks the source to stop; what is in flight drains.
 #[derive(Debug, Clone, Default)]
@@ -52,22 +53,22 @@ pub struct InFlight {
     pub bytes: usize,
 }
 
-struct Item<T> {
+struct Item<T, R> {
     sequence: usize,
     ticket: Ticket,
-    result: Result<T, Rejected>,
+    result: Result<T, Rejected<R>>,
 }
 
-/// The open end of a flow under construction.
-pub struct Flow<'scope, 'env, T> {
+/// The open end of a flow under construction: of items `T`, and of rejections `R`.
+pub struct Flow<'scope, 'env, T, R> {
     scope: &'scope Scope<'scope, 'env>,
     items: usize,
     meters: Arc<Meters>,
     abandoned: Stop,
-    receiver: Receiver<Item<T>>,
+    receiver: Receiver<Item<T, R>>,
 }
 
-impl<'scope, 'env, T: Send + 'scope> Flow<'scope, 'env, T> {
+impl<'scope, 'env, T: Send + 'scope, R: Send + 'scope> Flow<'scope, 'env, T, R> {
     /// Starts a flow from `items`, each with the bytes it will take.
     pub fn source<I>(
         scope: &'scope Scope<'scope, 'env>,
@@ -101,9 +102,14 @@ impl<'scope, 'env, T: Send + 'scope> Flow<'scope, 'env, T> {
     }
 
     /// Adds a pool of `workers` threads, each with its own clone of `work`.
-    pub fn pool<W>(self, name: &'static str, workers: usize, work: W) -> Flow<'scope, 'env, W::Out>
+    pub fn pool<W>(
+        self,
+        name: &'static str,
+        workers: usize,
+        work: W,
+    ) -> Flow<'scope, 'env, W::Out, R>
     where
-        W: Work<In = T> + Clone + Send + 'scope,
+        W: Work<In = T, Reject = R> + Clone + Send + 'scope,
         W::Out: Send + 'scope,
     {
         let (sender, receiver) = bounded(self.items);
@@ -123,7 +129,7 @@ impl<'scope, 'env, T: Send + 'scope> Flow<'scope, 'env, T> {
     }
 
     /// Closes the flow: outcomes in source order, whatever order the workers finished in.
-    pub fn ordered(self) -> Ordered<T> {
+    pub fn ordered(self) -> Ordered<T, R> {
         Ordered {
             abandoned: self.abandoned,
             receiver: self.receiver,
@@ -135,8 +141,8 @@ impl<'scope, 'env, T: Send + 'scope> Flow<'scope, 'env, T> {
 
 fn run<W: Work>(
     work: &mut W,
-    input: &Receiver<Item<W::In>>,
-    output: &Sender<Item<W::Out>>,
+    input: &Receiver<Item<W::In, W::Reject>>,
+    output: &Sender<Item<W::Out, W::Reject>>,
     meter: &PoolMeter,
 ) {
     loop {
@@ -153,15 +159,15 @@ fn run<W: Work>(
 }
 
 /// Iterator over the outcomes of a flow, in source order.
-pub struct Ordered<T> {
+pub struct Ordered<T, R> {
     abandoned: Stop,
-    receiver: Receiver<Item<T>>,
+    receiver: Receiver<Item<T, R>>,
     next: usize,
-    early: BTreeMap<usize, Item<T>>,
+    early: BTreeMap<usize, Item<T, R>>,
 }
 
-impl<T> Iterator for Ordered<T> {
-    type Item = Result<T, Rejected>;
+impl<T, R> Iterator for Ordered<T, R> {
+    type Item = Result<T, Rejected<R>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -176,7 +182,7 @@ impl<T> Iterator for Ordered<T> {
     }
 }
 
-impl<T> Drop for Ordered<T> {
+impl<T, R> Drop for Ordered<T, R> {
     /// Ends the flow and waits for its items. A bounded channel keeps what is queued when its
     /// receiver goes, tickets included, so leaving without draining would hang the source.
     fn drop(&mut self) {

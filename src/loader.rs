@@ -37,19 +37,17 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
-pub use augment::{
-    Affine, AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, Drawn, Grey,
-    Noise, NoiseConfig, Place, Tone, ToneConfig,
-};
+pub use augment::{Affine, Drawn, Grey, Noise, Place, Tone};
 pub use batch::Batch;
 pub use order::{Order, Remainder, Shuffle, WINDOW, in_blocks};
 pub use read::{Images, Local, Store};
-pub use sample::{Prior, Sampling, SamplingError};
+pub use sample::{Prior, SamplingError};
 
 use batch::{Buffer, Memory};
 use prefetch::Prefetch;
 
-use crate::error::Fault;
+use crate::config::{AugmentConfig, AugmentError, Sampling};
+use crate::error::{Fault, faults};
 use crate::flow::Stop;
 use crate::random::Random;
 use crate::shard::reader::BATCH_ROWS;
@@ -137,6 +135,7 @@ pub enum LoaderError {
     #[error("no threads: {0}")]
     Threads(String),
 }
+faults!(LoaderError);
 
 /// Batches of some rows of a release, epoch by epoch.
 pub struct Loader {
@@ -168,7 +167,7 @@ impl Loader {
     /// A loader of `rows`, indices into `table.rows`, from the release's folder.
     ///
     /// # Errors
-    /// [`Fault::Loader`] if the configuration asks for what cannot be.
+    /// [`LoaderError`] if the configuration asks for what cannot be.
     pub fn new(
         table: &Arc<Table>,
         rows: &[usize],
@@ -181,7 +180,7 @@ impl Loader {
     /// The same from elsewhere.
     ///
     /// # Errors
-    /// [`Fault::Loader`] if the configuration asks for what cannot be.
+    /// [`LoaderError`] if the configuration asks for what cannot be.
     pub fn from_store(
         table: &Arc<Table>,
         store: Box<dyn Store>,

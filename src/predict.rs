@@ -16,13 +16,13 @@ use std::path::PathBuf;
 
 use crate::config::{Config, of_settings};
 use crate::dataset::Role;
-use crate::error::Fault;
-use crate::preprocess::resize::Pixels;
+use crate::error::{Fault, faults};
+use crate::image::Pixels;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;
 use crate::train::run::RunFacts;
 
-pub use crate::evaluate::predictions::Prediction;
+pub use crate::predictions::Prediction;
 
 /// One image as a network is fed it.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,11 +67,12 @@ pub enum PredictError {
     #[error("interrupted; nothing was written")]
     Stopped,
 }
+faults!(PredictError);
 
 /// The settings that feed the run's networks, places left to the caller.
 ///
 /// # Errors
-/// [`Fault::Config`] if this tool does not know them any more.
+/// [`ConfigError`] if this tool does not know them any more.
 pub fn settings(facts: &RunFacts) -> Result<Config, Fault> {
     Ok(of_settings(&facts.preprocessing, "the run's preprocessing")?)
 }

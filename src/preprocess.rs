@@ -7,17 +7,20 @@
 //! ```
 
 pub mod plan;
+mod error;
 pub mod stages;
 pub mod steps;
 pub mod read;
 pub mod look;
+mod reduce;
 pub mod decode;
-pub mod sampling;
 pub mod roi;
 pub mod window;
 pub mod quality;
 pub mod resize;
 pub mod memory;
+pub mod columns;
+pub mod rows;
 pub mod sink;
 pub mod estimate;
 
@@ -28,6 +31,7 @@ use std::time::Instant;
 use crate::error::Fault;
 use crate::flow::{Flow, InFlight, Meters, Ordered, Step, Stop, Work};
 use crate::shard::release::Release;
+pub use error::{PreprocessError, Reject};
 use memory::Memory;
 use plan::Plan;
 use sink::{Sink, Summary};
@@ -66,12 +70,12 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Summary, Fault> {
 /// may leave before the last.
 ///
 /// # Errors
-/// That of `take`; [`Fault::TooLittleMemory`].
+/// That of `take`; [`PreprocessError::TooLittleMemory`].
 pub fn samples(
     plan: &Plan,
     control: &Control,
     jobs: &[usize],
-    take: impl FnOnce(Ordered<Sample>) -> Result<(), Fault>,
+    take: impl FnOnce(Ordered<Sample, Reject>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let config = Arc::new(plan.config.clone());
     let memory = Memory::divide(&config, control.workers, control.readers)?;

@@ -2,9 +2,13 @@
 //!
 //! Every field that the table may leave empty is an `Option`: empty is not zero.
 
+mod column;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use column::Column;
 
 /// Which table a row came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -189,6 +193,13 @@ pub struct ImageRecord {
 }
 
 impl ImageRecord {
+    /// What the competition calls the image's breast: the table's `prediction_id`, or what it is
+    /// made of, `<patient>_<laterality>`. `None` without a laterality.
+    pub fn breast_id(&self) -> Option<String> {
+        let made = || Some(format!("{}_{}", self.patient_id, self.laterality?.as_str()));
+        self.prediction_id.clone().or_else(made)
+    }
+
     /// An image of the test table's kind of which nothing but its name is known.
     pub fn unlabelled(patient_id: Id, image_id: Id) -> Self {
         Self {

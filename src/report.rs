@@ -9,7 +9,6 @@
 //! images shown. Nothing beyond the dataset's own ids identifies a patient.
 
 pub mod page;
-pub mod number;
 pub mod svg;
 pub mod gallery;
 pub mod dataset;
@@ -23,6 +22,7 @@ use std::path::{Path, PathBuf};
 pub use dataset::timing::Run;
 
 use crate::error::Fault;
+use crate::shard::ReleaseFolder;
 use crate::store;
 
 /// Writes `report.html` of the release in `folder` and gives its path.
@@ -33,12 +33,11 @@ use crate::store;
 /// # Errors
 /// A [`Fault`] if the release cannot be read or the page not be written.
 pub fn write(folder: &Path, input: Option<&Path>, run: Option<Run>) -> Result<PathBuf, Fault> {
-    let path = folder.join("report.html");
+    let path = ReleaseFolder::new(folder).report();
     let release = dataset::Release::read(folder)?;
     let run = run.or_else(|| earlier_run(&path, &release.plan_sha256));
     let page = dataset::page(&release, input, run)?;
-    let aside = folder.join(".tmp");
-    fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    store::make_aside(folder)?;
     store::replace(folder, &path, page.to_string().as_bytes())?;
     Ok(path)
 }

@@ -3,13 +3,19 @@
 //! A file that is in place is whole. Killed at any instruction, a run leaves nothing but
 //! files under `.tmp`, which the next run removes.
 
+mod target;
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::error::Fault;
+
+pub use target::{MAKER, MAKER_KEY, Target, marked_json};
 
 /// A file under construction, hashed while it is written.
 #[derive(Debug)]
@@ -37,7 +43,7 @@ impl Aside {
     /// # Errors
     /// [`Fault::Io`].
     pub fn create(folder: &Path, name: &str) -> Result<Self, Fault> {
-        let path = folder.join(".tmp").join(name);
+        let path = aside_of(folder).join(name);
         let file = File::create(&path).map_err(Fault::io(&path))?;
         let file = io::BufWriter::with_capacity(1 << 20, file);
         Ok(Self { path, file, hash: Sha256::new(), bytes: 0 })
@@ -133,6 +139,46 @@ pub fn put(path: &Path, content: &[u8]) -> Result<(), Fault> {
     sync_folder_of(path)
 }
 
+/// Makes the folder in which files of `folder` are written before they are put in place.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn make_aside(folder: &Path) -> Result<PathBuf, Fault> {
+    let aside = aside_of(folder);
+    fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    Ok(aside)
+}
+
+/// Where files of `folder` are written before they are put in place.
+pub fn aside_of(folder: &Path) -> PathBuf {
+    folder.join(ASIDE)
+}
+
+/// The name of that folder.
+pub const ASIDE: &str = ".tmp";
+
+/// The name of the file that [`lock`] locks.
+pub const LOCK: &str = ".lock";
+
+/// `value` as JSON of many lines.
+///
+/// # Panics
+/// For a value that is no plain data, such as a map whose keys are no text.
+pub fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("plain data becomes JSON");
+    text.push(b'\n');
+    text
+}
+
+/// Reads a file of JSON.
+///
+/// # Errors
+/// [`Fault::Io`], [`Fault::Json`].
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
+    let text = fs::read(path).map_err(Fault::io(path))?;
+    serde_json::from_slice(&text).map_err(Fault::json(path))
+}
+
 fn write_aside(folder: &Path, path: &Path, content: &[u8]) -> Result<Written, Fault> {
     let name = path.file_name().expect("a file's path ends in its name");
     let mut aside = Aside::create(folder, &name.to_string_lossy())?;
@@ -147,7 +193,7 @@ fn write_aside(folder: &Path, path: &Path, content: &[u8]) -> Result<Written, Fa
 /// # Errors
 /// [`Fault::Io`].
 pub fn lock(folder: &Path) -> Result<Option<File>, Fault> {
-    let path = folder.join(".lock");
+    let path = folder.join(LOCK);
     let file = File::create(&path).map_err(Fault::io(&path))?;
     match file.try_lock() {
         Err(fs::TryLockError::WouldBlock) => Ok(None),

@@ -32,6 +32,7 @@ pub use settings::{Settings, Weight};
 use self::claim::{Asked, Claim, HEARTBEAT, Holder, SILENCE};
 use crate::error::Fault;
 use crate::shard::table::Table;
+use crate::train::folder::RunFolder;
 use crate::train::run::{self, Run, State};
 use crate::train::setup::Setup;
 use crate::train::{self, Control, End, TrainError};
@@ -173,7 +174,7 @@ impl Sweep {
                 match self.train(weight, &claim, table, setup, control) {
                     Ok(End::Finished) => (watcher.finished)(weight)?,
                     Ok(End::Stopped) => return Ok(Outcome::Stopped),
-                    Err(fault @ Fault::Train(TrainError::NotFinite { .. })) => {
+                    Err(fault) if TrainError::is_not_finite(&fault) => {
                         // Of this weight alone, so the others may do.
                         (control.tell)(&format!("{weight}: {fault}"));
                         failed.push(weight);
@@ -216,7 +217,7 @@ impl Sweep {
         control: &Control<'_>,
     ) -> Result<End, Fault> {
         let (path, facts) = (self.run(weight), self.settings.of(weight));
-        let run = if path.join("run.json").exists() {
+        let run = if RunFolder::new(&path).is_begun() {
             let run = Run::resume(&path)?;
             let differences = settings::differences(&facts, &run.facts);
             if !differences.is_empty() {

@@ -9,9 +9,12 @@
 //! same numbers as one that was not.
 
 pub mod checkpoint;
+pub mod epochs;
 mod error;
 pub mod estimate;
+pub mod folder;
 pub mod log;
+mod network;
 pub mod loss;
 pub mod objective;
 pub mod optimizer;
@@ -42,14 +45,15 @@ use self::state::{EpochFigures, Exact, Progress};
 use self::validate::Scores;
 use self::watch::Watch;
 use crate::error::Fault;
-use crate::evaluate::predictions::{self, Prediction, sigmoid};
-use crate::evaluate::run::keep_epoch;
 use crate::flow::Stop;
 use crate::loader::{Batch, Loader};
 use crate::model::network::Network;
+use crate::predictions::{self, Prediction, sigmoid};
 use crate::random::Random;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;
+use epochs::keep_epoch;
+use folder::FoldFolder;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +116,7 @@ pub fn train(
 struct Fold<'a> {
     table: &'a Arc<Table>,
     setup: &'a Setup,
-    folder: PathBuf,
+    folder: FoldFolder,
     network: Network,
     progress: Progress,
     loader: Loader,
@@ -141,7 +145,7 @@ impl<'a> Fold<'a> {
         let heads = setup.heads(split.train.iter().map(|&row| &table.rows[row].record));
         let facts = setup.facts(table, &heads, fold, loader.order().prior());
         let mut network = setup.network(heads)?;
-        let saved = folder.join("last.state");
+        let saved = folder.state();
         let progress = if saved.exists() {
             state::restore(&saved, &mut network)?
         } else {
@@ -208,18 +212,18 @@ impl<'a> Fold<'a> {
         let Self { table, setup, folder, locked: Some(loader), network, .. } = self else {
             return Ok(End::Finished);
         };
-        let path = folder.join(run::LOCKED);
+        let path = folder.locked();
         if path.exists() {
             return Ok(End::Finished);
         }
         // Before the best one takes as much memory again.
         drop(network);
-        let best = Checkpoint::read(&folder.join("best.safetensors"))?;
+        let best = Checkpoint::read(&folder.best())?;
         let mut best = best.network(setup.device)?;
         let Some(predictions) = ask(&mut best, &loader, table, watch)? else {
             return Ok(End::Stopped);
         };
-        predictions::write(&folder, &path, &predictions)?;
+        predictions::write(folder.path(), &path, &predictions)?;
         Ok(End::Finished)
     }
 
@@ -307,18 +311,18 @@ impl<'a> Fold<'a> {
         self.facts.epoch = self.progress.epoch;
         self.facts.step = self.progress.step;
         self.facts.validation.clone_from(&scores);
-        let weights = |name: &str| {
-            checkpoint::write(&self.folder, &self.folder.join(name), &self.facts, &self.network)
+        let weights = |path: PathBuf| {
+            checkpoint::write(self.folder.path(), &path, &self.facts, &self.network)
         };
-        weights("last.safetensors")?;
+        weights(self.folder.last())?;
         if !predictions.is_empty() {
             keep_epoch(&self.folder, epoch, predictions)?;
         }
         if best {
-            weights("best.safetensors")?;
+            weights(self.folder.best())?;
             if !predictions.is_empty() {
-                let path = self.folder.join("validation.parquet");
-                predictions::write(&self.folder, &path, predictions)?;
+                let path = self.folder.validation();
+                predictions::write(self.folder.path(), &path, predictions)?;
             }
         }
         Ok(EpochLine {
@@ -334,7 +338,7 @@ impl<'a> Fold<'a> {
 
     fn exchange_average(&mut self) -> Result<(), Fault> {
         if self.setup.train.average.is_some() {
-            self.network.exchange_average()?;
+            self.network.swap_ema()?;
         }
         Ok(())
     }
@@ -348,7 +352,7 @@ impl<'a> Fold<'a> {
     }
 
     fn save(&self) -> Result<(), Fault> {
-        state::save(&self.folder, &self.folder.join("last.state"), &self.progress, &self.network)
+        state::save(self.folder.path(), &self.folder.state(), &self.progress, &self.network)
     }
 
     fn stop(&self, log: &mut Log) -> Result<End, Fault> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::error::Fault;
+use crate::error::{Fault, faults};
 
 /// Left, top, right and bottom as shares of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -40,6 +40,7 @@ pub enum LabelsError {
         path: PathBuf,
     },
 }
+faults!(LabelsError);
 
 /// Reads a folder of `PATIENT@IMAGE.txt`, each with a line `class centre_x centre_y width
 /// height` in shares of the frame (YOLO's format; of several lines the box around all), or the

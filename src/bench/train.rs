@@ -129,7 +129,7 @@ fn train(
         weight_decay: 0.01,
         gradient_scale: 1.0,
         step,
-        average_decay: None,
+        ema_decay: None,
     })?;
     Ok(loss / labels.len() as f64)
 }

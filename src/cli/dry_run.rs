@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::progress::{duration, print, size};
+use super::progress::print;
 use crate::config::ShardFormat;
 use crate::error::Fault;
+use crate::number::{duration, size};
 use crate::preprocess::estimate::{Estimate, estimate};
 use crate::preprocess::plan::Plan;
 
@@ -57,7 +58,7 @@ pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Resul
             .map_or("no labels".to_owned(), |p| format!("{:.2} % with cancer", 100.0 * p));
         print(&format!(
             "  {:<9} {} patients, {} images, {share}",
-            crate::shard::columns::label(group.role),
+            group.role.to_string(),
             group.all.patients,
             group.all.images
         ));

@@ -14,17 +14,20 @@ use super::progress::{Progress, print, say};
 use super::signals;
 use crate::dataset::Role;
 use crate::error::Fault;
+use crate::evaluate;
 use crate::evaluate::locked::Spoke;
-use crate::evaluate::maps::{self, Maps, NoMaps};
 use crate::evaluate::run::{self, Epoch, Which};
 use crate::evaluate::{Bootstrap, Evaluation, judge};
+use crate::explain::maps::{self, Maps, NoMaps};
 use crate::explain::{ExplainError, Request, look_at_all};
 use crate::flow::Stop;
 use crate::loader::Prior;
 use crate::model::Device;
-use crate::report::number::of;
+use crate::number::of;
+use crate::predictions;
+use crate::store::{Target, marked_json};
+use crate::train::folder::RunFolder;
 use crate::train::run::read_facts;
-use crate::{evaluate, store};
 
 /// Say how good a model is, and how sure one can be of it.
 ///
@@ -52,6 +55,9 @@ pub struct EvaluateArgs {
     /// Folder for evaluation.json and predictions.parquet [default: the run's; none for a file].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Replace files in --out that were not made by mammo-pipe.
+    #[arg(long, requires = "out")]
+    force: bool,
     /// Look at every held-out image with the networks of folds that did not yet, for the share of
     /// the maps' energy inside the breast: a forward and a backward pass an image. As explain
     /// --all does, in its own default way.
@@ -127,10 +133,12 @@ impl EvaluateArgs {
     /// # Errors
     /// A [`Fault`] if there is nothing to judge or it cannot be written.
     pub fn run(self) -> Result<ExitCode, Fault> {
+        let out = self.out.clone().or_else(|| self.run.is_dir().then(|| self.run.clone()));
+        let targets = out.as_deref().map(|out| self.targets(out)).transpose()?;
         let which = if self.best_epoch { Which::Best } else { Which::CrossFitted };
         let mut loaded = run::load(&self.run, which)?;
         for path in &self.with {
-            let further = evaluate::predictions::read(path)?;
+            let further = predictions::read(path)?;
             if further.iter().any(|p| p.role == Role::Locked) && loaded.spoke.networks > 0 {
                 loaded.predictions.retain(|p| p.role != Role::Locked);
                 loaded.spoke = Spoke::default();
@@ -153,7 +161,7 @@ impl EvaluateArgs {
             judge(&loaded.predictions, loaded.given, &self.how.bootstrap())?;
 
         let maps = match self.maps() {
-            Err(Fault::Explain(ExplainError::Stopped)) => {
+            Err(fault) if ExplainError::is_stop(&fault) => {
                 return Ok(ExitCode::from(signals::INTERRUPTED));
             }
             maps => maps?,
@@ -161,14 +169,13 @@ impl EvaluateArgs {
         let (epoch, locked) = (&loaded.epoch, &loaded.spoke);
         let (found, no_maps) = (maps.as_ref().ok(), maps.as_ref().err());
         let written = Written { epoch, locked, evaluation: &evaluation, maps: found, no_maps };
-        let json = serde_json::to_string_pretty(&written).expect("plain data becomes JSON") + "\n";
-        let out = self.out.or_else(|| self.run.is_dir().then(|| self.run.clone()));
-        if let Some(out) = &out {
-            let rows = evaluate::judge::encode(&loaded.predictions, &verdicts);
-            write(out, &[("evaluation.json", json.as_bytes()), ("predictions.parquet", &rows)])?;
+        let json = marked_json(&written);
+        if let Some([evaluation, predictions]) = &targets {
+            evaluation.put(&json)?;
+            predictions.put(&evaluate::judge::encode(&loaded.predictions, &verdicts))?;
         }
         if self.json {
-            print(json.trim_end());
+            print(String::from_utf8_lossy(&json).trim_end());
         } else {
             let text = Text { epoch, locked, evaluation: &evaluation, maps: &maps };
             print(text.to_string().trim_end());
@@ -188,6 +195,14 @@ impl EvaluateArgs {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Where the two files go. A run's folder is ours, and so is all of these names in it.
+    fn targets(&self, out: &Path) -> Result<[Target; 2], Fault> {
+        std::fs::create_dir_all(out).map_err(Fault::io(out))?;
+        let force = self.force || RunFolder::new(out).is_begun();
+        let target = |name: &str| Target::new(out.join(name), force);
+        Ok([target("evaluation.json")?, target("predictions.parquet")?])
     }
 
     /// The energy of the run's maps, made now if that is asked for.
@@ -220,18 +235,4 @@ impl EvaluateArgs {
         }
         maps::of_run(&self.run, &facts, &self.how.bootstrap())
     }
-}
-
-/// Puts files in a folder, each in one step.
-fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<(), Fault> {
-    let aside = folder.join(".tmp");
-    std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
-    for (name, content) in files {
-        store::replace(folder, &folder.join(name), content)?;
-    }
-    // A run that goes on needs its own; any other is not wanted.
-    if !folder.join("run.json").exists() {
-        let _ = std::fs::remove_dir(&aside);
-    }
-    Ok(())
 }

@@ -15,7 +15,8 @@ use crate::explain::{
 };
 use crate::flow::Stop;
 use crate::model::Device;
-use crate::train::run::{fold_folder, read_facts};
+use crate::train::folder::RunFolder;
+use crate::train::run::read_facts;
 
 /// Show where a run's network looks, on images that it was not trained on.
 ///
@@ -82,6 +83,9 @@ pub struct ExplainArgs {
     /// Where to; the fold's folder in the run, explain/ below it, if not given.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Replace files in --output that were not made by mammo-pipe.
+    #[arg(long, requires = "output")]
+    force: bool,
     /// Where the network computes: cpu or cuda:N.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: Device,
@@ -110,7 +114,7 @@ impl ExplainArgs {
         let output = self
             .output
             .clone()
-            .unwrap_or_else(|| fold_folder(&self.run, Some(fold)).join("explain"));
+            .unwrap_or_else(|| RunFolder::new(&self.run).fold(Some(fold)).maps());
         let request = Request {
             run: self.run.clone(),
             fold,
@@ -123,6 +127,7 @@ impl ExplainArgs {
             captures: self.dicom,
             all: self.all,
             output,
+            force: self.force || self.output.is_none(),
         };
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
@@ -134,7 +139,7 @@ impl ExplainArgs {
         if let Some(progress) = progress.get() {
             progress.finish();
         }
-        if matches!(explanation, Err(Fault::Explain(ExplainError::Stopped))) {
+        if explanation.as_ref().is_err_and(ExplainError::is_stop) {
             return Ok(ExitCode::from(signals::INTERRUPTED));
         }
         let explanation = explanation?;

@@ -11,8 +11,8 @@ use self::text::Text;
 use super::progress::{Progress, print};
 use super::settings::SettingsArgs;
 use crate::config::SplitChoice;
-use crate::dataset::inspect;
 use crate::error::Fault;
+use crate::inspect;
 
 /// Exit code when there is something to look into.
 const FINDINGS: u8 = 3;

@@ -8,24 +8,27 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use super::ending;
 use super::progress::{Progress, print, say};
 use super::signals;
 use crate::config::{Config, FoldScheme, FoldsConfig, SplitChoice};
 use crate::dataset::Role;
 use crate::error::Fault;
-use crate::evaluate::predictions;
 use crate::flow::{Meters, Stop};
 use crate::model::Device;
 use crate::predict::ensemble::{Ensemble, Flips, Opinion};
 use crate::predict::networks::{self, Known, KnownFrom};
 use crate::predict::source::{from_dicom, from_release};
 use crate::predict::{PredictError, assert_same_pixels, settings, submission};
+use crate::predictions;
 use crate::preprocess::Control;
 use crate::preprocess::plan::Plan;
+use crate::shard::ReleaseFolder;
 use crate::shard::manifest::Quarantined;
 use crate::shard::table::Table;
-use crate::store;
-use crate::train::run::{RunFacts, fold_folder, read_facts};
+use crate::store::{self, Target};
+use crate::train::folder::RunFolder;
+use crate::train::run::{RunFacts, read_facts};
 
 /// What the networks of a run say of images: a submission, a row a breast.
 ///
@@ -61,11 +64,14 @@ pub struct PredictArgs {
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
     /// The submission.
-    #[arg(long, value_name = "FILE", default_value = "submission.csv")]
+    #[arg(long, value_name = "FILE", default_value = "submission.csv", value_parser = ending::csv)]
     output: PathBuf,
     /// Predictions by image; the submission's name with .parquet if not given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = ending::parquet)]
     predictions: Option<PathBuf>,
+    /// Replace files that are there and were not made by mammo-pipe.
+    #[arg(long)]
+    force: bool,
     /// Of a dataset: which table; test if there is a test.csv, else train.
     #[arg(long, value_name = "SPLIT", value_parser = ["train", "test"])]
     split: Option<String>,
@@ -121,6 +127,10 @@ impl PredictArgs {
     /// # Errors
     /// A [`Fault`].
     pub fn run(self) -> Result<ExitCode, Fault> {
+        let by_image =
+            self.predictions.clone().unwrap_or_else(|| self.output.with_extension("parquet"));
+        let submission = Target::new(&self.output, self.force)?;
+        let by_image = Target::new(by_image, self.force)?;
         let facts = read_facts(&self.run)?;
         let folds = self.folds(&facts)?;
         let members = networks::members(&self.run, &folds, self.device)?;
@@ -129,8 +139,8 @@ impl PredictArgs {
         let mut ensemble = Ensemble::new(members, flips, self.batch, known.patients.clone());
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
-        let is_release = ["manifest.json", "plan.json"].map(|name| self.images.join(name));
-        let asked = if is_release.iter().any(|file| file.exists()) {
+        let release = ReleaseFolder::new(&self.images);
+        let asked = if release.is_begun() || release.is_complete() {
             self.ask_about_a_release(&facts, &mut ensemble, &stop).map(|()| Vec::new())
         } else {
             self.ask_about_files(&facts, &mut ensemble, &stop)
@@ -150,13 +160,12 @@ impl PredictArgs {
                 (None, role) => role,
             };
         }
-        self.write(&opinion, &aside, &known)
+        self.write(&opinion, &aside, &known, &submission, &by_image)
     }
 
     /// The folds asked for that the run has.
     fn folds(&self, facts: &RunFacts) -> Result<Vec<Option<u16>>, Fault> {
-        let there =
-            |fold: &Option<u16>| fold_folder(&self.run, *fold).join("best.safetensors").exists();
+        let there = |fold: &Option<u16>| RunFolder::new(&self.run).fold(*fold).best().exists();
         let has: Vec<Option<u16>> = facts.held_out.iter().copied().filter(there).collect();
         let asked: Vec<Option<u16>> = match &self.fold {
             Asked::All => has.clone(),
@@ -255,6 +264,8 @@ impl PredictArgs {
         opinion: &Opinion,
         aside: &[Quarantined],
         known: &Known,
+        submission: &Target,
+        by_image: &Target,
     ) -> Result<ExitCode, Fault> {
         let Opinion { predictions, unheard } = opinion;
         if predictions.is_empty() {
@@ -266,18 +277,18 @@ impl PredictArgs {
             return Err(PredictError::Nothing(why).into());
         }
         let rows = submission::rows(predictions);
-        let by_image =
-            self.predictions.clone().unwrap_or_else(|| self.output.with_extension("parquet"));
-        store::put(&self.output, &submission::csv(&rows, self.threshold))?;
-        store::put(&by_image, &predictions::encode(predictions, Vec::new()))?;
-        let nameless =
-            predictions.iter().filter(|p| submission::prediction_id(&p.record).is_none()).count();
+        let csv = submission::csv(&rows, self.threshold);
+        let hash = store::sha256(&csv);
+        let notes = [("submission_sha256", hash.as_str())];
+        submission.put(&csv)?;
+        by_image.put(&predictions::encode(predictions, Vec::new(), &notes))?;
+        let nameless = predictions.iter().filter(|p| p.record.breast_id().is_none()).count();
         let clean = aside.is_empty() && unheard.is_empty() && nameless == 0;
         if self.json {
             print(
                 &json!({
                     "submission": self.output,
-                    "predictions": by_image,
+                    "predictions": by_image.path(),
                     "breasts": rows.len(),
                     "images": predictions.len(),
                     "without_breast": nameless,
@@ -287,7 +298,7 @@ impl PredictArgs {
                 .to_string(),
             );
         } else {
-            self.tell(opinion, aside, known, rows.len(), nameless, &by_image);
+            self.tell(opinion, aside, known, rows.len(), nameless, by_image.path());
         }
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(3) })
     }

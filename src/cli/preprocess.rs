@@ -7,16 +7,18 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::detach::detach;
-use super::progress::{Progress, duration, print, say, size};
+use super::progress::{Progress, print, say};
 use super::settings::SettingsArgs;
 use super::signals;
 use crate::config::{Config, SplitChoice};
 use crate::error::Fault;
 use crate::flow::{Meters, Stop};
+use crate::number::{duration, size};
 use crate::preprocess::plan::Plan;
 use crate::preprocess::sink::Summary;
 use crate::preprocess::{self, Control};
 use crate::report::{self, Run};
+use crate::shard::ReleaseFolder;
 
 /// Turn a dataset into a verified release of shards.
 ///
@@ -148,7 +150,7 @@ impl PreprocessArgs {
     }
 
     fn in_background(&self, config: &Config) -> Result<ExitCode, Fault> {
-        let log = config.output.join("run.log");
+        let log = ReleaseFolder::new(&config.output).log();
         let process = detach(&log, &[])?;
         print(&format!(
             "running in the background as process {process}\n  \

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::flow::Meters;
+use crate::number::duration;
 
 /// Time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -93,25 +94,6 @@ fn describe(state: &State, elapsed: Duration, meters: Option<&Meters>) -> String
     text
 }
 
-/// Seconds as a person says them.
-pub fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 60.0 => format!("{s:.0} s"),
-        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), s % 3600.0 / 60.0),
-    }
-}
-
-/// Bytes as a person says them.
-pub fn size(bytes: u64) -> String {
-    match bytes as f64 {
-        b if b < 1e3 => format!("{b:.0} B"),
-        b if b < 1e6 => format!("{:.1} kB", b / 1e3),
-        b if b < 1e9 => format!("{:.1} MB", b / 1e6),
-        b => format!("{:.1} GB", b / 1e9),
-    }
-}
-
 /// Writes a line to standard error, if anyone still listens.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
@@ -120,16 +102,4 @@ pub fn say(line: &str) {
 /// Writes a line to standard output, if anyone still listens.
 pub fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_sizes_read_naturally() {
-        assert_eq!(duration(3.4), "3 s");
-        assert_eq!(duration(3725.0), "1 h 2 min");
-        assert_eq!(size(315_000_000_000), "315.0 GB");
-    }
 }

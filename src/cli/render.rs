@@ -10,21 +10,23 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::ending;
 use super::progress::print;
 use super::settings::SettingsArgs;
 use crate::config::Config;
 use crate::dataset::{Job, Role};
 use crate::error::Fault;
-use crate::picture::write;
-use crate::plane::Rect;
+use crate::image::Pixels;
+use crate::image::Rect;
+use crate::image::picture::write;
+use crate::preprocess::PreprocessError;
 use crate::preprocess::memory::Memory;
-use crate::preprocess::quality::Flag;
-use crate::preprocess::resize::Pixels;
 use crate::preprocess::stages::Sample;
 use crate::preprocess::steps::{Steps, steps};
 use crate::preprocess::window::WindowUsed;
 use crate::record::{Id, ImageRecord};
-use crate::store;
+use crate::shard::flags::Flag;
+use crate::store::{self, Target};
 
 /// Show what the pipeline sees of one DICOM file at each step.
 ///
@@ -40,7 +42,7 @@ pub struct RenderArgs {
     /// The DICOM file.
     file: PathBuf,
     /// The picture, as PNG.
-    #[arg(required_unless_present_any = ["steps", "json"])]
+    #[arg(required_unless_present_any = ["steps", "json"], value_parser = ending::png)]
     picture: Option<PathBuf>,
     /// Write each step as a 16-bit PNG into this folder: decoded.png (stored values as they
     /// are, two's complement if signed), windowed.png, cropped.png, output.png.
@@ -48,10 +50,16 @@ pub struct RenderArgs {
     steps: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
+    /// Replace files that are there and were not made by mammo-pipe.
+    #[arg(long)]
+    force: bool,
     /// Print what was found as JSON.
     #[arg(long)]
     json: bool,
 }
+
+/// The pictures of `--steps`.
+const STEPS: [&str; 4] = ["decoded.png", "windowed.png", "cropped.png", "output.png"];
 
 impl RenderArgs {
     /// Runs the command.
@@ -60,19 +68,26 @@ impl RenderArgs {
     /// A [`Fault`], also if the pipeline would reject the file.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let config = self.settings.load()?;
+        let target = |path: PathBuf| Target::new(path, self.force);
+        let picture = self.picture.clone().map(target).transpose()?;
+        let files = match &self.steps {
+            Some(folder) => {
+                std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+                STEPS.map(|name| target(folder.join(name))).into_iter().collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
         let steps = run(&self.file, config)?;
-        if let Some(path) = &self.picture {
-            write(path, &picture::compose(&steps))?;
+        if let Some(target) = &picture {
+            write(target, &picture::compose(&steps))?;
         }
-        if let Some(folder) = &self.steps {
-            std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-            write(&folder.join("decoded.png"), &steps.stored.pixels)?;
-            write(&folder.join("windowed.png"), &steps.windowed)?;
-            write(&folder.join("cropped.png"), &steps.cropped)?;
-            let output = folder.join("output.png");
+        if let [decoded, windowed, cropped, output] = &files[..] {
+            write(decoded, &steps.stored.pixels)?;
+            write(windowed, &steps.windowed)?;
+            write(cropped, &steps.cropped)?;
             match &steps.sample.pixels {
-                Pixels::U8(plane) => write(&output, plane)?,
-                Pixels::U16(plane) => write(&output, plane)?,
+                Pixels::U8(plane) => write(output, plane)?,
+                Pixels::U16(plane) => write(output, plane)?,
             }
         }
         if self.json {
@@ -88,7 +103,7 @@ fn run(file: &Path, config: Config) -> Result<Steps, Fault> {
     let memory = Memory::divide(&config, 1, 1)?;
     let job = job(file)?;
     steps(job, &Arc::new(config), &memory)
-        .map_err(|source| Fault::Rejected { path: file.into(), source: Box::new(source) })
+        .map_err(|source| PreprocessError::Rejected { path: file.into(), source }.into())
 }
 
 /// A job that no table has a row for.

@@ -6,13 +6,16 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value};
 
+use super::ending;
 use super::progress::{print, say};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
 use crate::report;
 use crate::report::comparison::Compared;
 use crate::report::run::Beside;
+use crate::store::Target;
 use crate::sweep::Settings;
+use crate::train::folder::RunFolder;
 
 /// Write the page of a training run, of a sweep or of a release, or compare runs.
 ///
@@ -47,8 +50,11 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     release: Option<PathBuf>,
     /// Where the page of a comparison goes [default: compared-with-NAME.html in the first run].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = ending::html)]
     output: Option<PathBuf>,
+    /// Replace a file at --output that was not made by mammo-pipe.
+    #[arg(long, requires = "output")]
+    force: bool,
     /// Print what was written, or the comparison, as JSON.
     #[arg(long)]
     json: bool,
@@ -62,18 +68,20 @@ impl ReportArgs {
     pub fn run(self) -> Result<ExitCode, Fault> {
         let bootstrap = Bootstrap::default();
         if self.folders.len() > 1 {
+            let page = self.output.unwrap_or_else(|| Compared::page_of(&self.folders));
+            let page = Target::new(page, self.force)?;
             let compared = Compared::of(&self.folders, &bootstrap)?;
-            let page = compared.write(self.output)?;
+            compared.write(&page)?;
             match self.json {
                 true => print(&serde_json::to_string(&compared).expect("plain data becomes JSON")),
                 false => print(compared.text().trim_end()),
             }
-            say(&format!("wrote {}", page.display()));
+            say(&format!("wrote {}", page.path().display()));
             return Ok(ExitCode::SUCCESS);
         }
         let folder = &self.folders[0];
         let mut written = Vec::new();
-        if folder.join("run.json").exists() {
+        if RunFolder::new(folder).is_begun() {
             let beside =
                 Beside { release: self.release.as_deref(), dataset: self.dataset.as_deref() };
             let run = report::run::write_with(folder, beside, &bootstrap)?;

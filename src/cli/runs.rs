@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::progress::{duration, print};
+use super::progress::print;
 use crate::error::Fault;
+use crate::number::duration;
 use crate::train::run::{self, RunFacts, State, Status};
 
 /// List training runs: what each is doing, how far it is, how good, how long it will take.

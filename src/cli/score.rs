@@ -10,7 +10,7 @@ use super::grid::Grid;
 use super::progress::print;
 use crate::error::Fault;
 use crate::evaluate::submission::{Score, score};
-use crate::report::number::{count, of};
+use crate::number::{count, of};
 
 /// Score a submission of the competition against the labels: pF1 and what goes with it.
 ///

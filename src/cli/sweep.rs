@@ -23,6 +23,7 @@ use crate::evaluate::{Bootstrap, sweep};
 use crate::flow::Stop;
 use crate::model::Device;
 use crate::report;
+use crate::shard::ReleaseFolder;
 use crate::shard::table::Table;
 use crate::sweep::results::{AtLevel, Results};
 use crate::sweep::settings::{Settings, Weight, check};
@@ -234,7 +235,7 @@ fn dealt(config: &Config, table: &Table, ratio: f64) -> Result<FoldsConfig, Faul
         Folds::Anew => config.folds.clone(),
         Folds::Release => {
             let released: &Value = &table.plan.settings["folds"];
-            let path = table.release.join("manifest.json");
+            let path = ReleaseFolder::new(&table.release).manifest();
             serde_json::from_value(released.clone())
                 .map_err(|source| Fault::Json { path, source })?
         }

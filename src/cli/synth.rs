@@ -7,9 +7,10 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
-use super::progress::{Progress, print, size};
-use crate::dataset::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
+use super::progress::{Progress, print};
 use crate::error::Fault;
+use crate::number::size;
+use crate::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
 
 /// Make a dataset of phantom mammograms, shaped like RSNA's: images, tables, and the truth.
 ///

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use self::bar::Bar;
 use super::detach::detach;
-use super::progress::{duration, print, size};
+use super::progress::print;
 use super::settings::SettingsArgs;
 use super::signals;
 use crate::config::train::Folds;
@@ -20,8 +20,10 @@ use crate::config::{Config, TrainConfig};
 use crate::error::Fault;
 use crate::flow::Stop;
 use crate::model::Device;
+use crate::number::{duration, size};
 use crate::shard::table::Table;
 use crate::train::estimate::estimate;
+use crate::train::folder::RunFolder;
 use crate::train::log::{self, EpochLine, Line};
 use crate::train::run::{self, Run, RunFacts};
 use crate::train::setup::Setup;
@@ -155,7 +157,7 @@ impl TrainArgs {
         let name = self.name.clone().unwrap_or_else(|| run::free_name(&self.runs, &stem));
         let folder = self.runs.join(&name);
         if self.detach {
-            if folder.join("run.json").exists() {
+            if RunFolder::new(&folder).is_begun() {
                 return Err(TrainError::RunExists { path: folder }.into());
             }
             let further = ["--name", &name];
@@ -203,12 +205,12 @@ impl TrainArgs {
     fn tell(&self, run: &Run, end: End) -> Result<(), Fault> {
         let mut folds = Vec::new();
         for fold in &run.facts.held_out {
-            let folder = run::fold_folder(run.folder(), *fold);
+            let folder = RunFolder::new(run.folder()).fold(*fold);
             let best = log::read(&folder)?.into_iter().rev().find_map(|line| match line {
                 Line::Epoch(line) if line.best => Some(line),
                 _ => None,
             });
-            folds.push((*fold, folder, best));
+            folds.push((*fold, folder.path().to_owned(), best));
         }
         if self.json {
             let fold = |(fold, folder, best): &(Option<u16>, PathBuf, Option<EpochLine>)| json!({"fold": fold, "folder": folder, "best": best});
@@ -293,7 +295,7 @@ pub(super) fn stem(release: &Path) -> String {
 }
 
 fn in_background(folder: &Path, further: &[&str]) -> Result<ExitCode, Fault> {
-    let log = folder.join("run.log");
+    let log = RunFolder::new(folder).log();
     let process = detach(&log, further)?;
     print(&format!(
         "running in the background as process {process}\n  \

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::progress::{Progress, print, size};
+use super::progress::{Progress, print};
 use crate::error::Fault;
+use crate::number::size;
 use crate::shard::{release, verify};
 
 /// Check every checksum, count and column of a release against its manifest.

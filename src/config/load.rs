@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::Config;
+use crate::error::faults;
 
 /// Why a configuration was refused.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,7 @@ pub enum ConfigError {
     },
     /// An augmentation that means nothing.
     #[error("train.{0}")]
-    Augment(#[from] crate::loader::AugmentError),
+    Augment(#[from] super::AugmentError),
     /// A value that cannot run.
     #[error("{key} is {found}, needs {needed}")]
     Value {
@@ -71,6 +72,7 @@ pub enum ConfigError {
         needed: &'static str,
     },
 }
+faults!(ConfigError);
 
 /// Reads `file` (or nothing) over the defaults, then applies `overrides` such as
 /// `roi.margin=0.02` in order, and checks the result.

@@ -4,8 +4,9 @@ mod check;
 
 use serde::{Deserialize, Serialize};
 
-use crate::loader::{AugmentConfig, Sampling};
+use super::{AugmentConfig, Sampling};
 use crate::model::{Precision, Variant};
+use crate::record::Column;
 
 /// The `train` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,70 +75,6 @@ pub struct AuxiliaryConfig {
     pub inputs: Vec<Column>,
     /// Values that the inputs are embedded in.
     pub embedding: usize,
-}
-
-/// A column of the table that may be a target or an input beside the image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Column {
-    Birads,
-    Density,
-    Invasive,
-    Biopsy,
-    DifficultNegative,
-    View,
-    Laterality,
-    Age,
-    Implant,
-    Machine,
-    Site,
-}
-
-impl Column {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Birads,
-        Self::Density,
-        Self::Invasive,
-        Self::Biopsy,
-        Self::DifficultNegative,
-        Self::View,
-        Self::Laterality,
-        Self::Age,
-        Self::Implant,
-        Self::Machine,
-        Self::Site,
-    ];
-
-    /// The name in the configuration, in checkpoints and in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Birads => "birads",
-            Self::Density => "density",
-            Self::Invasive => "invasive",
-            Self::Biopsy => "biopsy",
-            Self::DifficultNegative => "difficult_negative",
-            Self::View => "view",
-            Self::Laterality => "laterality",
-            Self::Age => "age",
-            Self::Implant => "implant",
-            Self::Machine => "machine",
-            Self::Site => "site",
-        }
-    }
-
-    /// Why the column can be no input; `None` if it can.
-    pub fn leak(self) -> Option<&'static str> {
-        match self {
-            Self::Birads => Some("it is read off the image: 1 and 2 never have cancer"),
-            Self::Biopsy => Some("it follows the reading: without a biopsy there is no cancer"),
-            Self::Invasive => Some("it follows the biopsy: invasive always is cancer"),
-            Self::DifficultNegative => Some("it is given to negatives alone"),
-            Self::Density => Some("the test table does not have it"),
-            _ => None,
-        }
-    }
 }
 
 /// The `train.loss` section.

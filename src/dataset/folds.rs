@@ -23,6 +23,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Role;
 use crate::config::{FoldScheme, FoldsConfig, Stratum};
+use crate::error::faults;
 use crate::record::{Density, ImageRecord, Laterality, Split};
 
 pub use audit::{Audit, Count, Group, Prevalence, Straddling, Tally, audit};
@@ -79,6 +80,7 @@ pub enum FoldsError {
         second: String,
     },
 }
+faults!(FoldsError);
 
 /// Deals every image a role, in the order given; the roles do not depend on that order.
 ///

@@ -114,7 +114,7 @@ fn size(folder: &Folder, entry: &DirEntry, kind: FileType) -> Result<Option<File
     Ok(metadata.is_file().then_some(File { relative, bytes: metadata.len() }))
 }
 
-pub(super) fn has_extension(name: &str, extension: Option<&str>) -> bool {
+pub(crate) fn has_extension(name: &str, extension: Option<&str>) -> bool {
     extension.is_none_or(|wanted| {
         name.rsplit_once('.').is_some_and(|(_, has)| has.eq_ignore_ascii_case(wanted))
     })

@@ -57,7 +57,7 @@ pub fn path_of(split: Split, config: &DatasetConfig) -> PathBuf {
 /// `problems`.
 ///
 /// # Errors
-/// [`Fault::Config`] if there is no such file, [`Fault::Io`] if it cannot be read.
+/// [`ConfigError`] if there is no such file, [`Fault::Io`] if it cannot be read.
 pub fn read(split: Split, config: &DatasetConfig, problems: &mut Problems) -> Result<Table, Fault> {
     let path = path_of(split, config);
     let text = match std::fs::read(&path) {

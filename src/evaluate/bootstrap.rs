@@ -12,7 +12,7 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::metrics::{Figure, Undefined, quantile};
+use crate::metrics::{Figure, Undefined, quantile};
 use crate::random::Random;
 
 /// How intervals are made.
@@ -131,7 +131,7 @@ pub(super) fn estimate(value: Figure, mut drawn: Vec<f64>, bootstrap: &Bootstrap
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::metrics::Ranked;
+    use crate::metrics::Ranked;
 
     /// `patients` with two breasts each, whose scores agree within a patient; cancer in a share
     /// of the patients shifts a score by one deviation and a half.

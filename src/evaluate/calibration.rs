@@ -11,7 +11,7 @@
 
 use serde::Serialize;
 
-use super::predictions::sigmoid;
+use crate::predictions::sigmoid;
 
 /// How a logit becomes a probability: `sigmoid(logit / temperature + shift)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::calibration::Calibration;
-use super::metrics::{Ranked, Undefined};
-use super::predictions::{Items, logit};
 use crate::dataset::Role;
+use crate::metrics::{Ranked, Undefined};
+use crate::predictions::{Items, logit};
 
 /// Where threshold and temperature are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

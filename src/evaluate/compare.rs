@@ -6,6 +6,7 @@
 //! cannot be paired and are refused.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
@@ -15,9 +16,10 @@ use super::choice::{self, Decided, Given};
 use super::delong::{DeLong, delong};
 use super::figures::{Name, Prepared};
 use super::judge::{JudgeError, Judged, Size, check, roles};
-use super::metrics::Figure;
-use super::predictions::{Items, Level, Prediction};
 use crate::dataset::Role;
+use crate::error::faults;
+use crate::metrics::Figure;
+use crate::predictions::{Items, Level, Prediction};
 
 /// The difference of two runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,6 +87,19 @@ pub struct Difference {
     /// 2 / (resamples + 1).
     pub p_value: Option<f64>,
 }
+
+/// Two runs that cannot be compared.
+#[derive(Debug, thiserror::Error)]
+#[error("{first} and {second}: {source}")]
+pub struct NotComparable {
+    /// The first run.
+    pub first: PathBuf,
+    /// The second.
+    pub second: PathBuf,
+    /// Why.
+    pub source: CompareError,
+}
+faults!(NotComparable);
 
 /// Runs that cannot be paired.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,8 +5,8 @@
 use serde::Serialize;
 
 use super::bootstrap::Bootstrap;
-use super::metrics::{Ranked, Undefined, quantile};
-use super::predictions::Items;
+use crate::metrics::{Ranked, Undefined, quantile};
+use crate::predictions::Items;
 
 /// A curve over evenly spaced points, with an interval at each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,8 +100,8 @@ fn steps(curve: &[[f64; 2]], x: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::predictions::Level;
-    use crate::evaluate::predictions::made::made;
+    use crate::predictions::Level;
+    use crate::predictions::made::made;
 
     #[test]
     fn a_curve_runs_along_its_points_and_jumps_where_they_stand_above_each_other() {
@@ -118,7 +118,7 @@ mod tests {
         let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
         let roc = band(&items, Curve::Roc, 1001, &bootstrap).unwrap();
         let area: f64 = roc.y.windows(2).map(|y| (y[0] + y[1]) / 2000.0).sum();
-        let auroc = crate::evaluate::metrics::auroc(&items.probabilities, &items.labels).unwrap();
+        let auroc = crate::metrics::auroc(&items.probabilities, &items.labels).unwrap();
         assert!((area - auroc).abs() < 2e-3, "{area} {auroc}");
         let inside = (0..1001).filter(|&i| roc.low[i] <= roc.y[i] && roc.y[i] <= roc.high[i]);
         assert!(inside.count() > 950);

@@ -9,7 +9,7 @@
 
 use serde::Serialize;
 
-use super::metrics::Undefined;
+use crate::metrics::Undefined;
 
 /// Outcome of the test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -56,13 +56,13 @@ struct Components {
 
 impl Components {
     fn new(scores: &[f64], labels: &[bool]) -> Result<Self, Undefined> {
-        super::metrics::check(scores, labels)?;
+        crate::metrics::check(scores, labels)?;
         let of = |class: bool| {
             let both = scores.iter().zip(labels).filter(|(_, label)| **label == class);
             both.map(|(score, _)| *score).collect::<Vec<f64>>()
         };
         let (positives, negatives) = (of(true), of(false));
-        super::metrics::both(positives.len() as f64, negatives.len() as f64)?;
+        crate::metrics::both(positives.len() as f64, negatives.len() as f64)?;
         let (ranks, own_positive, own_negative) =
             (midranks(scores), midranks(&positives), midranks(&negatives));
         let share = |class: bool, own: &[f64], others: usize| {

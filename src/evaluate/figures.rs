@@ -10,10 +10,10 @@ use serde::ser::SerializeMap;
 
 use super::bootstrap::{Bootstrap, Estimate};
 use super::choice::Decided;
-use super::metrics::{
+use crate::metrics::{
     BestF1, Binned, Binning, Confusion, Figure, Grid, Ranked, Undefined, brier, pf1_weighted,
 };
-use super::predictions::Items;
+use crate::predictions::Items;
 
 /// Bins of the calibration error, as Guo et al. (2017) take.
 pub const ECE_BINS: usize = 15;

@@ -13,10 +13,11 @@ use serde::Serialize;
 use super::bootstrap::Bootstrap;
 use super::choice::{self, Chosen, Decided, Given, Source};
 use super::figures::{ECE_BINS, Figures, Name, Prepared};
-use super::metrics::{Bin, Binning, Grid, all_positive_f1, reliability};
-use super::predictions::{self, Items, Level, Prediction};
 use super::subgroups::{Attribute, groups};
 use crate::dataset::Role;
+use crate::error::faults;
+use crate::metrics::{Bin, Binning, Grid, all_positive_f1, reliability};
+use crate::predictions::{self, Items, Level, Prediction};
 use crate::shard::records::{boolean, double};
 
 /// How good the model is.
@@ -182,6 +183,7 @@ pub enum JudgeError {
         rows: usize,
     },
 }
+faults!(JudgeError);
 
 /// Judges predictions; the verdicts are in their order. The same bytes for any number of
 /// threads.
@@ -244,7 +246,7 @@ pub fn encode(predictions: &[Prediction], verdicts: &[Verdict]) -> Vec<u8> {
             v.breast_called
         }),
     ];
-    predictions::encode(predictions, further)
+    predictions::encode(predictions, further, &[])
 }
 
 /// Refuses images that are there twice and patients that are divided.

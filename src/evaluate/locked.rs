@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::predictions::{self, Prediction, logit};
 use crate::dataset::Role;
 use crate::error::Fault;
-use crate::train::run::{LOCKED, RunFacts, fold_folder};
+use crate::predictions::PredictionsError;
+use crate::predictions::{self, Prediction, logit};
+use crate::train::folder::RunFolder;
+use crate::train::run::RunFacts;
 
 /// Whose networks spoke of the locked split.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -36,16 +38,15 @@ impl Spoke {
 /// The mean of what the networks of the run in `run` say of its locked split.
 ///
 /// # Errors
-/// [`Fault::Predictions`] if they spoke of different images; those of reading.
+/// [`PredictionsError`] if they spoke of different images; those of reading.
 pub fn read(run: &Path, facts: &RunFacts) -> Result<(Vec<Prediction>, Spoke), Fault> {
-    let path = |fold: &Option<u16>| fold_folder(run, *fold).join(LOCKED);
+    let path = |fold: &Option<u16>| RunFolder::new(run).fold(*fold).locked();
     let paths: Vec<PathBuf> =
         facts.held_out.iter().map(path).filter(|path| path.exists()).collect();
     let mut said = paths.iter().map(|path| predictions::read(path));
     let mut mean = said.next().transpose()?.unwrap_or_default();
     for (said, path) in said.zip(paths.iter().skip(1)) {
-        add(&mut mean, said?)
-            .map_err(|reason| Fault::Predictions { path: path.clone(), reason })?;
+        add(&mut mean, said?).map_err(|reason| PredictionsError { path: path.clone(), reason })?;
     }
     for prediction in &mut mean {
         prediction.role = Role::Locked;

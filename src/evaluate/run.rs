@@ -6,18 +6,20 @@
 //! (`fold-<k>/epochs/epoch-<n>.parquet`), each fold is judged at the epoch that is best on the
 //! others. What the networks say of the locked split stands beside it ([`locked`]).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::Given;
 use super::locked::{self, Spoke};
-use super::predictions::{self, Prediction};
 use crate::config::train::Metric;
 use crate::error::Fault;
+use crate::predictions::PredictionsError;
+use crate::predictions::{self, Prediction};
 use crate::train::TrainError;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::run::{RunFacts, fold_folder, read_facts};
+use crate::train::folder::{FoldFolder, RunFolder};
+use crate::train::run::{RunFacts, read_facts};
 use crate::train::validate::Scores;
 
 /// Who chose the epoch.
@@ -62,26 +64,10 @@ pub enum Which {
     Best,
 }
 
-/// Where the predictions of an epoch (from 0) are in a fold's folder.
-pub fn epoch_path(fold: &Path, epoch: usize) -> PathBuf {
-    fold.join("epochs").join(format!("epoch-{epoch:03}.parquet"))
-}
-
-/// Keeps what an epoch (from 0) said of the held-out images, through `.tmp` in the fold's folder.
-///
-/// # Errors
-/// [`Fault::Io`].
-pub fn keep_epoch(fold: &Path, epoch: usize, predictions: &[Prediction]) -> Result<(), Fault> {
-    let path = epoch_path(fold, epoch);
-    let folder = path.parent().expect("it lies in a folder of epochs");
-    std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-    predictions::write(fold, &path, predictions)
-}
-
 /// Loads what is to be judged: a run's folder, or a file of predictions.
 ///
 /// # Errors
-/// [`Fault::Predictions`] for a run none of whose folds was judged yet; what reading gives.
+/// [`PredictionsError`] for a run none of whose folds was judged yet; what reading gives.
 pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
     if !path.exists() {
         return Err(TrainError::NoRun { path: path.into() }.into());
@@ -92,19 +78,19 @@ pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
         return Ok(Loaded { predictions, epoch: Epoch::NotTold, given, spoke });
     }
     let facts = read_facts(path)?;
-    let folds: Vec<(u16, PathBuf)> = facts
+    let folds: Vec<(u16, FoldFolder)> = facts
         .held_out
         .iter()
         .flatten()
-        .map(|&fold| (fold, fold_folder(path, Some(fold))))
-        .filter(|(_, folder)| folder.join("validation.parquet").exists())
+        .map(|&fold| (fold, RunFolder::new(path).fold(Some(fold))))
+        .filter(|(_, folder)| folder.validation().exists())
         .collect();
     let (locked, spoke) = locked::read(path, &facts)?;
     if folds.is_empty() && locked.is_empty() {
         let reason = "no fold of this run was judged yet (no fold-*/validation.parquet); let it \
                       go on, or see how far it is with runs"
             .into();
-        return Err(Fault::Predictions { path: path.into(), reason });
+        return Err(PredictionsError { path: path.into(), reason }.into());
     }
     let metric = facts.train.early_stopping.metric;
     let crossed = match which {
@@ -114,9 +100,7 @@ pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
     let (mut predictions, epoch) = match crossed {
         Some((predictions, epochs)) => (predictions, Epoch::OtherFolds { metric, epochs }),
         None => {
-            let of = |(_, folder): &(u16, PathBuf)| {
-                predictions::read(&folder.join("validation.parquet"))
-            };
+            let of = |(_, folder): &(u16, FoldFolder)| predictions::read(&folder.validation());
             let all = folds.iter().map(of).collect::<Result<Vec<_>, Fault>>()?;
             let epoch = if folds.is_empty() { Epoch::Last } else { Epoch::ItsOwnFold };
             (all.into_iter().flatten().collect(), epoch)
@@ -131,11 +115,11 @@ pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
 /// `None` unless there are several folds and all kept some epoch in common.
 #[allow(clippy::type_complexity)]
 fn cross_fitted(
-    folds: &[(u16, PathBuf)],
+    folds: &[(u16, FoldFolder)],
     metric: Metric,
 ) -> Result<Option<(Vec<Prediction>, Vec<(u16, usize)>)>, Fault> {
     let kept =
-        |folder: &Path| (0..).take_while(|&epoch| epoch_path(folder, epoch).exists()).count();
+        |folder: &FoldFolder| (0..).take_while(|&epoch| folder.epoch(epoch).exists()).count();
     // A fold that stopped early has no later epochs, and what some lack is not chosen.
     let common = folds.iter().map(|(_, folder)| kept(folder)).min().unwrap_or(0);
     if folds.len() < 2 || common == 0 {
@@ -144,7 +128,7 @@ fn cross_fitted(
     let mut figures = vec![Vec::with_capacity(common); folds.len()];
     for (figures, (_, folder)) in figures.iter_mut().zip(folds) {
         for epoch in 0..common {
-            let predictions = predictions::read(&epoch_path(folder, epoch))?;
+            let predictions = predictions::read(&folder.epoch(epoch))?;
             figures.push(Scores::of(&predictions).metric(metric));
         }
     }
@@ -154,7 +138,7 @@ fn cross_fitted(
         let others: Vec<&[Option<f64>]> =
             (0..folds.len()).filter(|other| *other != place).map(|i| &figures[i][..]).collect();
         let Some(epoch) = best_epoch(&others, common) else { return Ok(None) };
-        predictions.extend(predictions::read(&epoch_path(folder, epoch))?);
+        predictions.extend(predictions::read(&folder.epoch(epoch))?);
         chosen.push((*fold, epoch));
     }
     Ok(Some((predictions, chosen)))
@@ -178,7 +162,7 @@ fn best_epoch(folds: &[&[Option<f64>]], epochs: usize) -> Option<usize> {
 fn logit_shift(run: &Path, facts: &RunFacts) -> Result<f64, Fault> {
     let mut shifts = Vec::new();
     for fold in &facts.held_out {
-        let path = fold_folder(run, *fold).join("best.safetensors");
+        let path = RunFolder::new(run).fold(*fold).best();
         if path.exists() {
             let prior = Checkpoint::read(&path)?.facts.prior;
             shifts.push(prior.map_or(0.0, |prior| prior.logit_shift()));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::predictions::{Items, Prediction};
+use crate::predictions::{Items, Prediction};
 use crate::record::ImageRecord;
 
 /// A part of the items.

@@ -16,12 +16,11 @@ use super::bootstrap::Bootstrap;
 use super::choice::{self, Given};
 use super::figures::{Figures, Name, Prepared};
 use super::judge::Size;
-use super::metrics::Grid;
-use super::predictions::{Items, Level};
 use crate::config::{Config, DatasetConfig};
 use crate::dataset::table::{self, Problems, cell};
-use crate::error::Fault;
-use crate::predict::submission::prediction_id;
+use crate::error::{Fault, faults};
+use crate::metrics::Grid;
+use crate::predictions::{Items, Level};
 use crate::record::Split;
 
 /// How good a submission is.
@@ -140,11 +139,12 @@ pub enum SubmissionError {
         first: u64,
     },
 }
+faults!(SubmissionError);
 
 /// Scores a submission; `threshold` adds the figures at it.
 ///
 /// # Errors
-/// [`Fault::Io`], [`Fault::Table`], [`Fault::Submission`].
+/// [`Fault::Io`], [`TableErrors`], [`SubmissionError`].
 pub fn score(
     submission: &Path,
     labels: &Path,
@@ -217,7 +217,7 @@ fn by_image_rows(path: &Path) -> Result<Vec<(String, Labelled)>, Fault> {
         };
         let patient = record.patient_id.to_string();
         let cancer = record.cancer.ok_or_else(|| lacks("cancer"))?;
-        let id = prediction_id(&record).ok_or_else(|| lacks("laterality"))?;
+        let id = record.breast_id().ok_or_else(|| lacks("laterality"))?;
         Ok((id, Labelled { patient, cancer, line: record.line }))
     };
     table.records.into_iter().map(row).collect()

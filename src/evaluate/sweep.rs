@@ -16,9 +16,9 @@ use super::choice::{self, Given};
 use super::compare::{Differences, differences, paired};
 use super::figures::{Figures, Name, Prepared};
 use super::judge::{JudgeError, Size, check, roles};
-use super::metrics::{BestF1, Grid};
-use super::predictions::{Items, Level, Prediction};
 use crate::dataset::Role;
+use crate::metrics::{BestF1, Grid};
+use crate::predictions::{Items, Level, Prediction};
 
 /// One run of the experiment.
 #[derive(Debug, Clone, Copy)]
@@ -205,7 +205,7 @@ pub fn text(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::predictions::made::made;
+    use crate::predictions::made::made;
 
     #[test]
     fn a_row_names_the_best_fold_and_what_it_reaches_there() {

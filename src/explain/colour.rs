@@ -2,7 +2,7 @@
 //! rises in even steps, so that no contour is seen that is not in the map, and that reads in
 //! grey and to the colour-blind.
 
-use crate::picture::Rgb;
+use crate::image::picture::Rgb;
 
 /// The map at 0, 1/16, ... 1, linear between:
 /// `[[round(255 * x) for x in matplotlib.colormaps['inferno'](i / 16)[:3]] for i in range(17)]`

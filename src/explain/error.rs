@@ -1,5 +1,6 @@
 //! Why a run cannot be explained.
 
+use crate::error::{Fault, faults};
 use std::path::PathBuf;
 
 /// Why nothing can be explained.
@@ -32,4 +33,12 @@ pub enum ExplainError {
     /// Nobody waits for the end.
     #[error("interrupted")]
     Stopped,
+}
+faults!(ExplainError);
+
+impl ExplainError {
+    /// Whether `fault` says no more than that the work was interrupted.
+    pub fn is_stop(fault: &Fault) -> bool {
+        matches!(fault.cause(), Some(Self::Stopped))
+    }
 }

@@ -7,13 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::energy::Energy;
 use super::gradcam::Method;
 use super::select::Kind;
-use crate::plane::Rect;
-use crate::train::run::fold_folder;
+use crate::error::Fault;
+use crate::image::picture::{self, Rgb};
+use crate::image::{Plane, Rect};
+use crate::store::Target;
+use crate::train::folder::RunFolder;
 
 /// The block that is shown unless another is asked for, with [`Method::default`]: on phantoms with
 /// known lesions the coarsest whose peak mostly lies on them, unless something as bright is beside
 /// (`docs/explaining.md`).
 pub const DEFAULT_LAYER: &str = "blocks.1";
+
+/// The file with what was explained, beside the pictures.
+pub const INDEX: &str = "explain.json";
 
 /// Images of each kind, unless another number is asked for.
 pub const DEFAULT_COUNT: usize = 4;
@@ -44,6 +50,8 @@ pub struct Request {
     pub all: bool,
     /// Where to.
     pub output: PathBuf,
+    /// Whether files are replaced there that this program did not make.
+    pub force: bool,
 }
 
 impl Request {
@@ -60,8 +68,26 @@ impl Request {
             dataset: None,
             captures: false,
             all: false,
-            output: fold_folder(run, Some(fold)).join("explain"),
+            output: RunFolder::new(run).fold(Some(fold)).maps(),
+            // All in a run's folder is ours.
+            force: true,
         }
+    }
+
+    /// The place of the file `name` in the output folder.
+    ///
+    /// # Errors
+    /// Those of [`Target::new`].
+    pub(super) fn target(&self, name: &str) -> Result<Target, Fault> {
+        Target::new(self.output.join(name), self.force)
+    }
+
+    /// Writes a picture to the output folder.
+    ///
+    /// # Errors
+    /// Those of [`Target::put`].
+    pub(super) fn draw(&self, name: &str, plane: &Plane<Rgb>) -> Result<(), Fault> {
+        picture::write(&self.target(name)?, plane)
     }
 }
 

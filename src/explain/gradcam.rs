@@ -17,8 +17,8 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::image::Plane;
 use crate::model::Tap;
-use crate::plane::Plane;
 
 /// How channels are weighted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]

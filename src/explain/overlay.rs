@@ -6,9 +6,9 @@
 
 use super::colour::inferno;
 use super::place::Heat;
-use crate::picture::{Rgb, outline};
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::Pixels;
+use crate::image::Pixels;
+use crate::image::picture::{Rgb, outline};
+use crate::image::{Plane, Rect};
 
 /// Opacity of the hottest colour: tissue shows through everywhere.
 const OPACITY: f32 = 0.65;
@@ -91,7 +91,7 @@ fn blend(grey: u8, heat: f32) -> Rgb {
 mod tests {
     use super::*;
     use crate::config::Fit;
-    use crate::preprocess::resize::{Geometry, Orientation};
+    use crate::image::{Geometry, Orientation};
 
     fn heat(hot: (usize, usize)) -> Heat {
         let crop = Rect { left: 10, top: 20, width: 60, height: 40 };

@@ -5,8 +5,8 @@
 //! of the map lies in the padding beside the content is no place of the source, but it is
 //! energy, and counts as outside the breast.
 
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::Geometry;
+use crate::image::Geometry;
+use crate::image::{Plane, Rect};
 
 /// A map and where it lies.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +94,7 @@ fn covered(length: usize, low: f64, high: f64, first: usize, end: usize) -> Vec<
 mod tests {
     use super::*;
     use crate::config::Fit;
-    use crate::preprocess::resize::{Orientation, Side};
+    use crate::image::{Orientation, Side};
     use proptest::prelude::*;
 
     fn geometries() -> impl Strategy<Value = Geometry> {

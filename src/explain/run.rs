@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::energy::{Energy, Share};
 use super::error::ExplainError;
-use super::explanation::{Explained, Explanation, Request, ThresholdFrom};
+use super::explanation::{Explained, Explanation, INDEX, Request, ThresholdFrom};
 use super::gradcam;
 use super::overlay;
 use super::place::Heat;
@@ -23,24 +23,24 @@ use super::source::{self, SourceError};
 use crate::config::{Config, of_settings};
 use crate::error::{Fault, chain};
 use crate::evaluate::choice::{self, Given};
-use crate::evaluate::maps::{self, Look, WORST, Way};
-use crate::evaluate::predictions::{self, Items, Level, Prediction, sigmoid};
+use crate::explain::maps::{self, Look, WORST, Way};
 use crate::flow::Stop;
 use crate::model::network::Network;
-use crate::picture;
 use crate::predict::networks;
 use crate::predict::source::from_release;
 use crate::predict::{Input, batch::Batch};
+use crate::predictions::{self, Items, Level, Prediction, sigmoid};
 use crate::preprocess::memory::Memory;
 use crate::record::ImageRecord;
 use crate::shard::table::{Row, Table};
-use crate::store;
-use crate::train::run::{RunFacts, fold_folder, read_facts};
+use crate::store::{self, marked_json};
+use crate::train::folder::RunFolder;
+use crate::train::run::{RunFacts, read_facts};
 
 /// Explains. `seen` is called after every image looked at, with how many there are.
 ///
 /// # Errors
-/// [`Fault::Explain`]; [`Fault::Train`] if the run has no such fold; those of reading and writing.
+/// [`ExplainError`]; [`TrainError`] if the run has no such fold; those of reading and writing.
 pub fn explain(
     request: &Request,
     device: crate::model::Device,
@@ -48,11 +48,12 @@ pub fn explain(
     seen: &dyn Fn(usize),
 ) -> Result<Explanation, Fault> {
     let facts = read_facts(&request.run)?;
+    std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
+    let index = request.target(INDEX)?;
     let table = table(request, &facts)?;
     let (threshold, threshold_from) = threshold(request, &facts)?;
     let (network, weights_sha256) = network(request, device)?;
     let chosen = choose(request, &table, threshold)?;
-    std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
 
     let config = of_settings(&facts.preprocessing, "the run's preprocessing")?;
     let mut looker = Looker {
@@ -96,7 +97,7 @@ pub fn explain(
         energy: Energy::of(shares.collect(), WORST),
         energy_of_all: request.all,
     };
-    write(&request.output, &explanation)?;
+    index.put(&marked_json(&explanation))?;
     Ok(explanation)
 }
 
@@ -131,7 +132,7 @@ pub fn look_at_all(
 
 /// The best network of the fold, and the SHA-256 of its file.
 fn network(request: &Request, device: crate::model::Device) -> Result<(Network, String), Fault> {
-    let weights = fold_folder(&request.run, Some(request.fold)).join("best.safetensors");
+    let weights = RunFolder::new(&request.run).fold(Some(request.fold)).best();
     let sha256 = store::sha256(&std::fs::read(&weights).map_err(Fault::io(&weights))?);
     Ok((networks::read(&weights, device)?, sha256))
 }
@@ -142,7 +143,7 @@ fn write_energy(request: &Request, looks: &[Look], weights_sha256: &str) -> Resu
         method: request.method,
         weights_sha256: weights_sha256.into(),
     };
-    store::put(&request.output.join("energy.parquet"), &maps::encode(looks, &way))
+    request.target(maps::ENERGY)?.put(&maps::encode(looks, &way))
 }
 
 /// What the network says of an image, and the map of it.
@@ -177,7 +178,7 @@ fn table(request: &Request, facts: &RunFacts) -> Result<Table, Fault> {
 
 /// What the networks said of the images that each was not trained on.
 fn validation(run: &Path, fold: u16) -> Result<Vec<Prediction>, Fault> {
-    predictions::read(&fold_folder(run, Some(fold)).join("validation.parquet"))
+    predictions::read(&RunFolder::new(run).fold(Some(fold)).validation())
 }
 
 /// The threshold that the other folds choose for this one, by image.
@@ -187,7 +188,7 @@ fn threshold(request: &Request, facts: &RunFacts) -> Result<(f64, ThresholdFrom)
     }
     let mut said = validation(&request.run, request.fold)?;
     for fold in facts.held_out.iter().flatten().filter(|fold| **fold != request.fold) {
-        let path = fold_folder(&request.run, Some(*fold)).join("validation.parquet");
+        let path = RunFolder::new(&request.run).fold(Some(*fold)).validation();
         if path.exists() {
             said.extend(predictions::read(&path)?);
         }
@@ -204,8 +205,8 @@ fn threshold(request: &Request, facts: &RunFacts) -> Result<(f64, ThresholdFrom)
     match by_itself.chosen.first().and_then(|chosen| chosen.threshold) {
         Some(threshold) => Ok((threshold, ThresholdFrom::ThisFold)),
         None => {
-            let folder = fold_folder(&request.run, Some(request.fold));
-            Err(ExplainError::OneClass { path: folder.join("validation.parquet") }.into())
+            let fold = RunFolder::new(&request.run).fold(Some(request.fold));
+            Err(ExplainError::OneClass { path: fold.validation() }.into())
         }
     }
 }
@@ -258,7 +259,7 @@ impl Looker<'_> {
         let stem = format!("{}-{image_id}", kind.as_str());
         let crop = format!("{stem}.png");
         let page = overlay::side_by_side(&input.pixels, &heat, row.breast);
-        picture::write(&self.request.output.join(&crop), &page)?;
+        self.request.draw(&crop, &page)?;
         let mut explained = Explained {
             kind,
             patient_id: row.record.patient_id.to_string(),
@@ -291,17 +292,16 @@ impl Looker<'_> {
         stem: &str,
         explained: &mut Explained,
     ) -> Result<(), Fault> {
-        let Request { output, fold, layer, method, captures, .. } = self.request;
+        let Request { fold, layer, method, captures, .. } = self.request;
         let page = overlay::on_source(&source.windowed, heat);
         let name = format!("{stem}-source.png");
-        picture::write(&output.join(&name), &page)?;
+        self.request.draw(&name, &page)?;
         explained.source = Some(name);
         if *captures {
             let derivation = Derivation { run: &self.run, fold: *fold, layer, method: *method };
             let name = format!("{stem}-source.dcm");
-            let path = output.join(&name);
             let file = secondary_capture::file(&source.origin, &page, &derivation);
-            std::fs::write(&path, file).map_err(Fault::io(&path))?;
+            self.request.target(&name)?.put(&file)?;
             explained.capture = Some(name);
         }
         Ok(())
@@ -310,10 +310,4 @@ impl Looker<'_> {
 
 fn told(error: &SourceError, row: &Row) -> String {
     format!("{}: {}", row.source_path, chain(error))
-}
-
-fn write(output: &Path, explanation: &Explanation) -> Result<(), Fault> {
-    let mut text = serde_json::to_vec_pretty(explanation).expect("plain data becomes JSON");
-    text.push(b'\n');
-    store::put(&output.join("explain.json"), &text)
 }

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::gradcam::Method;
 use crate::dicom::{DataSet, Encoding, GroupLength, Tag, Value, file_meta};
-use crate::picture::Rgb;
-use crate::plane::Plane;
+use crate::image::Plane;
+use crate::image::picture::Rgb;
 use crate::preprocess::read::Origin;
 
 /// Secondary Capture Image Storage.

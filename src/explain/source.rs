@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Config, Precision};
 use crate::dataset::Job;
-use crate::error::Reject;
-use crate::plane::Plane;
+use crate::image::Plane;
+use crate::preprocess::Reject;
 use crate::preprocess::memory::Memory;
 use crate::preprocess::read::{Origin, ReadError};
 use crate::preprocess::steps::steps;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Meter, Meters};
-use crate::error::Reject;
 
 /// One step. Each worker owns its own, so scratch buffers may live in `self`.
 pub trait Stage {
@@ -14,14 +13,16 @@ pub trait Stage {
     type In: Send;
     /// What leaves.
     type Out: Send;
+    /// Why an item cannot be used.
+    type Reject: From<Panicked> + Send;
     /// The name that appears in quarantine and timings.
     const NAME: &'static str;
 
     /// Transforms one item, or says why this item cannot be used.
     ///
     /// # Errors
-    /// A [`Reject`] sets this item aside; the run goes on.
-    fn apply(&mut self, input: Self::In) -> Result<Self::Out, Reject>;
+    /// A reject sets this item aside; the run goes on.
+    fn apply(&mut self, input: Self::In) -> Result<Self::Out, Self::Reject>;
 
     /// Bytes that were fetched from outside to make `output`.
     fn fetched(output: &Self::Out) -> u64 {
@@ -30,14 +31,19 @@ pub trait Stage {
     }
 }
 
-/// A [`Reject`] and the stage that pronounced it.
+/// A stage panicked, which is a bug.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("panicked: {0}")]
+pub struct Panicked(pub String);
+
+/// A rejection and the stage that pronounced it.
 #[derive(Debug, thiserror::Error)]
 #[error("{stage}: {reason}")]
-pub struct Rejected {
+pub struct Rejected<R> {
     /// Where.
     pub stage: &'static str,
     /// Why.
-    pub reason: Reject,
+    pub reason: R,
 }
 
 /// What one worker does with an item: a [`Step`], or several joined by [`Work::then`].
@@ -46,15 +52,17 @@ pub trait Work {
     type In: Send;
     /// What leaves.
     type Out: Send;
+    /// Why an item cannot be used.
+    type Reject: Send;
 
     /// Does it.
     ///
     /// # Errors
     /// The rejection and the stage that pronounced it.
-    fn run(&mut self, input: Self::In) -> Result<Self::Out, Rejected>;
+    fn run(&mut self, input: Self::In) -> Result<Self::Out, Rejected<Self::Reject>>;
 
     /// This, then `next`, by the same worker.
-    fn then<W: Work<In = Self::Out>>(self, next: W) -> Then<Self, W>
+    fn then<W: Work<In = Self::Out, Reject = Self::Reject>>(self, next: W) -> Then<Self, W>
     where
         Self: Sized,
     {
@@ -62,7 +70,7 @@ pub trait Work {
     }
 }
 
-/// A stage with its meter. A panic inside it becomes [`Reject::Panicked`], and the stage is
+/// A stage with its meter. A panic inside it rejects the item as [`Panicked`], and the stage is
 /// replaced by a pristine clone, whatever state the panic left it in.
 #[derive(Debug, Clone)]
 pub struct Step<S> {
@@ -81,14 +89,15 @@ impl<S: Stage + Clone> Step<S> {
 impl<S: Stage + Clone> Work for Step<S> {
     type In = S::In;
     type Out = S::Out;
+    type Reject = S::Reject;
 
-    fn run(&mut self, input: S::In) -> Result<S::Out, Rejected> {
+    fn run(&mut self, input: S::In) -> Result<S::Out, Rejected<S::Reject>> {
         let start = Instant::now();
         let stage = &mut self.stage;
         let result =
             catch_unwind(AssertUnwindSafe(|| stage.apply(input))).unwrap_or_else(|panic| {
                 self.stage = self.pristine.clone();
-                Err(Reject::Panicked(message(panic.as_ref())))
+                Err(Panicked(message(panic.as_ref())).into())
             });
         self.meter.done(start.elapsed(), result.is_err());
         self.meter.fetched(result.as_ref().map_or(0, S::fetched));
@@ -103,11 +112,12 @@ pub struct Then<A, B> {
     second: B,
 }
 
-impl<A: Work, B: Work<In = A::Out>> Work for Then<A, B> {
+impl<A: Work, B: Work<In = A::Out, Reject = A::Reject>> Work for Then<A, B> {
     type In = A::In;
     type Out = B::Out;
+    type Reject = A::Reject;
 
-    fn run(&mut self, input: A::In) -> Result<B::Out, Rejected> {
+    fn run(&mut self, input: A::In) -> Result<B::Out, Rejected<A::Reject>> {
         self.second.run(self.first.run(input)?)
     }
 }

@@ -8,19 +8,17 @@
 //! over the pixels; grey levels change in the same pass. Air is 0 and stays 0: what comes into
 //! view from beyond the image is air, a grey scale keeps it black, noise leaves it alone.
 
-mod config;
+mod draw;
 mod noise;
 mod tone;
 mod warp;
 
-pub use config::{
-    AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, NoiseConfig, ToneConfig,
-};
 pub use noise::Noise;
 pub use tone::Tone;
 pub use warp::Affine;
 
-use crate::plane::Rect;
+use crate::config::AugmentConfig;
+use crate::image::Rect;
 use crate::random::Random;
 use tone::ToneTable;
 

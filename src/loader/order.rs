@@ -12,7 +12,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sample::{Prior, Sampling};
+use super::sample::Prior;
+use crate::config::Sampling;
 use crate::config::{Compression, ShardFormat};
 use crate::random::Random;
 use crate::shard::reader::BATCH_ROWS;

@@ -24,6 +24,7 @@ use self::tensor::TensorImages;
 use super::order::in_blocks;
 use crate::config::ShardFormat;
 use crate::error::Fault;
+use crate::shard::ReleaseError;
 use crate::shard::image::checksum;
 use crate::shard::map::map;
 use crate::shard::table::Table;
@@ -80,17 +81,20 @@ impl Images {
     /// bits. Nothing is copied where the shard holds them as they are.
     ///
     /// # Errors
-    /// [`Fault::Row`] if they cannot be read or are not those that were written,
-    /// [`Fault::Shard`] and [`Fault::Io`] if the shard cannot be opened.
+    /// [`ReleaseError::Row`] if they cannot be read or are not those that were written,
+    /// [`ReleaseError::Shard`] and [`Fault::Io`] if the shard cannot be opened.
     pub fn pixels(&self, index: usize) -> Result<Bytes, Fault> {
         let row = &self.table.rows[index];
         let bad = |reason: String| {
-            Ok::<_, Fault>(Fault::Row {
-                path: self.table.path(row.shard)?,
-                row: row.row,
-                image_id: row.record.image_id.to_string(),
-                reason,
-            })
+            Ok::<Fault, Fault>(
+                ReleaseError::Row {
+                    path: self.table.path(row.shard)?,
+                    row: row.row,
+                    image_id: row.record.image_id.to_string(),
+                    reason,
+                }
+                .into(),
+            )
         };
         let shard = self.shard(row.shard)?;
         let pixels = match shard.as_ref() {
@@ -128,7 +132,7 @@ impl Images {
                 TensorImages::open(bytes, self.table.image_bytes(), compressed).map(Shard::Tensor)
             }
         };
-        let shard = Arc::new(opened.map_err(|reason| Fault::Shard { path, reason })?);
+        let shard = Arc::new(opened.map_err(|reason| ReleaseError::Shard { path, reason })?);
         *place = Some(Arc::clone(&shard));
         Ok(shard)
     }

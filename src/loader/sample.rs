@@ -11,21 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The `sampling` settings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sampling {
-    /// Rows with cancer in every batch, at least. 0: as they come.
-    pub positives_per_batch: usize,
-    /// Times that a row with cancer comes in an epoch, at least. 1: as the others.
-    pub oversample: f64,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self { positives_per_batch: 0, oversample: 1.0 }
-    }
-}
+use crate::config::Sampling;
 
 /// Why rows cannot be sampled as asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

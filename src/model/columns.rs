@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::train::Column;
+use crate::record::Column;
 use crate::record::{Density, ImageRecord, Laterality, View};
 
 /// How a column's values are told apart.

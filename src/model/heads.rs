@@ -1,8 +1,8 @@
-//! What is read off the pooled features: cancer, and the auxiliary targets.
+//! The heads: linear layers on the pooled features, for cancer and the auxiliary targets.
 //!
-//! In: `[batch, features]` of the backbone, and the rows of the table for what the heads are
-//! told beside the image. Out: logits as candle tensors, and on the way back the gradient of
-//! the features, which enters [`Backbone::backward`](super::Backbone::backward).
+//! In: the features of the backbone, `[batch, features]`, and the rows of the table, for the
+//! auxiliary inputs. Out: logits as candle tensors. The features are part of the same graph, so a
+//! backward pass goes on into the backbone.
 //!
 //! ```text
 //! features -- dropout --+
@@ -10,8 +10,9 @@
 //! columns -- heads.inputs (linear, tanh) --+
 //! ```
 //!
-//! Parameters lie in one flat buffer, as the backbone's do, named `heads.*`.
+//! The parameters are in one flat buffer, as the backbone's are. Their names are `heads.*`.
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
@@ -20,23 +21,23 @@ use super::{Buffer, Entry, Kind, ModelError, Update};
 use crate::random::Random;
 use crate::record::ImageRecord;
 
-/// What the heads are made of; part of the checkpoint.
+/// The make-up of the heads; part of the checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeadsSpec {
-    /// Pooled features of the backbone.
+    /// The number of pooled features of the backbone.
     pub features: usize,
-    /// Share of the features dropped in training.
+    /// The share of the features that is dropped in training.
     pub dropout: f64,
-    /// Auxiliary targets.
+    /// The auxiliary targets.
     pub targets: Vec<Coded>,
-    /// Columns that the heads are told.
+    /// The columns that the heads get as inputs.
     pub inputs: Vec<Coded>,
-    /// Values that the inputs are embedded in.
+    /// The number of values that the inputs are embedded into.
     pub embedding: usize,
 }
 
 impl HeadsSpec {
-    /// Columns of the input of every head.
+    /// The number of inputs of every head.
     fn joined(&self) -> usize {
         self.features + if self.inputs.is_empty() { 0 } else { self.embedding }
     }
@@ -77,15 +78,15 @@ pub struct Heads {
     buffers: Buffers,
 }
 
-/// As the backbone's of the same names. The average is there from the first step that keeps
-/// one, and begins as the parameters are then.
+/// As the backbone's buffers of the same names. The moving average exists from the first update
+/// with a decay for it, and starts as a copy of the parameters.
 #[derive(Debug, Clone)]
 struct Buffers {
     parameters: Vec<f32>,
     gradient: Vec<f32>,
     first: Vec<f32>,
     second: Vec<f32>,
-    average: Option<Vec<f32>>,
+    ema: Option<Vec<f32>>,
 }
 
 /// Logits of a batch, with the graph that leads to them.
@@ -95,13 +96,12 @@ pub struct Outputs {
     pub cancer: Tensor,
     /// `[batch, outputs]` of each auxiliary target, f64.
     pub auxiliary: Vec<Tensor>,
-    features: Var,
     parameters: Vec<Var>,
 }
 
 impl Heads {
-    /// Weights drawn evenly within the root of 1 / inputs, as PyTorch's linear map starts;
-    /// biases at 0, so that no class is favoured at first.
+    /// Heads with random weights, uniform within the root of 1 / inputs, as PyTorch's linear layer
+    /// starts. Biases are 0, so that no class is favoured at first. `seed` decides the weights.
     pub fn new(spec: HeadsSpec, seed: u64) -> Self {
         let entries = spec.entries();
         let length = entries.last().map_or(0, |last| last.range.end);
@@ -112,13 +112,8 @@ impl Heads {
             parameters[entry.range.clone()].fill_with(|| random.between(-bound, bound));
         }
         let zeros = || vec![0.0; length];
-        let buffers = Buffers {
-            average: None,
-            gradient: zeros(),
-            first: zeros(),
-            second: zeros(),
-            parameters,
-        };
+        let buffers =
+            Buffers { ema: None, gradient: zeros(), first: zeros(), second: zeros(), parameters };
         Self { spec, entries, buffers }
     }
 
@@ -132,20 +127,19 @@ impl Heads {
         &self.entries
     }
 
-    /// Logits of `[batch, features]` of the images in `rows`. `dropout` is the seed of what is
-    /// dropped; `None` drops nothing.
+    /// Logits from the features `[batch, features]` of the images in `rows`. `dropout` is the seed of
+    /// dropout; `None` drops nothing.
     ///
     /// # Errors
     /// [`ModelError::Length`] if the features are of another batch.
     pub fn forward(
         &self,
-        features: &[f32],
+        features: &Tensor,
         rows: &[&ImageRecord],
         dropout: Option<u64>,
     ) -> Result<Outputs, ModelError> {
-        let shape = (rows.len(), self.spec.features);
-        if features.len() != shape.0 * shape.1 {
-            let (have, need) = (features.len(), shape.0 * shape.1);
+        let (have, need) = (features.elem_count(), rows.len() * self.spec.features);
+        if have != need {
             return Err(ModelError::Length { what: "the features", have, need });
         }
         self.graph(features, rows, dropout).map_err(ModelError::candle)
@@ -153,12 +147,11 @@ impl Heads {
 
     fn graph(
         &self,
-        features: &[f32],
+        features: &Tensor,
         rows: &[&ImageRecord],
         dropout: Option<u64>,
     ) -> candle_core::Result<Outputs> {
         let (batch, device) = (rows.len(), &Device::Cpu);
-        let features = Var::from_slice(features, (batch, self.spec.features), device)?;
         let parameters = self
             .entries
             .iter()
@@ -172,7 +165,7 @@ impl Heads {
             let pair = linears.next().expect("one weight and bias a head");
             input.matmul(&pair[0].t()?)?.broadcast_add(&pair[1])
         };
-        let mut joined = features.as_tensor().clone();
+        let mut joined = features.clone();
         if let Some(seed) = dropout {
             joined = (joined * self.mask(batch, seed)?)?;
         }
@@ -192,10 +185,10 @@ impl Heads {
             .iter()
             .map(|_| linear(&joined)?.to_dtype(DType::F64))
             .collect::<candle_core::Result<Vec<_>>>()?;
-        Ok(Outputs { cancer, auxiliary, features, parameters })
+        Ok(Outputs { cancer, auxiliary, parameters })
     }
 
-    /// 0 where a feature is dropped, else what keeps its expectation.
+    /// 0 where a feature is dropped; otherwise the factor that keeps its mean.
     fn mask(&self, batch: usize, seed: u64) -> candle_core::Result<Tensor> {
         let mut random = Random::new(seed);
         let kept = 1.0 / (1.0 - self.spec.dropout);
@@ -205,73 +198,68 @@ impl Heads {
         Tensor::from_vec(mask, (batch, self.spec.features), &Device::Cpu)
     }
 
-    /// Walks back from `loss`, adds to the gradient of the parameters, and gives that of the
-    /// features, `[batch, features]`.
+    /// The backward pass from `loss`: adds to the gradient of the heads' parameters, and gives the
+    /// gradients of all other variables of the graph.
     ///
     /// # Errors
-    /// [`ModelError`], if `loss` does not come from `outputs`.
-    pub fn backward(&mut self, outputs: &Outputs, loss: &Tensor) -> Result<Vec<f32>, ModelError> {
+    /// [`ModelError::Device`], as candle says.
+    pub fn backward(&mut self, outputs: &Outputs, loss: &Tensor) -> Result<GradStore, ModelError> {
         let store = loss.backward().map_err(ModelError::candle)?;
-        let flat = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
         for (entry, var) in self.entries.iter().zip(&outputs.parameters) {
             // A target that is missing in the whole batch gives no gradient.
             let Some(gradient) = store.get(var) else { continue };
-            let values = flat(gradient).map_err(ModelError::candle)?;
+            let values = gradient.flatten_all().and_then(|gradient| gradient.to_vec1::<f32>());
+            let values = values.map_err(ModelError::candle)?;
             let sum = &mut self.buffers.gradient[entry.range.clone()];
             sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         }
-        match store.get(&outputs.features) {
-            Some(gradient) => flat(gradient).map_err(ModelError::candle),
-            None => Ok(vec![0.0; outputs.features.elem_count()]),
-        }
+        Ok(store)
     }
 
-    /// Euclidean norm of the gradient.
+    /// The Euclidean norm of the gradient.
     pub fn gradient_norm(&self) -> f64 {
         self.buffers.gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()
     }
 
-    /// One optimizer step over all parameters, as the backbone's; clears the gradient.
+    /// One optimizer step on all parameters, as the backbone makes it. Sets the gradient to zero.
     pub fn update(&mut self, update: &Update) {
-        let Buffers { parameters, gradient, first, second, average } = &mut self.buffers;
-        if update.average_decay.is_some() && average.is_none() {
-            *average = Some(parameters.clone());
+        let Buffers { parameters, gradient, first, second, ema } = &mut self.buffers;
+        if update.ema_decay.is_some() && ema.is_none() {
+            *ema = Some(parameters.clone());
         }
         let mut none = Vec::new();
-        let average = average.as_mut().unwrap_or(&mut none);
+        let ema = ema.as_mut().unwrap_or(&mut none);
         for entry in &self.entries {
             let at = entry.range.clone();
-            super::update::step(
+            mammo_net::update::step(
                 update,
                 entry.kind,
                 &mut parameters[at.clone()],
                 &gradient[at.clone()],
                 &mut first[at.clone()],
                 &mut second[at.clone()],
-                average.get_mut(at).unwrap_or_default(),
+                ema.get_mut(at).unwrap_or_default(),
             );
         }
         gradient.fill(0.0);
     }
 
-    /// Exchanges the parameters with their moving average, and back.
-    pub fn exchange_average(&mut self) {
-        if let Some(average) = &mut self.buffers.average {
-            std::mem::swap(&mut self.buffers.parameters, average);
+    /// Swaps the parameters with their moving average; a second call swaps them back.
+    pub fn swap_ema(&mut self) {
+        if let Some(ema) = &mut self.buffers.ema {
+            std::mem::swap(&mut self.buffers.parameters, ema);
         }
     }
 
-    /// A buffer; empty for the statistics, which heads do not have.
+    /// A buffer. Heads have no running statistics; those buffers are empty.
     pub fn read(&self, buffer: Buffer) -> &[f32] {
         match buffer {
             Buffer::Parameters => &self.buffers.parameters,
             Buffer::Gradient => &self.buffers.gradient,
             Buffer::FirstMoment => &self.buffers.first,
             Buffer::SecondMoment => &self.buffers.second,
-            Buffer::AveragedParameters => {
-                self.buffers.average.as_ref().unwrap_or(&self.buffers.parameters)
-            }
-            Buffer::Statistics | Buffer::AveragedStatistics => &[],
+            Buffer::EmaParameters => self.buffers.ema.as_ref().unwrap_or(&self.buffers.parameters),
+            Buffer::Statistics | Buffer::EmaStatistics => &[],
         }
     }
 
@@ -289,34 +277,20 @@ impl Heads {
             Buffer::Gradient => self.buffers.gradient.copy_from_slice(values),
             Buffer::FirstMoment => self.buffers.first.copy_from_slice(values),
             Buffer::SecondMoment => self.buffers.second.copy_from_slice(values),
-            Buffer::AveragedParameters => self.buffers.average = Some(values.to_vec()),
-            Buffer::Statistics | Buffer::AveragedStatistics => {}
+            Buffer::EmaParameters => self.buffers.ema = Some(values.to_vec()),
+            Buffer::Statistics | Buffer::EmaStatistics => {}
         }
         Ok(())
     }
 }
 
 impl Outputs {
-    /// Logits of cancer, one an image.
+    /// Logits of cancer, one per image.
     ///
     /// # Errors
     /// [`ModelError`].
     pub fn logits(&self) -> Result<Vec<f64>, ModelError> {
         self.cancer.to_vec1().map_err(ModelError::candle)
-    }
-
-    /// The gradient of the features, `[batch, features]`, from the sum of the batch's logits of
-    /// cancer: what an explanation walks back.
-    ///
-    /// # Errors
-    /// [`ModelError`].
-    pub fn gradient_of_cancer(&self) -> Result<Vec<f32>, ModelError> {
-        let gradient = || {
-            let store = self.cancer.sum_all()?.backward()?;
-            let gradient = store.get(&self.features).expect("every logit comes from the features");
-            gradient.flatten_all()?.to_vec1()
-        };
-        gradient().map_err(ModelError::candle)
     }
 }
 

@@ -1,4 +1,6 @@
-//! Backbone and heads as one: images and their rows of the table to logits.
+//! Backbone and heads as one: from images and their rows of the table to logits.
+
+use mammo_net::candle::CandleBackbone;
 
 use super::heads::{Heads, Outputs};
 use super::{Backbone, Images, Mode, ModelError, Tap, Update};
@@ -6,57 +8,66 @@ use crate::record::ImageRecord;
 
 /// A network that can be trained and asked.
 pub struct Network {
-    /// Images to features.
-    pub backbone: Box<dyn Backbone>,
-    /// Features to logits.
+    /// From images to features.
+    pub backbone: CandleBackbone,
+    /// From features to logits.
     pub heads: Heads,
 }
 
 impl Network {
-    /// A forward pass with all that the way back needs; `seed` alone decides what dropout and
-    /// drop-path drop.
+    /// Heads on a backbone.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// [`ModelError::Device`] if candle cannot take the backbone.
+    pub fn new(backbone: Box<dyn Backbone>, heads: Heads) -> Result<Self, ModelError> {
+        Ok(Self { backbone: CandleBackbone::new(backbone)?, heads })
+    }
+
+    /// A forward pass that stores what the backward pass needs. `seed` alone decides what dropout
+    /// and drop-path drop.
+    ///
+    /// # Errors
+    /// [`ModelError`]; see [`Backbone::forward`].
     pub fn train(
         &mut self,
         images: &Images<'_>,
         rows: &[&ImageRecord],
         seed: u64,
     ) -> Result<Outputs, ModelError> {
-        let features = self.backbone.forward(images, Mode::Train { seed })?;
+        let features = self.backbone.forward_images(images, Mode::Train { seed })?;
         self.heads.forward(&features, rows, Some(seed))
     }
 
-    /// Walks back from `loss`, a scalar of the graph of `outputs`, to every parameter.
+    /// Adds the gradient of every parameter, of heads and backbone. `loss` is a scalar of the graph
+    /// of `outputs`.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// [`ModelError::Device`], as candle or the device says.
     pub fn backward(
         &mut self,
         outputs: &Outputs,
         loss: &candle_core::Tensor,
     ) -> Result<(), ModelError> {
-        let gradient = self.heads.backward(outputs, loss)?;
-        self.backbone.backward(&gradient, &mut |_| {})
+        self.heads.backward(outputs, loss).map(drop)
     }
 
-    /// Logits of cancer, one an image, with running statistics and nothing dropped. The rows
-    /// matter only if the heads are told something.
+    /// Logits of cancer, one per image, by running statistics and with nothing dropped. The rows
+    /// matter only if the heads have auxiliary inputs.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// [`ModelError`]; see [`Backbone::forward`].
     pub fn logits(
         &mut self,
         images: &Images<'_>,
         rows: &[&ImageRecord],
     ) -> Result<Vec<f64>, ModelError> {
-        let features = self.backbone.forward(images, Mode::Evaluate)?;
+        let features = self.backbone.forward_images(images, Mode::Evaluate)?;
         self.heads.forward(&features, rows, None)?.logits()
     }
 
-    /// Logits of cancer, and what block `layer` put out with the gradient of its own image's logit
-    /// there. The gradient of the parameters is added to as well, and means nothing.
+    /// Logits of cancer, and the output of block `layer` with the gradient of each image's own logit
+    /// with respect to it. The backward pass also adds to the gradient of the parameters, where it
+    /// has no meaning.
     ///
     /// # Errors
     /// [`ModelError::NoBlock`] among others.
@@ -67,39 +78,40 @@ impl Network {
         layer: &str,
     ) -> Result<(Vec<f64>, Tap), ModelError> {
         self.backbone.tap(Some(layer))?;
-        let features = self.backbone.forward(images, Mode::Explain)?;
+        let features = self.backbone.forward_images(images, Mode::Explain)?;
         let outputs = self.heads.forward(&features, rows, None)?;
-        // With running statistics no image touches another: the gradient of the sum of the
+        // By running statistics no image depends on another, so the gradient of the sum of the
         // batch's logits is that of each.
-        self.backbone.backward(&outputs.gradient_of_cancer()?, &mut |_| {})?;
+        let sum = outputs.cancer.sum_all().and_then(|sum| sum.backward());
+        sum.map_err(ModelError::candle)?;
         let tap = self.backbone.tapped().ok_or(ModelError::NothingKept)?;
         self.backbone.tap(None)?;
         Ok((outputs.logits()?, tap))
     }
 
-    /// Euclidean norm of the gradient of all parameters.
+    /// The Euclidean norm of the gradient of all parameters.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// [`ModelError::Device`] if the device fails.
     pub fn gradient_norm(&mut self) -> Result<f64, ModelError> {
         Ok(self.backbone.gradient_norm()?.hypot(self.heads.gradient_norm()))
     }
 
-    /// One optimizer step over all parameters; clears the gradient.
+    /// One optimizer step on all parameters. Sets the gradient to zero.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// [`ModelError::Device`] if the device fails.
     pub fn update(&mut self, update: &Update) -> Result<(), ModelError> {
         self.heads.update(update);
         self.backbone.update(update)
     }
 
-    /// Exchanges all weights with their moving averages, and back.
+    /// Swaps all parameters with their exponential moving averages; a second call swaps them back.
     ///
     /// # Errors
-    /// [`ModelError`].
-    pub fn exchange_average(&mut self) -> Result<(), ModelError> {
-        self.heads.exchange_average();
-        self.backbone.exchange_average()
+    /// [`ModelError::Device`] if the device fails.
+    pub fn swap_ema(&mut self) -> Result<(), ModelError> {
+        self.heads.swap_ema();
+        self.backbone.swap_ema()
     }
 }

@@ -1,8 +1,8 @@
 //! Images of one size as one buffer.
 
 use super::Input;
+use crate::image::Pixels;
 use crate::model::{Images, Pixels as Borrowed};
-use crate::preprocess::resize::Pixels;
 
 /// Pixels of several images, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]

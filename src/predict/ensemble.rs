@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use super::batch::Batch;
 use super::{Input, Prediction};
 use crate::error::Fault;
-use crate::evaluate::predictions::{logit, sigmoid};
 use crate::model::network::Network;
+use crate::predictions::{logit, sigmoid};
 use crate::record::ImageRecord;
 
 /// Which ways round an image is shown to a network.
@@ -66,7 +66,7 @@ impl Ensemble {
     /// Takes an image.
     ///
     /// # Errors
-    /// [`Fault::Model`].
+    /// [`ModelError`].
     pub fn push(&mut self, input: Input) -> Result<(), Fault> {
         self.waiting.push(input);
         if self.waiting.len() == self.batch { self.ask() } else { Ok(()) }
@@ -75,7 +75,7 @@ impl Ensemble {
     /// What all images came to.
     ///
     /// # Errors
-    /// [`Fault::Model`].
+    /// [`ModelError`].
     pub fn finish(mut self) -> Result<Opinion, Fault> {
         self.ask()?;
         Ok(Opinion { predictions: self.done, unheard: self.unheard })

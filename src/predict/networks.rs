@@ -5,12 +5,14 @@ use std::path::Path;
 
 use super::ensemble::Member;
 use crate::error::Fault;
-use crate::evaluate::predictions;
 use crate::model::Device;
 use crate::model::network::Network;
+use crate::predictions;
+use crate::shard::ReleaseFolder;
 use crate::shard::table::Table;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::run::{RunFacts, fold_folder};
+use crate::train::folder::RunFolder;
+use crate::train::run::RunFacts;
 
 /// The network of a checkpoint, ready to be asked.
 ///
@@ -26,7 +28,7 @@ pub fn read(path: &Path, device: Device) -> Result<Network, Fault> {
 /// Those of [`read`].
 pub fn members(run: &Path, folds: &[Option<u16>], device: Device) -> Result<Vec<Member>, Fault> {
     let member = |&fold: &Option<u16>| {
-        let network = read(&fold_folder(run, fold).join("best.safetensors"), device)?;
+        let network = read(&RunFolder::new(run).fold(fold).best(), device)?;
         Ok(Member { network, fold })
     };
     folds.iter().map(member).collect()
@@ -35,7 +37,7 @@ pub fn members(run: &Path, folds: &[Option<u16>], device: Device) -> Result<Vec<
 /// `table` with the roles that a run gave its rows.
 ///
 /// # Errors
-/// [`Fault::Folds`].
+/// [`FoldsError`].
 pub fn with_folds(table: Table, facts: &RunFacts) -> Result<Table, Fault> {
     match &facts.folds {
         Some(folds) => table.with_folds(folds),
@@ -66,7 +68,7 @@ pub enum KnownFrom {
 /// # Errors
 /// Those of reading its release, if that is still there, or else its predictions.
 pub fn known(run: &Path, facts: &RunFacts) -> Result<Known, Fault> {
-    if facts.release.join("manifest.json").exists() {
+    if ReleaseFolder::new(&facts.release).is_complete() {
         let table = Table::read(&facts.release)?;
         if table.plan_sha256 == facts.release_plan_sha256 {
             let rows = with_folds(table, facts)?.rows;
@@ -79,7 +81,7 @@ pub fn known(run: &Path, facts: &RunFacts) -> Result<Known, Fault> {
     }
     let mut patients = HashMap::new();
     for fold in facts.held_out.iter().flatten() {
-        let path = fold_folder(run, Some(*fold)).join("validation.parquet");
+        let path = RunFolder::new(run).fold(Some(*fold)).validation();
         if path.exists() {
             let said = predictions::read(&path)?;
             patients.extend(said.into_iter().map(|p| (p.record.patient_id.to_string(), *fold)));

@@ -6,11 +6,12 @@
 
 use super::Input;
 use crate::error::{Fault, chain};
-use crate::plane::Plane;
+use crate::image::Pixels;
+use crate::image::Plane;
 use crate::preprocess::plan::Plan;
-use crate::preprocess::resize::Pixels;
 use crate::preprocess::{self, Control};
-use crate::shard::columns::Shape;
+use crate::shard::ReleaseError;
+use crate::shard::Shape;
 use crate::shard::image::Rows;
 use crate::shard::manifest::Quarantined;
 use crate::shard::reader::ShardReader;
@@ -20,7 +21,7 @@ use crate::shard::table::Table;
 /// without any are not opened.
 ///
 /// # Errors
-/// Those of `take`; [`Fault::Shard`] for a shard that cannot be read, or pixels that do not match
+/// Those of `take`; [`ReleaseError::Shard`] for a shard that cannot be read, or pixels that do not match
 /// their checksum.
 pub fn from_release(
     table: &Table,
@@ -35,7 +36,8 @@ pub fn from_release(
             continue;
         }
         let path = table.path(rows[0].shard)?;
-        let damaged = |reason: String| Fault::Shard { path: path.clone(), reason };
+        let damaged =
+            |reason: String| Fault::from(ReleaseError::Shard { path: path.clone(), reason });
         for batch in ShardReader::open(&path, Some(&["image_id", "checksum", "image"]))? {
             let batch = batch?;
             let images = Rows::of(&batch).map_err(damaged)?;
@@ -78,7 +80,7 @@ pub fn pixels(bytes: &[u8], shape: &Shape) -> Option<Pixels> {
 /// join had found before.
 ///
 /// # Errors
-/// Those of `take`, and [`Fault::TooLittleMemory`].
+/// Those of `take`, and [`PreprocessError::TooLittleMemory`].
 pub fn from_dicom(
     plan: &Plan,
     control: &Control,

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 
 use super::Prediction;
-use crate::record::ImageRecord;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,19 +18,12 @@ pub struct Row {
     pub images: usize,
 }
 
-/// What the competition calls the breast of an image: the table's `prediction_id`, or what it is
-/// made of. `None` without a laterality.
-pub fn prediction_id(record: &ImageRecord) -> Option<String> {
-    let made = || Some(format!("{}_{}", record.patient_id, record.laterality?.as_str()));
-    record.prediction_id.clone().or_else(made)
-}
-
 /// A row for each breast; images that name none are left out.
 pub fn rows(predictions: &[Prediction]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut places = HashMap::new();
     for Prediction { record, probability, .. } in predictions {
-        let Some(prediction_id) = prediction_id(record) else { continue };
+        let Some(prediction_id) = record.breast_id() else { continue };
         let place = *places.entry(prediction_id.clone()).or_insert(rows.len());
         if place == rows.len() {
             rows.push(Row { prediction_id, probability: 0.0, images: 0 });
@@ -64,7 +56,7 @@ pub fn csv(rows: &[Row], threshold: Option<f64>) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::dataset::Role;
-    use crate::record::{Id, Laterality};
+    use crate::record::{Id, ImageRecord, Laterality};
 
     fn prediction(patient: &str, side: Laterality, id: Option<&str>, p: f64) -> Prediction {
         let record = ImageRecord {

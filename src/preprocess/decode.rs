@@ -23,7 +23,7 @@ use mammo_codecs::{Coded, HeaderError, jpeg2000, openjpeg, rle};
 
 use super::read::{Header, PixelData, TransferSyntax};
 use super::window::Straight;
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
 use values::{Fidelity, Sample, Values};
 

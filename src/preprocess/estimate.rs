@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::plan::Plan;
+use super::rows::SampleWriter;
 use super::sink;
 use super::{Control, samples};
 use crate::error::Fault;
 use crate::flow::{Meters, Stop};
-use crate::shard::columns::Shape;
-use crate::shard::writer::{self, ShardWriter};
+use crate::shard::Shape;
+use crate::shard::writer;
 use crate::store::Aside;
 
 /// Images that are tried.
@@ -55,7 +56,7 @@ pub fn estimate(plan: &Plan, workers: usize, readers: usize) -> Result<Estimate,
     samples(plan, &control, &jobs, |outcomes| {
         let shard = &plan.config.shard;
         let file = Aside::create(&scratch.0, writer::extension(shard.format))?;
-        let mut writer = ShardWriter::new(file, shard, Shape::of(&plan.config))?;
+        let mut writer = SampleWriter::new(file, shard, Shape::of(&plan.config))?;
         for outcome in outcomes {
             match outcome {
                 Ok(sample) => writer.push(sample)?,

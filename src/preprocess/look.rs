@@ -2,15 +2,12 @@
 
 use super::decode::{self, Assurance, DecodeError, Decoder, Kept, Output, Purpose, Stored, Want};
 use super::read::{Header, Photometric, PixelData};
-use super::resize::Geometry;
-use super::sampling::{Reduction, Sampling};
+use super::reduce::halvings;
 use super::window::Lut;
 use crate::config::{Config, Precision, WindowConfig, WindowMode};
-use crate::plane::Plane;
-
-/// The longer side of a look has at most this many samples: enough for a skin line, small
-/// enough that looking costs little.
-const LONGER_SIDE: usize = 1024;
+use crate::image::Geometry;
+use crate::image::Plane;
+use crate::image::sampling::{Reduction, Sampling};
 
 /// A look, and the whole image where looking took decoding it.
 pub struct Taken {
@@ -29,22 +26,10 @@ pub fn wavelet(reduce: u8) -> Reduction {
     Reduction { reduce, sampling: Sampling::Wavelet }
 }
 
-/// The fewest of an image's wavelet `levels` that are left out by a look or by an output that
-/// leaves out `reduce`.
-pub fn least_reduce(header: &Header, levels: u8, reduce: u8) -> u8 {
-    halvings(header).min(reduce).min(levels)
-}
-
-/// Halvings until the longer side is short enough.
-fn halvings(header: &Header) -> u8 {
-    let longer = usize::from(header.layout.rows.max(header.layout.columns));
-    (0..16).find(|r| longer.div_ceil(1 << r) <= LONGER_SIDE).expect("2^16 / 2^15 is 2")
-}
-
 /// Bytes that looking and then decoding with `reduce` levels left out take at most: the
 /// decoder's own, the look in its forms, and the output's part in grey levels.
 pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
-    let look = 20 * (header.layout.pixels() >> (2 * halvings(header)));
+    let look = 20 * (header.layout.pixels() >> (2 * halvings(header.layout.size())));
     let grey = 2 * (header.layout.pixels() >> (2 * reduce));
     decode::cost(header, pixel_data, reduce) + look + grey
 }
@@ -61,7 +46,7 @@ pub fn take(
     levels: u8,
     reduce: u8,
 ) -> Result<Taken, DecodeError> {
-    let halvings = halvings(header);
+    let halvings = halvings(header.layout.size());
     if levels == 0 {
         let full = decoder.decode(header, pixel_data, &Want::whole(0))?;
         let pixels = block_means(&full, halvings);

@@ -4,6 +4,7 @@
 //! and the row group being written: each has its share, so their sum is bounded whatever the
 //! dataset's size. What the program itself takes (code, tables, the list of images) is beside it.
 
+use super::PreprocessError;
 use crate::config::Config;
 use crate::error::Fault;
 use crate::flow::Budget;
@@ -24,7 +25,7 @@ impl Memory {
     /// Shares out `limits.memory_mb` among this many threads.
     ///
     /// # Errors
-    /// [`Fault::TooLittleMemory`] if nothing is left to decode with.
+    /// [`PreprocessError::TooLittleMemory`] if nothing is left to decode with.
     pub fn divide(config: &Config, workers: usize, readers: usize) -> Result<Self, Fault> {
         let all = config.limits.memory_mb << 20;
         let sample =
@@ -41,7 +42,11 @@ impl Memory {
         let least = 64 << 20;
         if decoding < least {
             let needed_mb = (all - decoding + least).div_ceil(1 << 20);
-            return Err(Fault::TooLittleMemory { needed_mb, found_mb: config.limits.memory_mb });
+            return Err(PreprocessError::TooLittleMemory {
+                needed_mb,
+                found_mb: config.limits.memory_mb,
+            }
+            .into());
         }
         Ok(Self { items, read_ahead, decoding: Budget::new(decoding) })
     }
@@ -77,7 +82,8 @@ mod tests {
     fn too_little_memory_is_refused_with_what_would_do() {
         let mut config = Config::default();
         config.limits.memory_mb = 64;
-        let Err(Fault::TooLittleMemory { needed_mb, .. }) = Memory::divide(&config, 2, 4) else {
+        let fault = Memory::divide(&config, 2, 4).unwrap_err();
+        let Some(PreprocessError::TooLittleMemory { needed_mb, .. }) = fault.cause() else {
             panic!("64 MiB cannot do");
         };
         config.limits.memory_mb = needed_mb * 4 / 3;

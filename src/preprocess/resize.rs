@@ -8,48 +8,11 @@
 //! grows is interpolated linearly between pixel centres. Sums are taken in one order only:
 //! the result is the same on every machine.
 
-pub mod geometry;
 mod taps;
 
-pub use geometry::{Geometry, Orientation, Region, Side};
-
 use super::window::GreyScale;
-use crate::plane::Plane;
+use crate::image::{Geometry, Orientation, Pixels, Plane, Region};
 use taps::{Tap, taps};
-
-/// An output image: full range of its type, breast bright, air dark.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Pixels {
-    U8(Plane<u8>),
-    U16(Plane<u16>),
-}
-
-impl Pixels {
-    /// Columns.
-    pub fn width(&self) -> usize {
-        match self {
-            Self::U8(plane) => plane.width(),
-            Self::U16(plane) => plane.width(),
-        }
-    }
-
-    /// Rows.
-    pub fn height(&self) -> usize {
-        match self {
-            Self::U8(plane) => plane.height(),
-            Self::U16(plane) => plane.height(),
-        }
-    }
-
-    /// The pixels row by row as they are stored, 16 bits in little endian.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        match self {
-            Self::U8(plane) => plane.pixels().to_vec(),
-            Self::U16(plane) => plane.pixels().iter().flat_map(|v| v.to_le_bytes()).collect(),
-        }
-    }
-}
 
 /// A pixel type whose range grey values are brought to; they come in units of its own.
 trait Grey: Copy + Default {

@@ -22,9 +22,9 @@ mod crop;
 mod levels;
 mod mask;
 
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::Side;
-use crate::preprocess::sampling::Reduction;
+use crate::image::Side;
+use crate::image::sampling::Reduction;
+use crate::image::{Plane, Rect};
 
 use attempt::{Attempt, Buffers};
 pub use crop::{RoiError, crop};

@@ -6,15 +6,17 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::plan::Plan;
+use super::rows::SampleWriter;
 use super::stages::{Read, Sample};
-use super::{Control, memory};
+use super::{Control, PreprocessError, Reject, columns, memory};
 use crate::error::{Fault, chain};
 use crate::flow::{Ordered, Rejected, Snapshot, Stage};
-use crate::shard::columns::{self, Shape};
+use crate::shard::ReleaseFolder;
+use crate::shard::Shape;
 use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, Manifest, Quarantined};
 use crate::shard::release::Release;
-use crate::shard::writer::{self, ShardWriter};
+use crate::shard::writer;
 
 /// What a run did.
 #[derive(Debug, Serialize)]
@@ -98,7 +100,7 @@ impl<'a> Sink<'a> {
     ///
     /// # Errors
     /// A [`Fault`]; the shards finished so far stay.
-    pub fn drain(&mut self, mut outcomes: Ordered<Sample>) -> Result<(), Fault> {
+    pub fn drain(&mut self, mut outcomes: Ordered<Sample, Reject>) -> Result<(), Fault> {
         for number in self.open() {
             match self.shard(number, &mut outcomes)? {
                 Some(entry) => self.entries.insert(number, entry),
@@ -112,7 +114,7 @@ impl<'a> Sink<'a> {
     fn shard(
         &mut self,
         number: usize,
-        outcomes: &mut Ordered<Sample>,
+        outcomes: &mut Ordered<Sample, Reject>,
     ) -> Result<Option<Entry>, Fault> {
         let range = self.plan.shard(number);
         let mut writer = None;
@@ -153,18 +155,18 @@ impl<'a> Sink<'a> {
 
     fn writer<'w>(
         &self,
-        slot: &'w mut Option<ShardWriter>,
+        slot: &'w mut Option<SampleWriter>,
         number: usize,
-    ) -> Result<&'w mut ShardWriter, Fault> {
+    ) -> Result<&'w mut SampleWriter, Fault> {
         if slot.is_none() {
             let config = &self.plan.config;
             let file = self.release.start(number, writer::extension(config.shard.format))?;
-            *slot = Some(ShardWriter::new(file, &config.shard, Shape::of(config))?);
+            *slot = Some(SampleWriter::new(file, &config.shard, Shape::of(config))?);
         }
         Ok(slot.as_mut().expect("filled above"))
     }
 
-    fn quarantined(&self, index: usize, why: &Rejected) -> Quarantined {
+    fn quarantined(&self, index: usize, why: &Rejected<Reject>) -> Quarantined {
         let job = self.plan.job(index);
         Quarantined {
             split: Some(job.record.split),
@@ -178,14 +180,15 @@ impl<'a> Sink<'a> {
     }
 
     /// A wrong mount or setting rejects everything: better to stop after minutes than after a day.
-    fn check_share(&self, why: &Rejected) -> Result<(), Fault> {
+    fn check_share(&self, why: &Rejected<Reject>) -> Result<(), Fault> {
         let share = self.rejected as f64 / self.processed as f64;
         if self.processed >= FEW && share > self.plan.config.limits.max_rejected_share {
-            return Err(Fault::TooManyRejected {
+            return Err(PreprocessError::TooManyRejected {
                 rejected: self.rejected,
                 seen: self.processed,
                 last: format!("{}: {}", why.stage, chain(&why.reason)),
-            });
+            }
+            .into());
         }
         Ok(())
     }
@@ -250,7 +253,7 @@ impl<'a> Sink<'a> {
 /// # Errors
 /// A [`Fault`] if the release there is of another plan, or cannot be read.
 pub fn finished(plan: &Plan) -> Result<usize, Fault> {
-    if !plan.config.output.join("plan.json").exists() {
+    if !ReleaseFolder::new(&plan.config.output).is_begun() {
         return Ok(0);
     }
     Ok(Release::open(&plan.config.output, &plan.facts)?.finished()?.len())

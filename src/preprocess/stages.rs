@@ -17,15 +17,16 @@ use super::look;
 use super::memory::Memory;
 use super::quality::{self, Quality};
 use super::read::{self, Header, PixelData, PixelLayout, RawFrame, SourceFacts};
-use super::resize::{Geometry, Orientation, Pixels, Region, Resizer};
+use super::resize::Resizer;
 use super::roi::{self, Finder, Found};
-use super::sampling::Reduction;
 use super::window::{self, GreyScale, Lut, WindowUsed};
 use crate::config::{Config, RoiExtent};
 use crate::dataset::Job;
-use crate::error::Reject;
 use crate::flow::{Budget, Stage, Ticket};
-use crate::plane::{Plane, Rect};
+use crate::image::sampling::Reduction;
+use crate::image::{Geometry, Orientation, Pixels, Region};
+use crate::image::{Plane, Rect};
+use crate::preprocess::Reject;
 use crate::units::PixelSpacing;
 
 /// What is known of an image beside its pixels.
@@ -153,6 +154,7 @@ impl Read {
 impl Stage for Read {
     type In = Job;
     type Out = RawFrame;
+    type Reject = Reject;
     const NAME: &'static str = "read";
 
     fn apply(&mut self, job: Job) -> Result<RawFrame, Reject> {
@@ -183,6 +185,7 @@ impl Look {
 impl Stage for Look {
     type In = RawFrame;
     type Out = Looked;
+    type Reject = Reject;
     const NAME: &'static str = "look";
 
     fn apply(&mut self, frame: RawFrame) -> Result<Looked, Reject> {
@@ -220,6 +223,7 @@ impl FindRoi {
 impl Stage for FindRoi {
     type In = Looked;
     type Out = Located;
+    type Reject = Reject;
     const NAME: &'static str = "roi";
 
     fn apply(&mut self, looked: Looked) -> Result<Located, Reject> {
@@ -260,6 +264,7 @@ impl Judge {
 impl Stage for Judge {
     type In = Located;
     type Out = Judged;
+    type Reject = Reject;
     const NAME: &'static str = "judge";
 
     fn apply(&mut self, located: Located) -> Result<Judged, Reject> {
@@ -308,6 +313,7 @@ impl Decode {
 impl Stage for Decode {
     type In = Judged;
     type Out = Decoded;
+    type Reject = Reject;
     const NAME: &'static str = "decode";
 
     fn apply(&mut self, mut judged: Judged) -> Result<Decoded, Reject> {
@@ -342,6 +348,7 @@ pub struct Window;
 impl Stage for Window {
     type In = Decoded;
     type Out = Windowed;
+    type Reject = Reject;
     const NAME: &'static str = "window";
 
     fn apply(&mut self, decoded: Decoded) -> Result<Windowed, Reject> {
@@ -378,6 +385,7 @@ impl Resize {
 impl Stage for Resize {
     type In = Windowed;
     type Out = Sample;
+    type Reject = Reject;
     const NAME: &'static str = "resize";
 
     fn apply(&mut self, windowed: Windowed) -> Result<Sample, Reject> {

@@ -10,9 +10,9 @@ use super::memory::Memory;
 use super::stages::{Decode, FindRoi, Judge, Look, Read, Resize, Sample, Window};
 use crate::config::Config;
 use crate::dataset::Job;
-use crate::error::Reject;
 use crate::flow::Stage;
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
+use crate::preprocess::Reject;
 
 /// What each step leaves.
 pub struct Steps {

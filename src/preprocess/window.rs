@@ -11,7 +11,7 @@
 use mammo_codecs::jpeg2000::display::Slopes;
 
 use crate::config::{WindowConfig, WindowMode};
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
 use super::read::{
     Display, LookupTable, Modality, Photometric, PixelLayout, PresentationShape, VoiFunction,

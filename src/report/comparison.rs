@@ -15,11 +15,12 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::error::Fault;
+use crate::evaluate::compare::NotComparable;
 use crate::evaluate::compare::Run;
-use crate::evaluate::predictions::Prediction;
 use crate::evaluate::run::{Epoch, Loaded, Which, load};
 use crate::evaluate::{Bootstrap, Comparison, Estimate, Evaluation, compare, judge};
-use crate::store;
+use crate::predictions::Prediction;
+use crate::store::Target;
 use crate::train::run::{RunFacts, read_facts};
 
 pub use settings::Setting;
@@ -69,7 +70,7 @@ impl Compared {
     /// Compares runs.
     ///
     /// # Errors
-    /// [`Fault::Train`] for a folder without a run; [`Fault::Compare`] for runs that cannot be
+    /// [`TrainError`] for a folder without a run; [`NotComparable`] for runs that cannot be
     /// paired; what reading and judging give.
     ///
     /// # Panics
@@ -89,7 +90,7 @@ impl Compared {
         let mut comparisons = Vec::new();
         for ((folder, other), second) in folders.iter().zip(&loaded).zip(&names).skip(1) {
             let comparison = compare(of(&loaded[0]), of(other), bootstrap).map_err(|source| {
-                Fault::Compare { first: folders[0].clone(), second: folder.clone(), source }
+                NotComparable { first: folders[0].clone(), second: folder.clone(), source }
             })?;
             comparisons.push(Pair { first: names[0].clone(), second: second.clone(), comparison });
         }
@@ -103,18 +104,19 @@ impl Compared {
         Ok(Self { runs, differing, comparisons, same })
     }
 
-    /// The page, as `compared-with-<others>.html` in the folder of the first run unless `path`
-    /// says where.
+    /// Where the page of these runs goes if nobody says: `compared-with-<others>.html` in the
+    /// folder of the first.
+    pub fn page_of(folders: &[PathBuf]) -> PathBuf {
+        let others = &names(folders)[1..];
+        folders[0].join(format!("compared-with-{}.html", others.join("-and-")))
+    }
+
+    /// Writes the page.
     ///
     /// # Errors
-    /// [`Fault::Io`].
-    pub fn write(&self, path: Option<PathBuf>) -> Result<PathBuf, Fault> {
-        let path = path.unwrap_or_else(|| {
-            let others: Vec<&str> = self.runs[1..].iter().map(|run| run.name.as_str()).collect();
-            self.runs[0].folder.join(format!("compared-with-{}.html", others.join("-and-")))
-        });
-        store::put(&path, page::page(self).to_string().as_bytes())?;
-        Ok(path)
+    /// Those of [`Target::put`].
+    pub fn write(&self, page: &Target) -> Result<(), Fault> {
+        page.put(page::page(self).to_string().as_bytes())
     }
 
     /// The comparison as text in columns.

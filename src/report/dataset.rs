@@ -14,13 +14,14 @@ mod quality;
 pub mod timing;
 pub(super) mod settings;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::page::{Html, Page};
 use crate::dataset::folds::Audit;
 use crate::error::Fault;
+use crate::shard::ReleaseError;
+use crate::shard::ReleaseFolder;
 use crate::shard::manifest::{Counts, Entry, PlanFacts};
 use crate::shard::release;
 use tally::Tally;
@@ -50,10 +51,12 @@ impl Release {
     /// so far.
     ///
     /// # Errors
-    /// [`Fault::NoManifest`] if it is no release, and what [`release::read_manifest`] has.
+    /// [`ReleaseError::NoManifest`] if it is no release, and what [`release::read_manifest`] has.
     pub fn read(folder: &Path) -> Result<Self, Fault> {
         match (release::read_manifest(folder), release::read_plan(folder)?) {
-            (Err(Fault::NoManifest { .. }), Some(plan)) => Self::begun(folder, plan),
+            (Err(fault), Some(plan)) if ReleaseError::is_no_manifest(&fault) => {
+                Self::begun(folder, plan)
+            }
             (manifest, _) => {
                 let manifest = manifest?;
                 Ok(Self {
@@ -72,15 +75,7 @@ impl Release {
     }
 
     fn begun(folder: &Path, plan: PlanFacts) -> Result<Self, Fault> {
-        let entries = folder.join("manifest");
-        let mut shards = BTreeMap::new();
-        for file in fs::read_dir(&entries).map_err(Fault::io(&entries))? {
-            let path = file.map_err(Fault::io(&entries))?.path();
-            let text = fs::read(&path).map_err(Fault::io(&path))?;
-            let entry: Entry =
-                serde_json::from_slice(&text).map_err(|source| Fault::Json { path, source })?;
-            shards.insert(entry.shard, entry);
-        }
+        let shards = release::read_entries(&ReleaseFolder::new(folder))?;
         let sum = |of: fn(&Entry) -> usize| shards.values().map(of).sum::<usize>();
         let counts = Counts {
             listed: plan.images + plan.missing + plan.strays,

@@ -8,9 +8,9 @@ use mammo_codecs::encode::{Frame, jpeg_sequential};
 
 use super::page::{Html, escape};
 use crate::config::Fit;
-use crate::picture::Rgb;
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::{Geometry, Orientation, Pixels, Resizer};
+use crate::image::picture::Rgb;
+use crate::image::{Geometry, Orientation, Pixels, Plane, Rect};
+use crate::preprocess::resize::Resizer;
 
 /// A thumbnail has at most this many columns and rows: sharp on a screen of high resolution
 /// at the size shown, a few kilobytes each.

@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Display};
 
+use crate::store::MAKER;
+
 /// Markup that is safe to put into a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Html(String);
@@ -249,6 +251,7 @@ impl Display for Page {
         let title = escape(&self.title);
         writeln!(f, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")?;
         writeln!(f, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
+        writeln!(f, "<meta name=\"generator\" content=\"{MAKER}\">")?;
         writeln!(f, "<meta name=\"color-scheme\" content=\"light dark\">")?;
         // Without an icon of its own a browser asks the server for one.
         writeln!(f, "<link rel=\"icon\" href=\"data:,\">")?;

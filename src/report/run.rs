@@ -14,7 +14,6 @@ mod looks;
 mod model_card;
 pub(super) mod story;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -24,8 +23,9 @@ use super::page::{Align, Html, Page, Section, Table, code, code_block, details};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
 use crate::store;
+use crate::train::folder::RunFolder;
 use crate::train::log::{self, EpochLine, Line, StepLine};
-use crate::train::run::{RunFacts, fold_folder};
+use crate::train::run::RunFacts;
 use audit::Audited;
 use story::Story;
 
@@ -79,14 +79,13 @@ pub fn write_with(
     beside: Beside<'_>,
     bootstrap: &Bootstrap,
 ) -> Result<Written, Fault> {
-    let written =
-        Written { page: folder.join("report.html"), model_card: folder.join("model_card.md") };
+    let names = RunFolder::new(folder);
+    let written = Written { page: names.report(), model_card: names.model_card() };
     let story = Story::read(folder, beside.release, bootstrap)?;
     let audited = audit::of_run(&story);
     let page = page(&story, &audited, beside.dataset)?.to_string();
     let card = model_card::text(&story, &audited);
-    let aside = folder.join(".tmp");
-    fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    store::make_aside(folder)?;
     store::replace(folder, &written.page, page.as_bytes())?;
     store::replace(folder, &written.model_card, card.as_bytes())?;
     Ok(written)
@@ -123,7 +122,7 @@ fn page(story: &Story, audited: &Audited, dataset: Option<&Path>) -> Result<Page
 
 fn read_fold(folder: &Path, held_out: Option<u16>) -> Result<Fold, Fault> {
     let mut fold = Fold { held_out, steps: Vec::new(), epochs: Vec::new() };
-    for line in log::read(&fold_folder(folder, held_out))? {
+    for line in log::read(&RunFolder::new(folder).fold(held_out))? {
         match line {
             Line::Step(step) => fold.steps.push(step),
             Line::Epoch(epoch) => fold.epochs.push(epoch),

@@ -14,8 +14,8 @@ pub use forest::{Stem, forest};
 pub use lines::{Area, Axis, Line, Stroke, lines, lines_over};
 pub use whiskers::{Measured, Whisker, whiskers};
 
-use super::number::{count, short};
 use super::page::{Html, escape};
+use crate::number::{count, short};
 
 /// Width of every chart in its own units, which are about pixels.
 const WIDTH: f64 = 360.0;

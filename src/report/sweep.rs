@@ -13,7 +13,6 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::dataset::settings::write_yaml;
-use super::number::{count, of, percent, short};
 use super::page::{
     Align, Card, Html, Page, Section, Table, cards, code, code_block, details, figure, figures,
 };
@@ -23,6 +22,7 @@ use crate::evaluate::Estimate;
 use crate::evaluate::bootstrap::Bootstrap;
 use crate::evaluate::figures::Name;
 use crate::evaluate::sweep::Row;
+use crate::number::{count, of, percent, short};
 use crate::store;
 use crate::sweep::results::{AtLevel, Results};
 
@@ -37,8 +37,7 @@ pub fn write(folder: &Path, bootstrap: &Bootstrap) -> Result<Results, Fault> {
     // Where there are no locks, the page of one of them is of a run less until the next one.
     let _ = lock.lock();
     let results = Results::read(folder, bootstrap)?;
-    let aside = folder.join(".tmp");
-    fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    store::make_aside(folder)?;
     let mut json = serde_json::to_vec_pretty(&results).expect("plain data becomes JSON");
     json.push(b'\n');
     store::replace(folder, &folder.join("sweep.json"), &json)?;

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt64Type};
 use arrow::record_batch::RecordBatch;
 
-use crate::plane::Rect;
+use crate::image::Rect;
 
 /// The cells of a batch.
 pub struct Cells<'a>(pub &'a RecordBatch);

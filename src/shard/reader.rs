@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::error::ReleaseError;
 use super::map::map;
 use super::tensor::TensorFile;
 use crate::error::Fault;
@@ -28,9 +29,10 @@ impl ShardReader {
     /// Opens a `.parquet` or `.arrow` file; `columns` limits what is read, all if `None`.
     ///
     /// # Errors
-    /// [`Fault::Io`]; [`Fault::Shard`] if it is not such a file or lacks a column.
+    /// [`Fault::Io`]; [`ReleaseError::Shard`] if it is not such a file or lacks a column.
     pub fn open(path: &Path, columns: Option<&[&str]>) -> Result<Self, Fault> {
-        let damaged = |reason: String| Fault::Shard { path: path.into(), reason };
+        let damaged =
+            |reason: String| Fault::from(ReleaseError::Shard { path: path.into(), reason });
         let (inner, schema) = if path.extension().is_some_and(|e| e == "arrow") {
             let file = TensorFile::open(map(path)?).map_err(damaged)?;
             let columns =
@@ -89,6 +91,6 @@ impl Iterator for ShardReader {
                 (index < file.batches()).then(|| file.batch(index, columns.as_deref()))?
             }
         };
-        Some(batch.map_err(|reason| Fault::Shard { path: self.path.clone(), reason }))
+        Some(batch.map_err(|reason| ReleaseError::Shard { path: self.path.clone(), reason }.into()))
     }
 }

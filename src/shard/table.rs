@@ -12,8 +12,11 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::Shape;
 use super::cells::Cells;
-use super::columns::Shape;
+use super::error::ReleaseError;
+use super::flags::{Flag, Flags};
+use super::folder::ReleaseFolder;
 use super::manifest::{Entry, PlanFacts};
 use super::reader::ShardReader;
 use super::records;
@@ -21,9 +24,8 @@ use super::release::read_manifest;
 use crate::config::{Compression, FoldsConfig};
 use crate::dataset::{Role, folds};
 use crate::error::Fault;
-use crate::plane::Rect;
-use crate::preprocess::quality::{Flag, Flags};
-use crate::preprocess::resize::{Geometry, Orientation};
+use crate::image::Rect;
+use crate::image::{Geometry, Orientation};
 use crate::record::ImageRecord;
 use crate::units::{Millimetres, PixelSpacing};
 
@@ -87,9 +89,9 @@ impl Table {
     /// Reads the rows of the finished release in `folder`; no pixel is touched.
     ///
     /// # Errors
-    /// [`Fault::NoManifest`] unless it is finished; [`Fault::Shard`] naming the shard and the
+    /// [`ReleaseError::NoManifest`] unless it is finished; [`ReleaseError::Shard`] naming the shard and the
     /// column that no image can do without, or an image that occurs twice; [`Fault::Io`],
-    /// [`Fault::Json`], [`Fault::NewerRelease`].
+    /// [`Fault::Json`], [`ReleaseError::NewerRelease`].
     pub fn read(folder: &Path) -> Result<Self, Fault> {
         let manifest = read_manifest(folder)?;
         let shape = Shape {
@@ -138,7 +140,7 @@ impl Table {
     /// the release's own folds and not here, so that a patient beside a cut may move.
     ///
     /// # Errors
-    /// [`Fault::Folds`] if the configuration asks for what the rows cannot give.
+    /// [`FoldsError`] if the configuration asks for what the rows cannot give.
     pub fn with_folds(mut self, config: &FoldsConfig) -> Result<Self, Fault> {
         let roles = folds::assign(self.rows.iter().map(|row| (&row.record).into()), config)?;
         for (row, role) in self.rows.iter_mut().zip(roles) {
@@ -158,7 +160,7 @@ impl Table {
     /// The file of a shard.
     ///
     /// # Errors
-    /// [`Fault::Shard`] if the manifest names none.
+    /// [`ReleaseError::Shard`] if the manifest names none.
     pub fn path(&self, shard: usize) -> Result<PathBuf, Fault> {
         let entry = &self.shards[shard];
         let file = entry.file.as_ref().ok_or_else(|| {
@@ -203,12 +205,15 @@ fn setting<T: DeserializeOwned>(
 ) -> Result<T, Fault> {
     let value = plan.settings.get(section).and_then(|section| section.get(key));
     serde_json::from_value(value.cloned().unwrap_or(Value::Null)).map_err(|error| {
-        damaged(&folder.join("manifest.json"), format!("settings.{section}.{key}: {error}"))
+        damaged(
+            &ReleaseFolder::new(folder).manifest(),
+            format!("settings.{section}.{key}: {error}"),
+        )
     })
 }
 
 fn damaged(path: &Path, reason: String) -> Fault {
-    Fault::Shard { path: path.into(), reason }
+    ReleaseError::Shard { path: path.into(), reason }.into()
 }
 
 fn shard(folder: &Path, index: usize, entry: &Entry, shape: &Shape) -> Result<Vec<Row>, Fault> {

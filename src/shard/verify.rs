@@ -9,6 +9,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::error::ReleaseError;
+use super::folder::ReleaseFolder;
 use super::image;
 use super::manifest::{Entry, Manifest};
 use super::reader::ShardReader;
@@ -65,7 +67,7 @@ fn whole(folder: &Path, manifest: &Manifest, problems: &mut Vec<String>) -> Resu
             problems.push(format!("{what} is {found}, the manifest says {needed}"));
         }
     };
-    let quarantine = fs::read(folder.join("quarantine.csv")).unwrap_or_default();
+    let quarantine = fs::read(ReleaseFolder::new(folder).quarantine()).unwrap_or_default();
     expect(
         "the SHA-256 of quarantine.csv",
         store::sha256(&quarantine),
@@ -82,7 +84,7 @@ fn whole(folder: &Path, manifest: &Manifest, problems: &mut Vec<String>) -> Resu
     }
 
     let named: BTreeSet<_> = manifest.shards.iter().filter_map(|e| e.file.clone()).collect();
-    let shards = folder.join("shards");
+    let shards = ReleaseFolder::new(folder).shards();
     for file in fs::read_dir(&shards).map_err(Fault::io(&shards))? {
         let name = file.map_err(Fault::io(&shards))?.file_name();
         let name = format!("shards/{}", name.to_string_lossy());
@@ -138,13 +140,13 @@ fn rows(path: &Path, columns: &[(String, String)]) -> Result<(usize, Vec<String>
     let found = image::columns(&ShardReader::open(path, None)?.schema());
     if found != columns {
         let reason = "its columns are not those of the manifest".into();
-        return Err(Fault::Shard { path: path.into(), reason });
+        return Err(ReleaseError::Shard { path: path.into(), reason }.into());
     }
     let (mut good, mut bad) = (0, Vec::new());
     for batch in ShardReader::open(path, Some(&["image_id", "image", "checksum"]))? {
         let batch = batch?;
-        let rows =
-            image::Rows::of(&batch).map_err(|reason| Fault::Shard { path: path.into(), reason })?;
+        let rows = image::Rows::of(&batch)
+            .map_err(|reason| ReleaseError::Shard { path: path.into(), reason })?;
         for row in 0..batch.num_rows() {
             if rows.matches(row) {
                 good += 1;

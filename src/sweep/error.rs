@@ -1,5 +1,6 @@
 //! Why a sweep cannot begin or go on.
 
+use crate::error::faults;
 use std::path::PathBuf;
 
 /// Why a sweep cannot begin or go on.
@@ -51,3 +52,4 @@ pub enum SweepError {
         path: PathBuf,
     },
 }
+faults!(SweepError);

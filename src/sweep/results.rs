@@ -11,9 +11,10 @@ use super::claim::{self, Holder};
 use super::settings::{Settings, Weight};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
-use crate::evaluate::predictions::Level;
 use crate::evaluate::run::{Epoch, Loaded, Which, load};
 use crate::evaluate::sweep::{Row, Run, table};
+use crate::predictions::Level;
+use crate::train::folder::RunFolder;
 use crate::train::run::{State, Status, read_facts, read_status};
 
 /// What an item may be: breasts as the competition judges them, images as the table has them.
@@ -64,7 +65,7 @@ impl Standing {
     fn read(sweep: &Path, weight: Weight) -> Result<Self, Fault> {
         let folder = weight.folder();
         let path = sweep.join(&folder);
-        let begun = path.join("run.json").exists();
+        let begun = RunFolder::new(&path).is_begun();
         let status = read_status(&path)?;
         let holder = claim::holder(&sweep.join("claims"), &folder)?;
         let state = match (&status, &holder) {

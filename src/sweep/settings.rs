@@ -124,8 +124,7 @@ impl Settings {
     /// # Errors
     /// [`SweepError::Changed`] with every field that differs; [`Fault::Io`].
     pub fn settle(&self, folder: &Path) -> Result<(), Fault> {
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        store::make_aside(folder)?;
         if !Self::are_in(folder) {
             let mut text = serde_json::to_vec_pretty(self).expect("plain data becomes JSON");
             text.push(b'\n');
@@ -231,13 +230,12 @@ mod tests {
 
         other.run.train.optimizer.learning_rate = 0.5;
         other.run.manifest_sha256 = "n".into();
-        let Err(Fault::Sweep(SweepError::Changed { differences, .. })) =
-            other.settle(folder.path())
-        else {
+        let fault = other.settle(folder.path()).unwrap_err();
+        let Some(SweepError::Changed { differences, .. }) = fault.cause() else {
             panic!("settled twice")
         };
         assert_eq!(
-            differences,
+            *differences,
             [
                 "manifest_sha256: was \"m\", is \"n\"",
                 "train.optimizer.learning_rate: was 0.0003, is 0.5"

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
-use super::setup::Setup;
+use super::network;
 use super::tensors::{self, Named, Tensors};
 use super::validate::Scores;
 use crate::config::TrainConfig;
@@ -17,7 +17,7 @@ use crate::error::Fault;
 use crate::loader::Prior;
 use crate::model::heads::HeadsSpec;
 use crate::model::network::Network;
-use crate::model::{Buffer, Device, Entry, Normalisation, Precision};
+use crate::model::{Backbone, Buffer, Device, Entry, Normalisation, Precision};
 
 /// Version of the file's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -72,7 +72,7 @@ pub struct Checkpoint {
 /// Puts the weights of `network` as they are at `path`, in one step through `.tmp` in `folder`.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`Fault::Model`] if the device refuses.
+/// [`Fault::Io`]; [`ModelError`] if the device refuses.
 pub fn write(folder: &Path, path: &Path, facts: &Facts, network: &Network) -> Result<(), Fault> {
     let parameters = network.backbone.read(Buffer::Parameters)?;
     let statistics = network.backbone.read(Buffer::Statistics)?;
@@ -113,15 +113,14 @@ impl Checkpoint {
     /// The network, on a device.
     ///
     /// # Errors
-    /// As [`Checkpoint::load`]; [`Fault::Model`] if the device is missing.
+    /// As [`Checkpoint::load`]; [`ModelError`] if the device is missing.
     pub fn network(&self, device: Device) -> Result<Network, Fault> {
         let mut train = self.facts.train.clone();
         if device == Device::Cpu {
             // What was trained in bf16 on a GPU has weights in f32 all the same.
             train.precision = Precision::F32;
         }
-        let setup = Setup { train, device, init: None, loader_threads: 0 };
-        let mut network = setup.network(self.facts.heads.clone())?;
+        let mut network = network::random(&train, device, self.facts.heads.clone())?;
         self.load(&mut network)?;
         Ok(network)
     }
@@ -130,7 +129,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] naming the first tensor that is missing or of another shape;
-    /// [`Fault::Model`] if the device refuses.
+    /// [`ModelError`] if the device refuses.
     pub fn load(&self, network: &mut Network) -> Result<(), Fault> {
         let layout = network.backbone.layout().clone();
         network.backbone.write(Buffer::Parameters, &self.gather(&layout.parameters)?)?;

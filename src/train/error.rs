@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::error::{Fault, faults};
+
 /// Why a training run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -84,4 +86,12 @@ pub enum TrainError {
         /// Length of the gradient.
         gradient: f64,
     },
+}
+faults!(TrainError);
+
+impl TrainError {
+    /// Whether `fault` says that the loss of a run became no number.
+    pub fn is_not_finite(fault: &Fault) -> bool {
+        matches!(fault.cause(), Some(Self::NotFinite { .. }))
+    }
 }

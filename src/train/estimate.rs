@@ -11,6 +11,7 @@ use super::setup::Setup;
 use super::split::Split;
 use crate::config::train::OptimizerKind;
 use crate::error::Fault;
+use crate::model::Backbone;
 use crate::preprocess::memory;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;

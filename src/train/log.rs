@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::folder::FoldFolder;
 use super::tensorboard::Events;
 use super::validate::Scores;
 use crate::error::Fault;
@@ -85,17 +86,17 @@ impl Log {
     ///
     /// # Errors
     /// [`Fault::Io`].
-    pub fn open(folder: &Path, epoch: usize, step: u64) -> Result<Self, Fault> {
-        let path = folder.join("metrics.jsonl");
+    pub fn open(folder: &FoldFolder, epoch: usize, step: u64) -> Result<Self, Fault> {
+        let path = folder.metrics();
         let kept = |line: &&Line| match line {
             Line::Step(line) => line.step < step,
             Line::Epoch(line) => line.epoch < epoch,
         };
         let lines = read(folder)?;
         let text: String = lines.iter().filter(kept).map(json).collect();
-        store::replace(folder, &path, text.as_bytes())?;
+        store::replace(folder.path(), &path, text.as_bytes())?;
         let file = File::options().append(true).open(&path).map_err(Fault::io(&path))?;
-        Ok(Self { path, file, events: Events::create(folder, step)? })
+        Ok(Self { path, file, events: Events::create(folder.path(), step)? })
     }
 
     /// Adds a line to both.
@@ -163,8 +164,8 @@ impl Log {
 ///
 /// # Errors
 /// [`Fault::Io`].
-pub fn read(folder: &Path) -> Result<Vec<Line>, Fault> {
-    let path = folder.join("metrics.jsonl");
+pub fn read(folder: &FoldFolder) -> Result<Vec<Line>, Fault> {
+    let path = folder.metrics();
     let text = match std::fs::read_to_string(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(Fault::io(&path))?,
@@ -211,20 +212,21 @@ mod tests {
 
     #[test]
     fn a_run_that_goes_on_drops_what_will_come_again() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join(".tmp")).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        store::make_aside(parent.path()).unwrap();
+        let folder = FoldFolder::new(parent.path());
         let lines = [step(0, 0), step(0, 1), epoch(0, 2), step(1, 2), step(1, 3), epoch(1, 4)];
-        let mut log = Log::open(folder.path(), 0, 0).unwrap();
+        let mut log = Log::open(&folder, 0, 0).unwrap();
         lines.iter().for_each(|line| log.write(line).unwrap());
         drop(log);
-        assert_eq!(read(folder.path()).unwrap(), lines);
+        assert_eq!(read(&folder).unwrap(), lines);
         // Killed in the middle of a line.
-        let path = folder.path().join("metrics.jsonl");
+        let path = folder.metrics();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 20]).unwrap();
-        assert_eq!(read(folder.path()).unwrap(), lines[..5]);
-        let mut log = Log::open(folder.path(), 1, 3).unwrap();
+        assert_eq!(read(&folder).unwrap(), lines[..5]);
+        let mut log = Log::open(&folder, 1, 3).unwrap();
         log.write(&lines[4]).unwrap();
-        assert_eq!(read(folder.path()).unwrap(), lines[..5]);
+        assert_eq!(read(&folder).unwrap(), lines[..5]);
     }
 }

@@ -129,10 +129,12 @@ fn known<T>(
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Var;
+
     use super::*;
-    use crate::config::train::Column;
     use crate::model::Buffer;
     use crate::model::heads::{Heads, HeadsSpec};
+    use crate::record::Column;
     use crate::record::{Density, Id};
 
     const FEATURES: [f32; 6] = [0.5, -1.0, 2.0, 1.0, 0.25, -0.5];
@@ -151,10 +153,14 @@ mod tests {
 
     fn run(config: &TrainConfig, heads: &mut Heads, rows: &[ImageRecord]) -> (Parts, Vec<f32>) {
         let rows: Vec<_> = rows.iter().collect();
-        let outputs = heads.forward(&FEATURES[..3 * rows.len()], &rows, None).unwrap();
+        let features = &FEATURES[..3 * rows.len()];
+        let features = Var::from_slice(features, (rows.len(), 3), &Device::Cpu).unwrap();
+        let outputs = heads.forward(&features, &rows, None).unwrap();
         let targets = heads.spec().targets.clone();
         let (total, parts) = total(config, &targets, &outputs, &rows).unwrap();
-        (parts, heads.backward(&outputs, &total).unwrap())
+        let store = heads.backward(&outputs, &total).unwrap();
+        let gradient = store.get(&features).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        (parts, gradient)
     }
 
     #[test]

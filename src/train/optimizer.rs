@@ -26,13 +26,13 @@ pub fn update(config: &TrainConfig, learning_rate: f64, norm: f64, step: u64) ->
         weight_decay: optimizer.weight_decay,
         gradient_scale: mean * clip,
         step,
-        average_decay: config.average.map(|decay| average_decay(decay, step)),
+        ema_decay: config.average.map(|decay| ema_decay(decay, step)),
     }
 }
 
 /// An average over thousands of steps would remember the random weights for as long, so it
 /// spans a tenth of the steps so far at first (TensorFlow's `ExponentialMovingAverage`).
-fn average_decay(highest: f64, step: u64) -> f64 {
+fn ema_decay(highest: f64, step: u64) -> f64 {
     let step = step as f64;
     highest.min((1.0 + step) / (10.0 + step))
 }
@@ -54,10 +54,10 @@ mod tests {
     #[test]
     fn the_average_spans_few_steps_at_first_and_many_later() {
         let mut config = TrainConfig { average: Some(0.999), ..TrainConfig::default() };
-        let decay = |step| update(&config, 0.1, 1.0, step).average_decay.unwrap();
+        let decay = |step| update(&config, 0.1, 1.0, step).ema_decay.unwrap();
         assert_eq!([0, 90].map(decay), [0.1, 0.91]);
         assert_eq!(decay(1_000_000), 0.999);
         config.average = None;
-        assert_eq!(update(&config, 0.1, 1.0, 0).average_decay, None);
+        assert_eq!(update(&config, 0.1, 1.0, 0).ema_decay, None);
     }
 }

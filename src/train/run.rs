@@ -20,14 +20,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
+use super::folder::{FoldFolder, RunFolder};
 use crate::config::train::Folds;
 use crate::config::{Config, FoldsConfig, TrainConfig};
 use crate::error::Fault;
+use crate::shard::ReleaseFolder;
 use crate::shard::table::Table;
 use crate::store;
 
@@ -35,7 +36,6 @@ use crate::store;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Name of the predictions of the locked split in the folder of a fold.
-pub const LOCKED: &str = "locked.parquet";
 
 /// `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl RunFacts {
             program_sha256: hash(program)?,
             release: std::path::absolute(release).map_err(Fault::io(release))?,
             release_plan_sha256: table.plan_sha256.clone(),
-            manifest_sha256: hash(release.join("manifest.json"))?,
+            manifest_sha256: hash(ReleaseFolder::new(release).manifest())?,
             preprocessing: table.plan.settings.clone(),
             train: config.train.clone(),
             folds: (config.train.folds == Folds::Anew).then(|| config.folds.clone()),
@@ -139,7 +139,7 @@ pub enum State {
 /// A run open for writing. The lock on it is held as long as this lives.
 #[derive(Debug)]
 pub struct Run {
-    folder: PathBuf,
+    folder: RunFolder,
     /// What it is.
     pub facts: RunFacts,
     _lock: File,
@@ -162,14 +162,14 @@ impl Run {
     /// # Errors
     /// [`TrainError::RunExists`], [`TrainError::RunLocked`], [`Fault::Io`].
     pub fn create(folder: &Path, facts: RunFacts) -> Result<Self, Fault> {
-        if folder.join("run.json").exists() {
+        let names = RunFolder::new(folder);
+        if names.is_begun() {
             return Err(TrainError::RunExists { path: folder.into() }.into());
         }
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        store::make_aside(folder)?;
         let lock = lock(folder)?;
-        store::create(folder, &folder.join("run.json"), &json(&facts))?;
-        Ok(Self { folder: folder.into(), facts, _lock: lock })
+        store::create(folder, &names.facts(), &store::json(&facts))?;
+        Ok(Self { folder: names, facts, _lock: lock })
     }
 
     /// Opens a run that was begun, to go on with it.
@@ -178,25 +178,23 @@ impl Run {
     /// [`TrainError::NoRun`], [`TrainError::RunLocked`], [`Fault::Json`], [`Fault::Io`].
     pub fn resume(folder: &Path) -> Result<Self, Fault> {
         let facts = read_facts(folder)?;
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        store::make_aside(folder)?;
         let lock = lock(folder)?;
-        Ok(Self { folder: folder.into(), facts, _lock: lock })
+        Ok(Self { folder: RunFolder::new(folder), facts, _lock: lock })
     }
 
     /// Where it is.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     /// The folder of a fold, made if it is not there; without what a killed start left aside.
     ///
     /// # Errors
     /// [`Fault::Io`].
-    pub fn fold(&self, fold: Option<u16>) -> Result<PathBuf, Fault> {
-        let folder = fold_folder(&self.folder, fold);
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    pub fn fold(&self, fold: Option<u16>) -> Result<FoldFolder, Fault> {
+        let folder = self.folder.fold(fold);
+        let aside = store::make_aside(folder.path())?;
         for left in std::fs::read_dir(&aside).map_err(Fault::io(&aside))? {
             let path = left.map_err(Fault::io(&aside))?.path();
             std::fs::remove_file(&path).map_err(Fault::io(&path))?;
@@ -209,13 +207,8 @@ impl Run {
     /// # Errors
     /// [`Fault::Io`].
     pub fn write_status(&self, status: &Status) -> Result<(), Fault> {
-        store::replace(&self.folder, &self.folder.join("status.json"), &json(status))
+        store::replace(self.folder(), &self.folder.status(), &store::json(status))
     }
-}
-
-/// The folder of a fold below that of its run.
-pub fn fold_folder(run: &Path, fold: Option<u16>) -> PathBuf {
-    run.join(fold.map_or("fold-none".to_owned(), |fold| format!("fold-{fold}")))
 }
 
 /// What the run in `folder` is.
@@ -223,17 +216,17 @@ pub fn fold_folder(run: &Path, fold: Option<u16>) -> PathBuf {
 /// # Errors
 /// [`TrainError::NoRun`], [`Fault::Json`], [`Fault::Io`].
 pub fn read_facts(folder: &Path) -> Result<RunFacts, Fault> {
-    let path = folder.join("run.json");
+    let path = RunFolder::new(folder).facts();
     if !path.exists() {
         return Err(TrainError::NoRun { path: folder.into() }.into());
     }
-    let version: Value = read_json(&path)?;
+    let version: Value = store::read_json(&path)?;
     match version["format_version"].as_u64() {
         Some(found) if found > u64::from(FORMAT_VERSION) => {
             let reason = format!("has format version {found}, this tool reads up to 1");
             Err(TrainError::Checkpoint { path, reason }.into())
         }
-        _ => read_json(&path),
+        _ => store::read_json(&path),
     }
 }
 
@@ -242,11 +235,11 @@ pub fn read_facts(folder: &Path) -> Result<RunFacts, Fault> {
 /// # Errors
 /// [`Fault::Json`], [`Fault::Io`].
 pub fn read_status(folder: &Path) -> Result<Option<Status>, Fault> {
-    let path = folder.join("status.json");
+    let path = RunFolder::new(folder).status();
     if !path.exists() {
         return Ok(None);
     }
-    let mut status: Status = read_json(&path)?;
+    let mut status: Status = store::read_json(&path)?;
     if status.state == State::Running && !is_locked(folder) {
         status.state = State::Killed;
     }
@@ -261,7 +254,7 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let mut runs = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {
         let path = entry.map_err(Fault::io(folder))?.path();
-        if path.join("run.json").exists() {
+        if RunFolder::new(&path).is_begun() {
             runs.push(path);
         }
     }
@@ -295,17 +288,6 @@ fn lock(folder: &Path) -> Result<File, Fault> {
 fn is_locked(folder: &Path) -> bool {
     // A folder that cannot be locked, of another user say, is taken for one in use.
     !matches!(store::lock(folder), Ok(Some(_)))
-}
-
-fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("plain data becomes JSON");
-    text.push(b'\n');
-    text
-}
-
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
-    let text = std::fs::read(path).map_err(Fault::io(path))?;
-    serde_json::from_slice(&text).map_err(|source| Fault::Json { path: path.into(), source })
 }
 
 #[cfg(test)]
@@ -349,9 +331,9 @@ mod tests {
         let folder = parent.path().join("b0-1");
         let run = Run::create(&folder, facts()).unwrap();
         let again = Run::create(&folder, facts()).unwrap_err();
-        assert!(matches!(again, Fault::Train(TrainError::RunExists { .. })), "{again}");
+        assert!(matches!(again.cause(), Some(TrainError::RunExists { .. })), "{again}");
         let second = Run::resume(&folder).unwrap_err();
-        assert!(matches!(second, Fault::Train(TrainError::RunLocked { .. })), "{second}");
+        assert!(matches!(second.cause(), Some(TrainError::RunLocked { .. })), "{second}");
         drop(run);
         assert_eq!(Run::resume(&folder).unwrap().facts, facts());
         assert_eq!(list(parent.path()).unwrap(), [folder]);
@@ -378,6 +360,6 @@ mod tests {
     fn a_folder_without_a_run_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let fault = Run::resume(folder.path()).unwrap_err();
-        assert!(matches!(fault, Fault::Train(TrainError::NoRun { .. })), "{fault}");
+        assert!(matches!(fault.cause(), Some(TrainError::NoRun { .. })), "{fault}");
     }
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::checkpoint::{self, Facts};
+use super::network::{self, stream};
 use crate::config::TrainConfig;
 use crate::error::Fault;
 use crate::flow::Stop;
 use crate::loader::{Loader, LoaderConfig, Prior, Remainder};
 use crate::model::columns::Coded;
-use crate::model::heads::{Heads, HeadsSpec};
+use crate::model::heads::HeadsSpec;
 use crate::model::network::Network;
 use crate::model::weights::{Report, Source, load_into};
-use crate::model::{Device, Keep, ModelError, Normalisation, Options, build};
+use crate::model::{Device, ModelError, Normalisation};
 use crate::random::Random;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;
@@ -28,13 +29,6 @@ pub struct Setup {
     pub init: Option<String>,
     /// Threads that read and augment; 0 for one a core.
     pub loader_threads: usize,
-}
-
-/// What is drawn from the seed, each from a stream of its own.
-mod stream {
-    pub const BACKBONE: u64 = 1;
-    pub const HEADS: u64 = 2;
-    pub const ORDER: u64 = 3;
 }
 
 impl Setup {
@@ -58,36 +52,26 @@ impl Setup {
     /// A network with random weights.
     ///
     /// # Errors
-    /// [`Fault::Model`] if the device is missing or cannot compute so.
+    /// [`ModelError`] if the device is missing or cannot compute so.
     pub fn network(&self, heads: HeadsSpec) -> Result<Network, Fault> {
-        let seed = |stream| Random::seed_of(self.train.seed, stream);
-        let model = &self.train.model;
-        let options = Options {
-            device: self.device,
-            precision: self.train.precision,
-            normalisation: None,
-            drop_path: model.drop_path,
-            keep: if self.train.recompute { Keep::StageInputs } else { Keep::Everything },
-        };
-        let backbone = build(model.variant, model.channels, &options, seed(stream::BACKBONE))?;
-        Ok(Network { backbone, heads: Heads::new(heads, seed(stream::HEADS)) })
+        Ok(network::random(&self.train, self.device, heads)?)
     }
 
     /// Gives a new network the weights that it is to start from, and says what did not fit;
     /// `None` if it starts from random ones.
     ///
     /// # Errors
-    /// [`Fault::Model`] if they cannot be had, read, or do not fit.
+    /// [`ModelError`] if they cannot be had, read, or do not fit.
     pub fn initialise(&self, network: &mut Network) -> Result<Option<Report>, Fault> {
         let Some(init) = &self.init else { return Ok(None) };
         let source = Source::parse(init).map_err(ModelError::from)?;
-        Ok(Some(load_into(network.backbone.as_mut(), &source)?))
+        Ok(Some(load_into(&mut network.backbone, &source)?))
     }
 
     /// Batches to train on.
     ///
     /// # Errors
-    /// [`Fault::Loader`].
+    /// [`LoaderError`].
     pub fn loader(&self, table: &Arc<Table>, rows: &[usize]) -> Result<Loader, Fault> {
         let config = LoaderConfig {
             batch: self.train.batch,
@@ -105,7 +89,7 @@ impl Setup {
     /// Batches to judge on.
     ///
     /// # Errors
-    /// [`Fault::Loader`].
+    /// [`LoaderError`].
     pub fn held_out_loader(&self, table: &Arc<Table>, rows: &[usize]) -> Result<Loader, Fault> {
         let config = LoaderConfig {
             threads: self.loader_threads,

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::TrainError;
 use super::tensors::{self, Named};
 use crate::error::Fault;
-use crate::model::Buffer;
 use crate::model::network::Network;
+use crate::model::{Backbone, Buffer};
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,15 +110,15 @@ const BUFFERS: [(Buffer, &str); 6] = [
     (Buffer::Statistics, "statistics"),
     (Buffer::FirstMoment, "first_moment"),
     (Buffer::SecondMoment, "second_moment"),
-    (Buffer::AveragedParameters, "averaged_parameters"),
-    (Buffer::AveragedStatistics, "averaged_statistics"),
+    (Buffer::EmaParameters, "averaged_parameters"),
+    (Buffer::EmaStatistics, "averaged_statistics"),
 ];
 
 /// Puts the state at `path` in one step, through `.tmp` in `folder`. The gradient must be
 /// clear: a state lies between two optimizer steps.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`Fault::Model`] if the device refuses.
+/// [`Fault::Io`]; [`ModelError`] if the device refuses.
 pub fn save(
     folder: &Path,
     path: &Path,
@@ -147,7 +147,7 @@ pub fn save(
 ///
 /// # Errors
 /// [`Fault::Io`]; [`TrainError::Checkpoint`] for a file that is no such thing, or of another
-/// version of the tool; [`Fault::Model`] for one of another network.
+/// version of the tool; [`ModelError`] for one of another network.
 pub fn restore(path: &Path, network: &mut Network) -> Result<Progress, Fault> {
     let (progress, tensors): (Progress, _) = tensors::read(path)?;
     let wrong = |reason: String| TrainError::Checkpoint { path: path.into(), reason };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::train::Metric;
-use crate::evaluate::metrics::{auprc, auroc, best_f1, pf1};
-use crate::evaluate::predictions::{Items, Level, Prediction};
+use crate::metrics::{auprc, auroc, best_f1, pf1};
+use crate::predictions::{Items, Level, Prediction};
 
 /// Figures of a validation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl Merits {
 mod tests {
     use super::*;
     use crate::dataset::Role;
-    use crate::evaluate::predictions::sigmoid;
+    use crate::predictions::sigmoid;
     use crate::record::{Id, ImageRecord, Laterality};
 
     fn prediction(patient: &str, image: usize, cancer: Option<bool>, logit: f64) -> Prediction {

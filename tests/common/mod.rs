@@ -3,7 +3,7 @@
 
 pub mod browser;
 pub mod dicom_file;
-pub mod hub;
+pub mod needs;
 pub mod release;
 pub mod run;
 
@@ -20,6 +20,16 @@ pub fn shared() -> Option<PathBuf> {
         return None;
     }
     Some(shared)
+}
+
+/// How much a long suite does: `small` unless `MAMMO_PIPE_TEST_SIZE=full` asks for more. Either
+/// is the same every time.
+pub fn sized<T>(small: T, full: T) -> T {
+    match std::env::var("MAMMO_PIPE_TEST_SIZE").as_deref() {
+        Err(_) | Ok("small") => small,
+        Ok("full") => full,
+        Ok(other) => panic!("MAMMO_PIPE_TEST_SIZE is {other}, needs small or full"),
+    }
 }
 
 /// The first 16 hex digits of the SHA-256 of samples as little-endian words.

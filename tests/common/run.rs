@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mammo_pipe::config::TrainConfig;
 use mammo_pipe::dataset::Role;
-use mammo_pipe::evaluate::predictions::{self, Prediction, sigmoid};
+use mammo_pipe::predictions::{self, Prediction, sigmoid};
 use mammo_pipe::record::{Id, ImageRecord, Laterality, Split};
 use mammo_pipe::shard::table::Table;
 use mammo_pipe::train::log::{EpochLine, Line, Log, StepLine};
@@ -67,7 +67,7 @@ pub fn run_that_said(folder: &Path, facts: RunFacts, said: [Vec<Prediction>; 2])
             .unwrap();
         }
         log.flush().unwrap();
-        predictions::write(&path, &path.join("validation.parquet"), said).unwrap();
+        predictions::write(path.path(), &path.validation(), said).unwrap();
     }
     run
 }

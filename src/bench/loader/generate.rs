@@ -9,27 +9,31 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::config::{Compression, Config, ShardFormat};
-use crate::dataset::synth::{Layout, PhantomSpec, phantom};
 use crate::dataset::{Job, Role, folds};
 use crate::error::Fault;
-use crate::plane::Plane;
+use crate::image::Plane;
+use crate::image::{Geometry, Orientation, Pixels, Side};
+use crate::preprocess::columns;
 use crate::preprocess::decode::DecoderName;
 use crate::preprocess::plan;
-use crate::preprocess::quality::{Flags, Quality};
+use crate::preprocess::quality::Quality;
 use crate::preprocess::read::{
     Display, Header, Photometric, PixelLayout, SourceFacts, TransferSyntax,
 };
-use crate::preprocess::resize::{Geometry, Orientation, Pixels, Resizer, Side};
+use crate::preprocess::resize::Resizer;
 use crate::preprocess::roi::{Found, RoiMethod};
+use crate::preprocess::rows::SampleWriter;
 use crate::preprocess::stages::{Facts, Sample};
 use crate::preprocess::window::{WindowSource, WindowUsed};
 use crate::record::{Density, Id, ImageRecord, Laterality, Split, View};
-use crate::shard::columns::{self, Shape};
+use crate::shard::Shape;
+use crate::shard::flags::Flags;
 use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, FORMAT_VERSION, Manifest, PIXEL_VERSION, PlanFacts};
 use crate::shard::release::Release;
-use crate::shard::writer::{self, ShardWriter};
+use crate::shard::writer;
 use crate::store;
+use crate::synth::{Layout, PhantomSpec, phantom};
 
 /// What to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +120,7 @@ impl Pictures {
     /// Writes the release of `spec` into `folder`, which is new or empty.
     ///
     /// # Errors
-    /// [`Fault::NotARelease`], [`Fault::Shard`], [`Fault::Io`].
+    /// [`ReleaseError::NotARelease`], [`ReleaseError::Shard`], [`Fault::Io`].
     ///
     /// # Panics
     /// If `spec` has another size than the pictures.
@@ -171,7 +175,7 @@ impl Pictures {
         rows: &[(ImageRecord, Role)],
     ) -> Result<Entry, Fault> {
         let file = release.start(shard, writer::extension(config.shard.format))?;
-        let mut writer = ShardWriter::new(file, &config.shard, Shape::of(config))?;
+        let mut writer = SampleWriter::new(file, &config.shard, Shape::of(config))?;
         let first = shard * config.shard.rows;
         for (index, (record, role)) in rows.iter().enumerate() {
             writer.push(self.sample(first + index, record, *role, config.window.bits))?;

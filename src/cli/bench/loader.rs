@@ -10,12 +10,14 @@ use serde::Serialize;
 
 use crate::bench::loader::generate::{Pictures, Spec};
 use crate::bench::loader::{Speed, Utilisation, speed, utilise};
-use crate::cli::progress::{print, say, size};
+use crate::cli::progress::{print, say};
 use crate::cli::signals;
+use crate::config::AugmentConfig;
 use crate::config::{Compression, ShardFormat};
 use crate::error::Fault;
 use crate::flow::Stop;
-use crate::loader::{AugmentConfig, LoaderConfig};
+use crate::loader::LoaderConfig;
+use crate::number::size;
 use crate::shard::table::Table;
 
 /// Measure how fast training images are read, checked and augmented.

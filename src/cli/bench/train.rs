@@ -7,7 +7,7 @@ use clap::Args;
 use crate::bench::train::{Report, Spec, measure};
 use crate::cli::progress::print;
 use crate::error::Fault;
-use crate::model::{Device, Keep, ModelError, Options, Precision, Variant};
+use crate::model::{Device, GradientCheckpointing, ModelError, Options, Precision, Variant};
 
 /// Time training steps of a network on random images, without a loader.
 ///
@@ -66,12 +66,15 @@ impl TrainArgs {
     /// # Errors
     /// A [`Fault`] where the device is missing or refuses.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let keep = if self.checkpoint { Keep::StageInputs } else { Keep::Everything };
+        let gradient_checkpointing = match self.checkpoint {
+            true => GradientCheckpointing::Stages,
+            false => GradientCheckpointing::Off,
+        };
         let (device, precision) = (self.device, self.precision);
         let spec = Spec {
             variant: self.model,
             channels: self.channels,
-            options: Options { device, precision, keep, ..Options::default() },
+            options: Options { device, precision, gradient_checkpointing, ..Options::default() },
             batch: self.batch,
             height: self.height,
             width: self.width,

@@ -8,11 +8,11 @@ use crate::evaluate::choice::Source;
 use crate::evaluate::figures::{Figures, Name};
 use crate::evaluate::judge::{AtLevel, Judged, Part, Size};
 use crate::evaluate::locked::Spoke;
-use crate::evaluate::maps::{Energy, Maps, NoMaps, Worst};
-use crate::evaluate::predictions::Level;
 use crate::evaluate::run::Epoch;
 use crate::evaluate::{Estimate, Evaluation};
-use crate::report::number::{count, of};
+use crate::explain::maps::{Energy, Maps, NoMaps, Worst};
+use crate::number::{count, of};
+use crate::predictions::Level;
 
 /// Displays an evaluation.
 pub struct Text<'a> {

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use crate::cli::grid::Grid;
-use crate::cli::progress::size;
-use crate::dataset::inspect::{Attribute, Findings, Format, Machine, NOT_GIVEN, Survey, Value};
+use crate::inspect::{Attribute, Findings, Format, Machine, NOT_GIVEN, Survey, Value};
+use crate::number::size;
 
 /// Values of an attribute, and findings of a kind, that are shown.
 const SHOWN: usize = 8;

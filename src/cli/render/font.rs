@@ -1,6 +1,6 @@
 //! Capitals, digits and a few signs, 3 pixels wide and 5 high, for captions.
 
-use crate::plane::Plane;
+use crate::image::Plane;
 
 /// Pixels from one letter's left to the next one's, and from a line's top to the next one's,
 /// before scaling.

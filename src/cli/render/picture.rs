@@ -2,9 +2,10 @@
 
 use super::font;
 use crate::config::Fit;
-use crate::picture::outline;
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::{Geometry, Orientation, Pixels, Resizer};
+use crate::image::picture::outline;
+use crate::image::{Geometry, Orientation, Pixels};
+use crate::image::{Plane, Rect};
+use crate::preprocess::resize::Resizer;
 use crate::preprocess::roi::Found;
 use crate::preprocess::steps::Steps;
 use crate::preprocess::window::WindowUsed;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::progress::{duration, print, size};
+use super::super::progress::print;
 use crate::error::Fault;
-use crate::evaluate::metrics::all_positive_f1;
+use crate::metrics::all_positive_f1;
+use crate::number::{duration, size};
 use crate::preprocess::estimate::free;
 use crate::shard::table::Table;
 use crate::sweep::settings::{Settings, Weight};

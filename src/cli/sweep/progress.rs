@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use super::super::progress::duration;
 use crate::error::Fault;
+use crate::number::duration;
 use crate::sweep::{Sweep, Weight};
 use crate::train::run::Status;
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::progress::{duration, say, size};
+use crate::cli::progress::say;
+use crate::number::{duration, size};
 use crate::preprocess::memory;
 use crate::train::Seen;
 use crate::train::log::{EpochLine, Line, StepLine};

@@ -1,5 +1,6 @@
 //! What is wrong with a table, in words that lead to the cell.
 
+use crate::error::faults;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -131,6 +132,7 @@ pub struct TableErrors {
     /// How many there are in all.
     pub count: usize,
 }
+faults!(TableErrors);
 
 impl fmt::Display for TableErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

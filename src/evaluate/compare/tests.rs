@@ -1,6 +1,6 @@
 use super::*;
-use crate::evaluate::predictions::made::made;
-use crate::evaluate::predictions::sigmoid;
+use crate::predictions::made::made;
+use crate::predictions::sigmoid;
 use crate::random::Random;
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 300, seed: 1, confidence: 0.95 };

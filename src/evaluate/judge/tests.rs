@@ -1,7 +1,7 @@
 use super::*;
-use crate::evaluate::metrics::{Confusion, Ranked, auroc};
-use crate::evaluate::predictions::made::made;
-use crate::evaluate::predictions::{logit, sigmoid};
+use crate::metrics::{Confusion, Ranked, auroc};
+use crate::predictions::made::made;
+use crate::predictions::{logit, sigmoid};
 
 const FEW: Bootstrap = Bootstrap { resamples: 40, seed: 1, confidence: 0.95 };
 

@@ -1,8 +1,10 @@
 use super::*;
 use crate::config::TrainConfig;
 use crate::dataset::Role;
-use crate::evaluate::predictions::made::made;
-use crate::train::run::{FORMAT_VERSION, LOCKED, RunFacts};
+use crate::predictions::made::made;
+use crate::train::epochs::keep_epoch;
+use crate::train::folder::RunFolder;
+use crate::train::run::{FORMAT_VERSION, RunFacts};
 
 /// A run of three folds, of which `folds` were judged; its `skills` are those of its epochs,
 /// fold by fold, and the last epoch is the best that each fold found.
@@ -20,14 +22,14 @@ fn run(folder: &Path, folds: &[u16], skills: &[[f32; 3]]) {
         held_out: vec![Some(0), Some(1), Some(2)],
         init: None,
     };
-    std::fs::write(folder.join("run.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
+    std::fs::write(RunFolder::new(folder).facts(), serde_json::to_vec(&facts).unwrap()).unwrap();
     for &fold in folds {
-        let path = fold_folder(folder, Some(fold));
-        std::fs::create_dir_all(path.join(".tmp")).unwrap();
+        let path = RunFolder::new(folder).fold(Some(fold));
+        crate::store::make_aside(path.path()).unwrap();
         for (epoch, skills) in skills.iter().enumerate() {
             let own = said(fold, skills[usize::from(fold)]);
             keep_epoch(&path, epoch, &own).unwrap();
-            predictions::write(&path, &path.join("validation.parquet"), &own).unwrap();
+            predictions::write(path.path(), &path.validation(), &own).unwrap();
         }
     }
 }
@@ -82,7 +84,7 @@ fn the_best_epoch_is_the_first_with_the_highest_mean_of_those_defined() {
 
 /// Lets the network of `fold` say of four locked images that each has this probability.
 fn say_of_locked(folder: &Path, fold: u16, probabilities: [f64; 4]) {
-    let path = fold_folder(folder, Some(fold));
+    let path = RunFolder::new(folder).fold(Some(fold));
     let mut said = made(2, 1, 1, 0.0);
     for (prediction, probability) in said.iter_mut().zip(probabilities) {
         (prediction.role, prediction.probability) = (Role::Locked, probability);
@@ -91,7 +93,7 @@ fn say_of_locked(folder: &Path, fold: u16, probabilities: [f64; 4]) {
     }
     // Order within a file does not matter.
     said.rotate_left(usize::from(fold));
-    predictions::write(&path, &path.join(LOCKED), &said).unwrap();
+    predictions::write(path.path(), &path.locked(), &said).unwrap();
 }
 
 #[test]
@@ -113,7 +115,7 @@ fn the_locked_split_is_the_mean_of_the_folds_networks_and_who_is_silent_is_told(
     // The epochs of the folds are chosen as they were without it.
     assert_eq!(loaded.epoch, none.epoch);
 
-    let path = fold_folder(folder.path(), Some(2)).join(LOCKED);
+    let path = RunFolder::new(folder.path()).fold(Some(2)).locked();
     let fewer = predictions::read(&path).unwrap().split_off(1);
     predictions::write(path.parent().unwrap(), &path, &fewer).unwrap();
     let refused = load(folder.path(), Which::CrossFitted).unwrap_err().to_string();

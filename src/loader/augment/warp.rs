@@ -4,7 +4,7 @@
 //! centres are interpolated linearly, beyond the image is air.
 
 use super::Grey;
-use crate::plane::Rect;
+use crate::image::Rect;
 
 /// From a position of the output to the position of the source that it shows:
 /// `x = xx * X + xy * Y + x0`, `y = yx * X + yy * Y + y0`.

@@ -1,6 +1,6 @@
 use super::*;
-use crate::config::train::Column;
 use crate::model::Rule;
+use crate::record::Column;
 use crate::record::{Id, Laterality};
 
 fn row(laterality: Laterality, birads: Option<i64>) -> ImageRecord {
@@ -21,6 +21,10 @@ fn spec(inputs: &[Column]) -> HeadsSpec {
 
 const FEATURES: [f32; 6] = [0.5, -1.0, 2.0, 1.0, 0.0, -0.5];
 
+fn features(values: &[f32]) -> Var {
+    Var::from_slice(values, (values.len() / 3, 3), &Device::Cpu).unwrap()
+}
+
 #[test]
 fn each_logit_is_its_line_of_weights_on_the_features() {
     let heads = Heads::new(spec(&[]), 7);
@@ -29,7 +33,7 @@ fn each_logit_is_its_line_of_weights_on_the_features() {
         .map(|head| [format!("heads.{head}.weight"), format!("heads.{head}.bias")]);
     assert_eq!(names, expected.concat());
     let rows = [row(Laterality::Left, None), row(Laterality::Right, None)];
-    let outputs = heads.forward(&FEATURES, &[&rows[0], &rows[1]], None).unwrap();
+    let outputs = heads.forward(&features(&FEATURES), &[&rows[0], &rows[1]], None).unwrap();
     let weights = heads.read(Buffer::Parameters);
     let line = |image: usize, at: usize| -> f64 {
         (0..3).map(|i| f64::from(FEATURES[image * 3 + i]) * f64::from(weights[at + i])).sum()
@@ -48,7 +52,7 @@ fn what_the_heads_are_told_changes_the_logit_and_has_a_gradient() {
     let mut heads = Heads::new(spec(&[Column::Laterality]), 7);
     let (left, right) = (row(Laterality::Left, None), row(Laterality::Right, None));
     let same = [&FEATURES[..3], &FEATURES[..3]].concat();
-    let outputs = heads.forward(&same, &[&left, &right], None).unwrap();
+    let outputs = heads.forward(&features(&same), &[&left, &right], None).unwrap();
     let logits = outputs.logits().unwrap();
     assert_ne!(logits[0], logits[1]);
     let loss = outputs.cancer.sum_all().unwrap();
@@ -70,11 +74,13 @@ fn the_gradient_of_features_and_weights_is_that_of_finite_differences() {
             + outputs.auxiliary[0].sqr().unwrap().sum_all().unwrap())
         .unwrap()
     };
-    let value = |heads: &Heads, features: &[f32]| -> f64 {
-        loss(&heads.forward(features, &rows, Some(5)).unwrap()).to_scalar().unwrap()
+    let value = |heads: &Heads, values: &[f32]| -> f64 {
+        loss(&heads.forward(&features(values), &rows, Some(5)).unwrap()).to_scalar().unwrap()
     };
-    let outputs = heads.forward(&FEATURES, &rows, Some(5)).unwrap();
-    let gradient = heads.backward(&outputs, &loss(&outputs)).unwrap();
+    let given = features(&FEATURES);
+    let outputs = heads.forward(&given, &rows, Some(5)).unwrap();
+    let store = heads.backward(&outputs, &loss(&outputs)).unwrap();
+    let gradient = store.get(&given).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for i in 0..6 {
         let at = |step: f32| {
             let mut moved = FEATURES;
@@ -106,8 +112,9 @@ fn dropout_depends_on_its_seed_alone_and_keeps_the_expectation() {
     assert_ne!(first, mask(10).unwrap());
     let mean = first.iter().sum::<f32>() / first.len() as f32;
     assert!((mean - 1.0).abs() < 0.06, "{mean}");
-    let logit =
-        |dropout| heads.forward(&FEATURES[..3], &[&one], dropout).unwrap().logits().unwrap();
+    let logit = |dropout| {
+        heads.forward(&features(&FEATURES[..3]), &[&one], dropout).unwrap().logits().unwrap()
+    };
     assert_ne!(logit(Some(2)), logit(None));
 }
 
@@ -121,19 +128,19 @@ fn a_step_follows_the_gradient_and_the_average_follows_the_weights() {
         weight_decay: 0.0,
         gradient_scale: 0.5,
         step: 0,
-        average_decay: Some(0.75),
+        ema_decay: Some(0.75),
     };
     let before = heads.read(Buffer::Parameters).to_vec();
-    let outputs = heads.forward(&FEATURES[..3], &[&one], None).unwrap();
+    let outputs = heads.forward(&features(&FEATURES[..3]), &[&one], None).unwrap();
     heads.backward(&outputs, &outputs.cancer.sum_all().unwrap()).unwrap();
     heads.update(&update);
     // d logit / d weight is the feature, so the weight moves by -0.1 * 0.5 * 0.5.
     let after = heads.read(Buffer::Parameters).to_vec();
     assert!((after[0] - (before[0] - 0.025)).abs() < 1e-7);
     assert_eq!(after[4..], before[4..], "the other heads had no part in the loss");
-    heads.exchange_average();
+    heads.swap_ema();
     assert!((heads.read(Buffer::Parameters)[0] - (before[0] - 0.25 * 0.025)).abs() < 1e-7);
-    heads.exchange_average();
+    heads.swap_ema();
     assert_eq!(heads.read(Buffer::Parameters), after);
     assert_eq!(heads.gradient_norm(), 0.0, "the gradient is cleared");
 }

@@ -1,11 +1,11 @@
 use super::*;
 use crate::dataset::Role;
+use crate::image::Pixels;
+use crate::image::Plane;
 use crate::model::heads::{Heads, HeadsSpec};
 use crate::model::{
     Backbone, Buffer, Images, Layout, Mode, ModelError, Pixels as Grey, Tap, Update,
 };
-use crate::plane::Plane;
-use crate::preprocess::resize::Pixels;
 use crate::record::Id;
 use std::ops::Range;
 
@@ -61,7 +61,7 @@ impl Backbone for Halves {
         Ok(())
     }
 
-    fn exchange_average(&mut self) -> Result<(), ModelError> {
+    fn swap_ema(&mut self) -> Result<(), ModelError> {
         Ok(())
     }
 
@@ -80,7 +80,7 @@ fn member(fold: impl Into<Option<u16>>, weights: [f32; 2]) -> Member {
         HeadsSpec { features: 2, dropout: 0.0, targets: vec![], inputs: vec![], embedding: 0 };
     let mut heads = Heads::new(spec, 1);
     heads.write(Buffer::Parameters, &[weights[0], weights[1], 0.0]).unwrap();
-    let network = Network { backbone: Box::<Halves>::default(), heads };
+    let network = Network::new(Box::<Halves>::default(), heads).unwrap();
     Member { network, fold: fold.into() }
 }
 

@@ -1,6 +1,6 @@
 //! Tears: steps that run along a row, and tiles of noise where there should be air.
 
-use crate::plane::Plane;
+use crate::image::Plane;
 
 /// Length of the longest tear along a row, as a share of the image's width; 1 where a tile of
 /// air is noise.

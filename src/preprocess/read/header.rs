@@ -64,6 +64,11 @@ impl PixelLayout {
         usize::from(self.rows) * usize::from(self.columns)
     }
 
+    /// Columns and rows.
+    pub fn size(&self) -> (usize, usize) {
+        (self.columns.into(), self.rows.into())
+    }
+
     /// Smallest and largest stored value that the bits can hold.
     pub fn range(&self) -> (i32, i32) {
         let values = 1 << self.bits_stored;

@@ -21,7 +21,7 @@ use super::attributes::Attributes;
 use super::elements::Elements;
 use super::{Header, PixelData, ReadError, meta};
 use crate::config::DecodeConfig;
-use crate::preprocess::look;
+use crate::preprocess::reduce;
 
 /// Header, coarse levels and most likely some more of a mammogram.
 const FIRST: u64 = 128 << 10;
@@ -129,7 +129,7 @@ fn look_into(buffer: &[u8], size: u64, decode: &DecodeConfig) -> Result<Survey, 
         }
         Err(_) => return Ok(Survey::Whole),
     };
-    let reduce = look::least_reduce(&header, levels, decode.reduce);
+    let reduce = reduce::least(header.layout.size(), levels, decode.reduce);
     let max_samples = header.layout.pixels() as u64;
     let request = jpeg2000::Request {
         reduce,

@@ -1,7 +1,7 @@
 //! One try: given a level for air, the box of the breast and how much it looks like one.
 
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::Side;
+use crate::image::Side;
+use crate::image::{Plane, Rect};
 
 use super::components::{Component, Components};
 use super::levels::{Histogram, Levels};

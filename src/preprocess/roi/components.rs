@@ -1,6 +1,6 @@
 //! Connected parts of a mask.
 
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
 use super::mask::each_run;
 

@@ -1,7 +1,7 @@
 //! From the breast's box to the crop: margin, then aspect, always within the frame.
 
 use crate::config::{Aspect, RoiConfig, RoiExtent};
-use crate::plane::Rect;
+use crate::image::Rect;
 use crate::units::PixelSpacing;
 
 /// Why this stage rejects a file.

@@ -1,6 +1,6 @@
 //! Reads the grey levels of an image: where its air may be, and what stands out from it.
 
-use crate::plane::Plane;
+use crate::image::Plane;
 
 /// Grey values counted in 512 to 1023 equal bins.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,6 @@
 //! Sets of pixels: opened, grown, freed of lines and film rims.
 
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
 use super::levels::Levels;
 

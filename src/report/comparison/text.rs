@@ -4,8 +4,8 @@ use super::{Compared, Pair, p_value, signed};
 use crate::evaluate::compare::ComparedLevel;
 use crate::evaluate::figures::Name;
 use crate::evaluate::judge::Judged;
-use crate::evaluate::predictions::Level;
-use crate::report::number::count;
+use crate::number::count;
+use crate::predictions::Level;
 
 /// Of each pair, by breast and by image in full, and what settings differ.
 pub fn text(compared: &Compared) -> String {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::rows::Row;
 use crate::config::{DecodeConfig, WindowConfig};
-use crate::error::Reject;
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
+use crate::preprocess::Reject;
 use crate::preprocess::decode::{self, Decoder};
 use crate::preprocess::read::{self, ReadError};
 use crate::preprocess::roi::{self, Finder};

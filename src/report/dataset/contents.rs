@@ -3,7 +3,7 @@
 use super::Html;
 use super::counter::{Counter, Share};
 use super::tally::{Machine, Tally};
-use crate::report::number::{count, of, percent, short};
+use crate::number::{count, of, percent, short};
 use crate::report::page::{Align, Section, Table, figure, figures};
 use crate::report::svg::{Bar, MOST_BARS, bars};
 

@@ -9,11 +9,12 @@ use super::rows::Row;
 use super::tally::{TYPICAL, Tally};
 use super::{Html, Release};
 use crate::error::Fault;
-use crate::plane::Plane;
+use crate::image::Plane;
+use crate::number::short;
 use crate::report::gallery::{Item, Mark, Picture, Thumbnail, gallery};
-use crate::report::number::short;
 use crate::report::page::{Section, code, figure, figures};
 use crate::report::svg::Histogram;
+use crate::shard::ReleaseError;
 use crate::shard::image::Rows;
 use crate::shard::reader::ShardReader;
 
@@ -180,7 +181,8 @@ fn outputs<'a>(
     for (shard, mut wanted) in wanted {
         let file = release.shards[shard].file.as_ref().expect("a row came out of it");
         let path = release.folder.join(file);
-        let damaged = |reason: String| Fault::Shard { path: path.clone(), reason };
+        let damaged =
+            |reason: String| Fault::from(ReleaseError::Shard { path: path.clone(), reason });
         let reader = ShardReader::open(&path, Some(&["image_id", "checksum", "image"]))?;
         let layout = Layout::of(&reader).map_err(damaged)?;
         let mut first = 0;

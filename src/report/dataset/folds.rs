@@ -6,7 +6,7 @@ use super::counter::Counter;
 use super::tally::Tally;
 use super::{Html, Release};
 use crate::dataset::folds::{Audit, Group, Straddling};
-use crate::report::number::{count, of, percent};
+use crate::number::{count, of, percent};
 use crate::report::page::{Align, Section, Table, figure, figures};
 use crate::report::svg::{Bar, MOST_BARS, SERIES, Stack, bars, stacked};
 

@@ -2,8 +2,8 @@
 
 use super::tally::Tally;
 use super::{Html, Release};
-use crate::cli::progress::size;
-use crate::report::number::{count, of, percent};
+use crate::number::size;
+use crate::number::{count, of, percent};
 use crate::report::page::{Card, Section, cards, figure, figures};
 use crate::report::svg::{Stack, stacked};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Html;
 use super::tally::{Quality, Tally};
-use crate::report::number::{count, of, percent, short};
+use crate::number::{count, of, percent, short};
 use crate::report::page::{Align, Section, Table};
 
 /// The section, with what each column is; none if the release has no such columns.

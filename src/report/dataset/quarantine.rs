@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Html, Release};
 use crate::error::Fault;
-use crate::report::number::{count, of};
+use crate::number::{count, of};
 use crate::report::page::{Align, Section, Table, code};
+use crate::shard::ReleaseFolder;
 use crate::shard::manifest::Quarantined;
 
 /// Reasons shown; the rest is in `quarantine.csv`.
@@ -86,7 +87,7 @@ fn table(groups: &[((String, String), Group)]) -> Html {
 /// Calls `take` with all that is set aside: from `quarantine.csv` if the release is finished,
 /// else from its shards' entries.
 fn each(release: &Release, mut take: impl FnMut(Quarantined)) -> Result<(), Fault> {
-    let path = release.folder.join("quarantine.csv");
+    let path = ReleaseFolder::new(&release.folder).quarantine();
     if release.tool.is_none() || !path.exists() {
         let rejected = release.shards.iter().flat_map(|shard| &shard.rejected);
         rejected.cloned().for_each(take);

@@ -7,7 +7,7 @@ use arrow::datatypes::Field;
 
 use super::Release;
 use crate::error::Fault;
-use crate::plane::Rect;
+use crate::image::Rect;
 use crate::shard::cells::Cells;
 use crate::shard::reader::ShardReader;
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Html, Release};
-use crate::report::number::count;
+use crate::number::count;
 use crate::report::page::{Align, Section, Table, code, code_block, definitions, details};
 
 /// The section.

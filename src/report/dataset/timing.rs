@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Html;
-use crate::cli::progress::{duration, size};
 use crate::flow::Snapshot;
+use crate::number::{count, of, short};
+use crate::number::{duration, size};
 use crate::preprocess::sink::Summary;
-use crate::report::number::{count, of, short};
 use crate::report::page::{Card, Section, cards, figure, figures};
 use crate::report::svg::{Bar, Stack, bars, stacked};
 

@@ -10,9 +10,9 @@ use super::story::Story;
 use crate::config::{Config, FoldScheme, FoldsConfig, of_settings};
 use crate::dataset::Role;
 use crate::dataset::folds::{Audit, Count, FoldsError, Group, audit};
-use crate::evaluate::predictions::Prediction;
+use crate::number::{count, of};
+use crate::predictions::Prediction;
 use crate::record::ImageRecord;
-use crate::report::number::{count, of};
 use crate::report::page::{Align, Html, Section, Table};
 
 /// The division, counted, and where the rows are from.

@@ -5,7 +5,7 @@
 use super::audit::{Audited, division};
 use super::facts;
 use super::story::Story;
-use crate::report::number::of;
+use crate::number::of;
 use crate::report::page::{Align, Html, Section, Table};
 
 /// One topic of the checklist.

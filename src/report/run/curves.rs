@@ -1,7 +1,7 @@
 //! How the training went: loss and figures by epoch, where overfitting begins, what it waited for.
 
 use super::Fold;
-use crate::report::number::{count, of, short};
+use crate::number::{count, of, short};
 use crate::report::page::{Align, Html, Section, Table, figure, figures};
 use crate::report::svg::{Axis, Line, SERIES, Stroke, lines};
 use crate::train::log::EpochLine;

@@ -10,9 +10,9 @@ use crate::config::train::{Metric, ScheduleKind};
 use crate::evaluate::choice::Source;
 use crate::evaluate::figures::Name;
 use crate::evaluate::judge::{AtLevel, Judged, Part};
-use crate::evaluate::predictions::Level;
 use crate::evaluate::run::Epoch;
-use crate::report::number::{count, of};
+use crate::number::{count, of};
+use crate::predictions::Level;
 
 /// Fewer positives than these, and no figure is narrow.
 const FEW_POSITIVES: usize = 100;
@@ -97,7 +97,7 @@ pub fn preprocessing(story: &Story) -> String {
 pub fn model(story: &Story) -> String {
     let train = &story.facts.train;
     let auxiliary = &train.auxiliary;
-    let names = |columns: &[crate::config::train::Column]| {
+    let names = |columns: &[crate::record::Column]| {
         columns.iter().map(|column| column.as_str()).collect::<Vec<_>>().join(", ")
     };
     let targets = match auxiliary.weight > 0.0 && !auxiliary.targets.is_empty() {

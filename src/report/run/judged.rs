@@ -6,12 +6,12 @@ use crate::evaluate::choice::Source;
 use crate::evaluate::curves::{Band, Curve, band};
 use crate::evaluate::figures::Name;
 use crate::evaluate::judge::{AtLevel, Judged, Part};
-use crate::evaluate::metrics::Bin;
+use crate::metrics::Bin;
 
 use crate::dataset::Role;
-use crate::evaluate::predictions::{Items, Level, Prediction};
 use crate::evaluate::run::Epoch;
-use crate::report::number::count;
+use crate::number::count;
+use crate::predictions::{Items, Level, Prediction};
 use crate::report::page::{Align, Card, Html, Section, Table, cards, details, figure, figures};
 use crate::report::svg::{Area, Axis, Line, Stem, Stroke, forest, lines, lines_over};
 

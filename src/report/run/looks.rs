@@ -8,8 +8,8 @@ use std::path::Path;
 use super::story::{Maps, Story};
 use crate::explain::select::Kind;
 use crate::explain::{Explained, Explanation, ThresholdFrom};
+use crate::number::{count, of};
 use crate::report::gallery::{Item, Picture, Thumbnail, gallery};
-use crate::report::number::{count, of};
 use crate::report::page::{Align, Html, Section, Table, code, code_block};
 
 /// Pictures of a kind at most.
@@ -191,7 +191,7 @@ fn item(maps: &Maps, image: &Explained, bytes: &mut usize) -> Item {
 }
 
 fn read(path: &Path) -> Result<((usize, usize), Thumbnail), crate::error::Fault> {
-    let plane = crate::picture::read(path)?;
+    let plane = crate::image::picture::read(path)?;
     Ok(((plane.width(), plane.height()), Thumbnail::coloured(&plane)))
 }
 

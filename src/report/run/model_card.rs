@@ -13,9 +13,9 @@ use super::facts;
 use super::story::{Judgement, Story};
 use crate::evaluate::figures::Name;
 use crate::evaluate::judge::{AtLevel, Judged, Part};
-use crate::evaluate::predictions::Level;
+use crate::number::count;
+use crate::predictions::Level;
 use crate::report::dataset::settings::write_yaml;
-use crate::report::number::count;
 
 /// The whole file.
 pub fn text(story: &Story, audited: &Audited) -> String {

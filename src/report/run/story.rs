@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 use super::{Fold, read_fold};
 use crate::error::{Fault, chain};
 use crate::evaluate::locked::Spoke;
-use crate::evaluate::maps;
-use crate::evaluate::predictions::Prediction;
 use crate::evaluate::run::{Epoch, Which, load};
 use crate::evaluate::{Bootstrap, Evaluation, judge};
-use crate::explain::Explanation;
+use crate::explain::maps;
+use crate::explain::{Explanation, INDEX};
 use crate::predict::networks;
+use crate::predictions::Prediction;
 use crate::shard::manifest::Counts;
 use crate::shard::release::read_manifest;
 use crate::shard::table::Table;
 use crate::store;
-use crate::train::run::{LOCKED, RunFacts, fold_folder, read_facts};
+use crate::train::folder::RunFolder;
+use crate::train::run::{RunFacts, read_facts};
 
 /// A run.
 pub struct Story {
@@ -84,15 +85,15 @@ impl Story {
         let facts = read_facts(folder)?;
         let folds = facts.held_out.iter().map(|&held_out| read_fold(folder, held_out));
         let folds = folds.collect::<Result<Vec<_>, Fault>>()?;
-        let file = |fold: Option<u16>, name: &str| fold_folder(folder, fold).join(name);
+        let of = |fold: Option<u16>| RunFolder::new(folder).fold(fold);
         let held_out = || facts.held_out.iter().copied();
         let is_judged = held_out().any(|fold| {
-            let on_fold = fold.is_some() && file(fold, "validation.parquet").exists();
-            on_fold || file(fold, LOCKED).exists()
+            let on_fold = fold.is_some() && of(fold).validation().exists();
+            on_fold || of(fold).locked().exists()
         });
         let judged = is_judged.then(|| Judgement::read(folder, bootstrap)).transpose()?;
         let sha256 = |fold: Option<u16>| -> Result<_, Fault> {
-            let path = file(fold, "best.safetensors");
+            let path = of(fold).best();
             if !path.exists() {
                 return Ok((fold, None));
             }
@@ -150,8 +151,8 @@ impl Release {
 impl Maps {
     /// Of a fold; `None` where there are none, or those of another version of the tool.
     fn read(run: &Path, fold: u16) -> Option<Self> {
-        let folder = fold_folder(run, Some(fold)).join("explain");
-        let text = std::fs::read(folder.join("explain.json")).ok()?;
+        let folder = RunFolder::new(run).fold(Some(fold)).maps();
+        let text = std::fs::read(folder.join(INDEX)).ok()?;
         Some(Self { explanation: serde_json::from_slice(&text).ok()?, folder })
     }
 }

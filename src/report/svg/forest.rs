@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{WIDTH, close, cut, open, put};
 use crate::evaluate::Estimate;
-use crate::report::number::short;
+use crate::number::short;
 use crate::report::page::Html;
 
 /// One estimate.

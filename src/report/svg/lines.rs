@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{WIDTH, close, colour, open, put};
-use crate::report::number::short;
+use crate::number::short;
 use crate::report::page::{Html, escape};
 
 /// One curve.

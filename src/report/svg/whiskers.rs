@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{SERIES, WIDTH, close, colour, open, put};
 use crate::evaluate::Estimate;
-use crate::report::number::short;
+use crate::number::short;
 use crate::report::page::{Html, escape};
 
 /// Estimates of one kind.

@@ -6,7 +6,7 @@ use crate::evaluate::Estimate;
 use crate::evaluate::figures::Name;
 use crate::evaluate::run::Epoch;
 use crate::evaluate::sweep::Row;
-use crate::report::number::{of, percent};
+use crate::number::{of, percent};
 use crate::report::page::{Align, Html, Section, Table};
 use crate::sweep::results::{AtLevel, Results, Standing};
 

@@ -1,0 +1,102 @@
+//! Downloads weights from the Hugging Face hub into its usual cache.
+
+use std::path::PathBuf;
+
+use super::WeightsError;
+
+/// A hub, and the folder for what was downloaded from it.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    /// The address, such as `https://huggingface.co`.
+    pub endpoint: String,
+    /// The folder, such as `~/.cache/huggingface/hub`.
+    pub cache: PathBuf,
+}
+
+impl Hub {
+    /// As the hub's other clients do, by the environment variables `HF_ENDPOINT` and `HF_HOME`.
+    pub fn from_env() -> Self {
+        let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
+        Self {
+            endpoint: endpoint.unwrap_or_else(|| "https://huggingface.co".into()),
+            cache: client::usual_cache(),
+        }
+    }
+
+    /// The file with the weights of `owner/name`, or of `owner/name@revision`. If it is in the cache,
+    /// no network is used.
+    ///
+    /// # Errors
+    /// [`WeightsError::OtherPadding`] for weights that cannot fit, [`WeightsError::Hub`] if the
+    /// download fails or the crate was built without the feature `hub`. The message says which file
+    /// to download by hand.
+    pub fn fetch(&self, repository: &str) -> Result<PathBuf, WeightsError> {
+        let (name, revision) = repository.split_once('@').unwrap_or((repository, "main"));
+        if name.rsplit('/').next().is_some_and(|name| name.starts_with("tf_")) {
+            return Err(WeightsError::OtherPadding(repository.into()));
+        }
+        client::fetch(self, name, revision).map_err(|reason| WeightsError::Hub {
+            repository: name.into(),
+            endpoint: self.endpoint.clone(),
+            reason,
+        })
+    }
+}
+
+#[cfg(feature = "hub")]
+mod client {
+    use std::path::PathBuf;
+
+    use hf_hub::api::sync::ApiBuilder;
+    use hf_hub::{Cache, Repo, RepoType};
+
+    use super::Hub;
+
+    /// The names of the weights in timm's repositories. The second is in PyTorch's own format.
+    const FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
+    pub fn usual_cache() -> PathBuf {
+        Cache::from_env().path().clone()
+    }
+
+    /// The weights from the cache, or downloaded into it.
+    pub fn fetch(hub: &Hub, name: &str, revision: &str) -> Result<PathBuf, String> {
+        let repo = || Repo::with_revision(name.into(), RepoType::Model, revision.into());
+        let cached = Cache::new(hub.cache.clone()).repo(repo());
+        if let Some(path) = FILES.iter().find_map(|file| cached.get(file)) {
+            return Ok(path);
+        }
+        let api = ApiBuilder::from_cache(Cache::new(hub.cache.clone()))
+            .with_endpoint(hub.endpoint.clone())
+            .with_progress(false)
+            .with_retries(2)
+            .build()
+            .map_err(|error| error.to_string())?;
+        let remote = api.repo(repo());
+        let mut reason = String::new();
+        for file in FILES {
+            match remote.download(file) {
+                Ok(path) => return Ok(path),
+                // What became of the first says more: few repositories have the second.
+                Err(error) if reason.is_empty() => reason = error.to_string(),
+                Err(_) => {}
+            }
+        }
+        Err(reason)
+    }
+}
+
+#[cfg(not(feature = "hub"))]
+mod client {
+    use std::path::PathBuf;
+
+    use super::Hub;
+
+    pub fn usual_cache() -> PathBuf {
+        PathBuf::new()
+    }
+
+    pub fn fetch(_: &Hub, _: &str, _: &str) -> Result<PathBuf, String> {
+        Err("this program was built without the feature `hub` of mammo-net".into())
+    }
+}

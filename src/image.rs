@@ -1,0 +1,12 @@
+//! Grey images in memory: planes and boxes, how pixels of one image map to those of another,
+//! PNG files.
+
+pub mod geometry;
+mod pixels;
+pub mod picture;
+mod plane;
+pub mod sampling;
+
+pub use geometry::{Geometry, Orientation, Region, Side};
+pub use pixels::Pixels;
+pub use plane::{Plane, Rect};
