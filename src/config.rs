@@ -18,7 +18,7 @@ use crate::record::{Laterality, Split};
 use crate::units::PixelSpacing;
 
 pub use augment::{
-    AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, NoiseConfig, ToneConfig,
+    AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, IntensityConfig, NoiseConfig,
 };
 pub(crate) use load::distance;
 pub use load::{ConfigError, load, of_settings};

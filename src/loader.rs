@@ -37,7 +37,7 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
-pub use augment::{Affine, Drawn, Grey, Noise, Place, Tone};
+pub use augment::{Affine, Drawn, Grey, Noise, Place, Intensity};
 pub use batch::Batch;
 pub use order::{Order, Remainder, Shuffle, WINDOW, in_blocks};
 pub use read::{Images, Local, Store};

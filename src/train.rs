@@ -262,7 +262,7 @@ impl<'a> Fold<'a> {
         let auxiliary = names.zip(&sum.auxiliary);
         let seconds = began.elapsed().as_secs_f64();
         StepLine {
-            epoch: self.progress.epoch,
+            epoch: self.progress.epoch + 1,
             step: self.progress.step,
             images: sum.images,
             loss: sum.loss(),
@@ -337,7 +337,7 @@ impl<'a> Fold<'a> {
     }
 
     fn exchange_average(&mut self) -> Result<(), Fault> {
-        if self.setup.train.average.is_some() {
+        if self.setup.train.ema_decay.is_some() {
             self.network.swap_ema()?;
         }
         Ok(())

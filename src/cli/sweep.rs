@@ -134,12 +134,12 @@ impl SweepArgs {
         let table = Table::read(&release)?;
         if let Some(ratio) = self.negatives_per_positive {
             config.folds.clone_from(&dealt(&config, &table, ratio)?);
-            config.train.folds = Folds::Anew;
+            config.train.folds = Folds::Reassign;
             config.check()?;
         }
         check(&config, &self.weights, &table.plan.settings)?;
         let table = match config.train.folds {
-            Folds::Anew => table.with_folds(&config.folds)?,
+            Folds::Reassign => table.with_folds(&config.folds)?,
             Folds::Release => table,
         };
         let held_out = table.folds().into_iter().map(Some).collect();
@@ -232,7 +232,7 @@ impl SweepArgs {
 /// The folds that the settings deal, or else those of the release, with `ratio` negatives.
 fn dealt(config: &Config, table: &Table, ratio: f64) -> Result<FoldsConfig, Fault> {
     let folds = match config.train.folds {
-        Folds::Anew => config.folds.clone(),
+        Folds::Reassign => config.folds.clone(),
         Folds::Release => {
             let released: &Value = &table.plan.settings["folds"];
             let path = ReleaseFolder::new(&table.release).manifest();

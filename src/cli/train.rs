@@ -164,8 +164,8 @@ impl TrainArgs {
             let known = if self.name.is_some() { 2 } else { 0 };
             return in_background(&folder, &further[known..]);
         }
-        let anew = (config.train.folds == Folds::Anew).then_some(&config.folds);
-        let table = Table::read_with(release, anew)?;
+        let reassigned = (config.train.folds == Folds::Reassign).then_some(&config.folds);
+        let table = Table::read_with(release, reassigned)?;
         check_ratio(&config, &table.plan.settings)?;
         let held_out = match self.fold {
             Which::One(fold) => vec![Some(fold)],

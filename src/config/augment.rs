@@ -20,7 +20,7 @@ pub struct AugmentConfig {
     /// A part of the image, enlarged to all of it.
     pub crop: CropConfig,
     /// Brightness, contrast and gamma.
-    pub tone: ToneConfig,
+    pub intensity: IntensityConfig,
     /// Noise.
     pub noise: NoiseConfig,
     /// Blackened rectangles.
@@ -56,7 +56,7 @@ pub struct CropConfig {
 /// Grey levels, white being 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ToneConfig {
+pub struct IntensityConfig {
     /// How often.
     pub probability: f64,
     /// At most so much is added or taken away.
@@ -74,7 +74,7 @@ pub struct NoiseConfig {
     /// How often.
     pub probability: f64,
     /// Largest standard deviation, white being 1; at most 0.1.
-    pub deviation: f64,
+    pub max_std: f64,
 }
 
 /// Rectangles that become air.
@@ -96,7 +96,7 @@ impl Default for AugmentConfig {
             flip_vertical: 0.5,
             affine: AffineConfig::default(),
             crop: CropConfig::default(),
-            tone: ToneConfig::default(),
+            intensity: IntensityConfig::default(),
             noise: NoiseConfig::default(),
             cutout: CutoutConfig::default(),
         }
@@ -121,7 +121,7 @@ impl Default for CropConfig {
     }
 }
 
-impl Default for ToneConfig {
+impl Default for IntensityConfig {
     fn default() -> Self {
         Self { probability: 0.5, brightness: 0.1, contrast: 0.2, gamma: 0.25 }
     }
@@ -129,7 +129,7 @@ impl Default for ToneConfig {
 
 impl Default for NoiseConfig {
     fn default() -> Self {
-        Self { probability: 0.2, deviation: 0.02 }
+        Self { probability: 0.2, max_std: 0.02 }
     }
 }
 
@@ -157,7 +157,7 @@ impl AugmentConfig {
         let mut config = Self { flip_horizontal: 1.0, flip_vertical: 1.0, ..Self::default() };
         config.affine.probability = 1.0;
         config.crop.probability = 1.0;
-        config.tone.probability = 1.0;
+        config.intensity.probability = 1.0;
         config.noise.probability = 1.0;
         config.cutout.probability = 1.0;
         config
@@ -188,12 +188,12 @@ impl AugmentConfig {
         within("affine.shift", affine.shift, 0.0, 1.0, SHARE)?;
         within("crop.probability", self.crop.probability, 0.0, 1.0, SHARE)?;
         within("crop.smallest", self.crop.smallest, 0.1, 1.0, "a number from 0.1 to 1")?;
-        within("tone.probability", self.tone.probability, 0.0, 1.0, SHARE)?;
-        within("tone.brightness", self.tone.brightness, 0.0, 1.0, SHARE)?;
-        within("tone.contrast", self.tone.contrast, 0.0, 1.0, SHARE)?;
-        within("tone.gamma", self.tone.gamma, 0.0, 4.0, "a number from 0 to 4")?;
+        within("intensity.probability", self.intensity.probability, 0.0, 1.0, SHARE)?;
+        within("intensity.brightness", self.intensity.brightness, 0.0, 1.0, SHARE)?;
+        within("intensity.contrast", self.intensity.contrast, 0.0, 1.0, SHARE)?;
+        within("intensity.gamma", self.intensity.gamma, 0.0, 4.0, "a number from 0 to 4")?;
         within("noise.probability", self.noise.probability, 0.0, 1.0, SHARE)?;
-        within("noise.deviation", self.noise.deviation, 0.0, 0.1, "a number from 0 to 0.1")?;
+        within("noise.max_std", self.noise.max_std, 0.0, 0.1, "a number from 0 to 0.1")?;
         within("cutout.probability", self.cutout.probability, 0.0, 1.0, SHARE)?;
         range("cutout.side", self.cutout.side, 0.0, 1.0, "two ascending shares from 0 to 1")
     }

@@ -34,11 +34,11 @@ pub struct TrainConfig {
     pub accumulate: usize,
     /// Decay of the moving average of the weights, which is then what is validated and kept;
     /// `None` keeps none.
-    pub average: Option<f64>,
+    pub ema_decay: Option<f64>,
     /// Numbers that activations are kept in; weights are always f32.
     pub precision: Precision,
     /// Keep only each stage's input and compute the rest again on the way back.
-    pub recompute: bool,
+    pub gradient_checkpointing: bool,
     /// When to stop before the last epoch.
     pub early_stopping: EarlyStoppingConfig,
     /// Time between two saved states; 0 saves after every step.
@@ -74,7 +74,7 @@ pub struct AuxiliaryConfig {
     /// Columns that the heads are told.
     pub inputs: Vec<Column>,
     /// Values that the inputs are embedded in.
-    pub embedding: usize,
+    pub embedding_dim: usize,
 }
 
 /// The `train.loss` section.
@@ -135,7 +135,7 @@ pub struct OptimizerConfig {
     /// SGD's variant.
     pub nesterov: bool,
     /// Longest gradient; a longer one is shortened to it. `None` for any.
-    pub clip: Option<f64>,
+    pub max_grad_norm: Option<f64>,
 }
 
 /// How a gradient becomes a step.
@@ -155,9 +155,9 @@ pub struct ScheduleConfig {
     /// The curve.
     pub kind: ScheduleKind,
     /// Share of all steps in which the rate rises to its highest.
-    pub warm_up: f64,
+    pub warmup_ratio: f64,
     /// What `cosine` ends at, as a share of the highest.
-    pub last: f64,
+    pub min_lr_ratio: f64,
     /// Epochs between two falls of `step`.
     pub step_epochs: usize,
     /// What is left at each fall of `step`.
@@ -206,7 +206,7 @@ pub enum Folds {
     /// As the release has them.
     Release,
     /// Dealt anew by the `folds` section.
-    Anew,
+    Reassign,
 }
 
 impl Default for TrainConfig {
@@ -217,7 +217,7 @@ impl Default for TrainConfig {
                 weight: 0.1,
                 targets: Column::ALL.to_vec(),
                 inputs: Vec::new(),
-                embedding: 16,
+                embedding_dim: 16,
             },
             loss: LossConfig {
                 kind: LossKind::Bce,
@@ -227,7 +227,7 @@ impl Default for TrainConfig {
                 positive_weight: 1.0,
                 regression: RegressionLoss::Huber,
             },
-            sampling: Sampling { positives_per_batch: 1, oversample: 1.0 },
+            sampling: Sampling { positives_per_batch: 1, oversample_positives: 1.0 },
             augment: Some(AugmentConfig::default()),
             optimizer: OptimizerConfig {
                 kind: OptimizerKind::Adamw,
@@ -237,21 +237,21 @@ impl Default for TrainConfig {
                 epsilon: 1e-8,
                 momentum: 0.9,
                 nesterov: false,
-                clip: Some(5.0),
+                max_grad_norm: Some(5.0),
             },
             schedule: ScheduleConfig {
                 kind: ScheduleKind::Cosine,
-                warm_up: 0.05,
-                last: 0.01,
+                warmup_ratio: 0.05,
+                min_lr_ratio: 0.01,
                 step_epochs: 3,
                 step_factor: 0.1,
             },
             epochs: 10,
             batch: 16,
             accumulate: 1,
-            average: Some(0.9998),
+            ema_decay: Some(0.9998),
             precision: Precision::F32,
-            recompute: false,
+            gradient_checkpointing: false,
             early_stopping: EarlyStoppingConfig { metric: Metric::Auroc, patience: Some(4) },
             save_minutes: 10.0,
             folds: Folds::Release,

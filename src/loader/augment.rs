@@ -10,17 +10,17 @@
 
 mod draw;
 mod noise;
-mod tone;
+mod intensity;
 mod warp;
 
 pub use noise::Noise;
-pub use tone::Tone;
+pub use intensity::Intensity;
 pub use warp::Affine;
 
 use crate::config::AugmentConfig;
 use crate::image::Rect;
 use crate::random::Random;
-use tone::ToneTable;
+use intensity::IntensityTable;
 
 /// A grey level of 8 or 16 bits.
 pub trait Grey: Copy + Default + PartialEq + Send + Sync + 'static {
@@ -31,7 +31,7 @@ pub trait Grey: Copy + Default + PartialEq + Send + Sync + 'static {
     /// The level of a number up to [`Grey::WHITE`].
     fn narrow(level: u32) -> Self;
     #[doc(hidden)]
-    fn tone(self, table: &ToneTable) -> Self;
+    fn intensity(self, table: &IntensityTable) -> Self;
 }
 
 impl Grey for u8 {
@@ -45,7 +45,7 @@ impl Grey for u8 {
         level as u8
     }
 
-    fn tone(self, table: &ToneTable) -> Self {
+    fn intensity(self, table: &IntensityTable) -> Self {
         table.eight[usize::from(self)]
     }
 }
@@ -61,7 +61,7 @@ impl Grey for u16 {
         level as u16
     }
 
-    fn tone(self, table: &ToneTable) -> Self {
+    fn intensity(self, table: &IntensityTable) -> Self {
         table.sixteen(self)
     }
 }
@@ -86,7 +86,7 @@ pub struct Drawn {
     /// Where each pixel comes from.
     pub place: Place,
     /// Grey levels.
-    pub tone: Option<Tone>,
+    pub intensity: Option<Intensity>,
     /// Noise.
     pub noise: Option<Noise>,
     /// What is blackened, in pixels of the output.
@@ -98,7 +98,7 @@ mod stream {
     pub const FLIP: u64 = 1;
     pub const AFFINE: u64 = 2;
     pub const CROP: u64 = 3;
-    pub const TONE: u64 = 4;
+    pub const INTENSITY: u64 = 4;
     pub const NOISE: u64 = 5;
     pub const CUTOUT: u64 = 6;
 }
@@ -107,7 +107,7 @@ impl Drawn {
     /// Nothing.
     pub fn nothing() -> Self {
         let place = Place::Flip { horizontal: false, vertical: false };
-        Self { place, tone: None, noise: None, holes: Vec::new() }
+        Self { place, intensity: None, noise: None, holes: Vec::new() }
     }
 
     /// What `seed` does to an image of `width` x `height` under `config`.
@@ -115,7 +115,7 @@ impl Drawn {
         let stream = |name| Random::new(Random::seed_of(seed, name));
         Self {
             place: place(config, &stream, (width as f64, height as f64)),
-            tone: config.tone.draw(&mut stream(stream::TONE)),
+            intensity: config.intensity.draw(&mut stream(stream::INTENSITY)),
             noise: config.noise.draw(&mut stream(stream::NOISE)),
             holes: config.cutout.draw(&mut stream(stream::CUTOUT), (width, height)),
         }
@@ -131,11 +131,11 @@ impl Drawn {
         assert_eq!(source.len(), out.len());
         assert_eq!(source.len() % width, 0);
         assert!(content.right() <= width && content.bottom() * width <= source.len());
-        match &self.tone {
+        match &self.intensity {
             None => self.move_pixels(source, out, width, content, |level| level),
-            Some(tone) => {
-                let table = tone.table();
-                self.move_pixels(source, out, width, content, |level| level.tone(&table));
+            Some(intensity) => {
+                let table = intensity.table();
+                self.move_pixels(source, out, width, content, |level| level.intensity(&table));
             }
         }
         if let Some(noise) = &self.noise {

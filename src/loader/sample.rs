@@ -3,7 +3,7 @@
 //! Two rows of a hundred have cancer, so most batches of 16 hold none. The sampler lets each
 //! row without cancer come once an epoch, as always, and rows with cancer so often that every
 //! batch has at least [`Sampling::positives_per_batch`] and each comes at least
-//! [`Sampling::oversample`] times; all of them come equally often, to within one.
+//! [`Sampling::oversample_positives`] times; all of them come equally often, to within one.
 //!
 //! A network trained so sees another share of cancer than there is, and its probabilities are
 //! of that share. [`Prior`] says both; [`Prior::logit_shift`] is what calibration takes off the
@@ -31,7 +31,7 @@ pub enum SamplingError {
         batch: usize,
     },
     /// Fewer than there are.
-    #[error("oversample is {0}, needs a number from 1 to 1000")]
+    #[error("oversample_positives is {0}, needs a number from 1 to 1000")]
     Factor(f64),
 }
 
@@ -56,7 +56,7 @@ impl Prior {
 impl Sampling {
     /// Whether rows come as they are, each once.
     pub fn is_natural(&self) -> bool {
-        self.positives_per_batch == 0 && self.oversample == 1.0
+        self.positives_per_batch == 0 && self.oversample_positives == 1.0
     }
 
     /// Whether rows of which `positives` have cancer and `others` have not can be sampled so,
@@ -70,8 +70,8 @@ impl Sampling {
         others: usize,
         batch: usize,
     ) -> Result<(), SamplingError> {
-        if !(1.0..=1000.0).contains(&self.oversample) {
-            return Err(SamplingError::Factor(self.oversample));
+        if !(1.0..=1000.0).contains(&self.oversample_positives) {
+            return Err(SamplingError::Factor(self.oversample_positives));
         }
         if self.positives_per_batch >= batch {
             let positives = self.positives_per_batch;
@@ -86,7 +86,7 @@ impl Sampling {
     /// Batches of an epoch, all of them full: what the rows without cancer leave free is
     /// filled with rows that have it.
     pub(super) fn batches(&self, positives: usize, others: usize, batch: usize) -> usize {
-        let wanted = (self.oversample * positives as f64).round() as usize;
+        let wanted = (self.oversample_positives * positives as f64).round() as usize;
         let by_factor = (others + wanted).div_ceil(batch);
         let by_batch = others.div_ceil(batch - self.positives_per_batch);
         by_factor.max(by_batch)

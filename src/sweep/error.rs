@@ -24,8 +24,8 @@ pub enum SweepError {
     },
     /// It was begun with other settings.
     #[error(
-        "{path} holds a sweep of other settings:\n  {}\n\
-         go back to those, or begin another in another folder with --out",
+        "{path} holds a sweep with other settings:\n  {}\n\
+         use those, or start another sweep in another folder with --output",
         differences.join("\n  ")
     )]
     Changed {

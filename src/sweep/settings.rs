@@ -259,9 +259,9 @@ mod tests {
         check(&config, &all, &released).unwrap();
         config.folds.negatives_per_positive = Some(2.0);
         let fault = check(&config, &all, &released).unwrap_err();
-        assert!(fault.to_string().contains("train.folds=anew"), "{fault}");
+        assert!(fault.to_string().contains("train.folds=reassign"), "{fault}");
         check(&config, &all, &json!({"folds": {"negatives_per_positive": 2.0}})).unwrap();
-        config.train.folds = crate::config::train::Folds::Anew;
+        config.train.folds = crate::config::train::Folds::Reassign;
         check(&config, &all, &released).unwrap();
         config.train.auxiliary.targets.clear();
         assert!(check(&config, &all, &released).is_err(), "0.1 of no target");

@@ -54,7 +54,7 @@ pub enum TrainError {
     /// The ratio was typed and the release's folds are taken, which have another.
     #[error(
         "folds.negatives_per_positive is {found}, the release's folds were dealt with {}: they are \
-         taken as they are unless train.folds=anew (`sweep --negatives-per-positive` sets both)",
+         taken as they are unless train.folds=reassign (`sweep --negatives-per-positive` sets both)",
         released.map_or("all negatives".to_owned(), |ratio| ratio.to_string())
     )]
     Ratio {
@@ -76,7 +76,7 @@ pub enum TrainError {
     /// The loss is no number.
     #[error(
         "the loss of step {step} is {loss}, its gradient {gradient} long: lower train.optimizer.learning_rate, or set \
-         train.optimizer.clip; the state of the last save is kept"
+         train.optimizer.max_grad_norm; the state of the last save is kept"
     )]
     NotFinite {
         /// The step.

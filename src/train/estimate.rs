@@ -93,7 +93,7 @@ pub fn estimate(table: &Arc<Table>, setup: &Setup, fold: Option<u16>) -> Result<
         OptimizerKind::Adamw => 2,
         OptimizerKind::Sgd => 1,
     };
-    let numbers = 2 + 1 + moments + usize::from(config.average.is_some());
+    let numbers = 2 + 1 + moments + usize::from(config.ema_decay.is_some());
     Ok(Estimate {
         images: split.train.len(),
         positives: train.iter().filter(|record| record.cancer == Some(true)).count(),

@@ -98,7 +98,7 @@ impl FoldFolder {
         self.0.join("locked.parquet")
     }
 
-    /// What the network of an epoch (from 0) predicts for the images held out.
+    /// Predictions of the network of an epoch, counted from 1, for the held-out images.
     pub fn epoch(&self, epoch: usize) -> PathBuf {
         self.0.join("epochs").join(format!("epoch-{epoch:03}.parquet"))
     }

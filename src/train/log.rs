@@ -27,9 +27,9 @@ pub enum Line {
 /// An optimizer step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepLine {
-    /// From 0.
+    /// The epoch, counted from 1.
     pub epoch: usize,
-    /// From 0.
+    /// The optimizer step, counted from 0 over all epochs.
     pub step: u64,
     /// Images of the step.
     pub images: usize,
@@ -54,7 +54,7 @@ pub struct StepLine {
 /// An epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochLine {
-    /// From 0.
+    /// The epoch, counted from 1.
     pub epoch: usize,
     /// Optimizer steps done in all.
     pub step: u64,
@@ -90,7 +90,7 @@ impl Log {
         let path = folder.metrics();
         let kept = |line: &&Line| match line {
             Line::Step(line) => line.step < step,
-            Line::Epoch(line) => line.epoch < epoch,
+            Line::Epoch(line) => line.epoch <= epoch,
         };
         let lines = read(folder)?;
         let text: String = lines.iter().filter(kept).map(json).collect();
@@ -215,7 +215,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         store::make_aside(parent.path()).unwrap();
         let folder = FoldFolder::new(parent.path());
-        let lines = [step(0, 0), step(0, 1), epoch(0, 2), step(1, 2), step(1, 3), epoch(1, 4)];
+        let lines = [step(1, 0), step(1, 1), epoch(1, 2), step(2, 2), step(2, 3), epoch(2, 4)];
         let mut log = Log::open(&folder, 0, 0).unwrap();
         lines.iter().for_each(|line| log.write(line).unwrap());
         drop(log);

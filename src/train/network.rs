@@ -28,7 +28,7 @@ pub fn random(
         precision: train.precision,
         normalisation: None,
         drop_path: train.model.drop_path,
-        gradient_checkpointing: match train.recompute {
+        gradient_checkpointing: match train.gradient_checkpointing {
             true => GradientCheckpointing::Stages,
             false => GradientCheckpointing::Off,
         },

@@ -10,7 +10,7 @@ pub fn update(config: &TrainConfig, learning_rate: f64, norm: f64, step: u64) ->
     let optimizer = &config.optimizer;
     let mean = 1.0 / config.accumulate as f64;
     // As torch.nn.utils.clip_grad_norm_ has it, the millionth included.
-    let clip = optimizer.clip.map_or(1.0, |most| (most / (norm * mean + 1e-6)).min(1.0));
+    let clip = optimizer.max_grad_norm.map_or(1.0, |most| (most / (norm * mean + 1e-6)).min(1.0));
     Update {
         rule: match optimizer.kind {
             OptimizerKind::Adamw => Rule::AdamW {
@@ -26,7 +26,7 @@ pub fn update(config: &TrainConfig, learning_rate: f64, norm: f64, step: u64) ->
         weight_decay: optimizer.weight_decay,
         gradient_scale: mean * clip,
         step,
-        ema_decay: config.average.map(|decay| ema_decay(decay, step)),
+        ema_decay: config.ema_decay.map(|decay| ema_decay(decay, step)),
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_long_gradient_is_shortened_and_a_short_one_is_left_alone() {
         let mut config = TrainConfig::default();
-        (config.optimizer.clip, config.accumulate) = (Some(2.0), 4);
+        (config.optimizer.max_grad_norm, config.accumulate) = (Some(2.0), 4);
         // 4 batches of mean length 4: twice too long.
         let scale = |norm| update(&config, 0.1, norm, 0).gradient_scale;
         assert!((scale(16.0) - 0.25 / 2.0).abs() < 1e-6);
@@ -53,11 +53,11 @@ mod tests {
 
     #[test]
     fn the_average_spans_few_steps_at_first_and_many_later() {
-        let mut config = TrainConfig { average: Some(0.999), ..TrainConfig::default() };
+        let mut config = TrainConfig { ema_decay: Some(0.999), ..TrainConfig::default() };
         let decay = |step| update(&config, 0.1, 1.0, step).ema_decay.unwrap();
         assert_eq!([0, 90].map(decay), [0.1, 0.91]);
         assert_eq!(decay(1_000_000), 0.999);
-        config.average = None;
+        config.ema_decay = None;
         assert_eq!(update(&config, 0.1, 1.0, 0).ema_decay, None);
     }
 }

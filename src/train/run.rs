@@ -88,7 +88,7 @@ impl RunFacts {
             manifest_sha256: hash(ReleaseFolder::new(release).manifest())?,
             preprocessing: table.plan.settings.clone(),
             train: config.train.clone(),
-            folds: (config.train.folds == Folds::Anew).then(|| config.folds.clone()),
+            folds: (config.train.folds == Folds::Reassign).then(|| config.folds.clone()),
             held_out,
             init: None,
         })

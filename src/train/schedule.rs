@@ -34,7 +34,7 @@ impl Schedule {
             ScheduleKind::OneCycle => self.one_cycle(step),
             _ if step < self.rising() => (step + 1) as f64 / self.rising() as f64,
             ScheduleKind::Cosine => {
-                let last = self.config.last;
+                let last = self.config.min_lr_ratio;
                 let falling = (self.all - self.rising()).max(1) as f64;
                 let progress = ((step - self.rising()) as f64 / falling).min(1.0);
                 last + (1.0 - last) * 0.5 * (1.0 + (PI * progress).cos())
@@ -50,12 +50,12 @@ impl Schedule {
 
     /// Steps in which the rate rises.
     fn rising(&self) -> u64 {
-        (self.config.warm_up * self.all as f64).round() as u64
+        (self.config.warmup_ratio * self.all as f64).round() as u64
     }
 
     /// `torch.optim.lr_scheduler.OneCycleLR` with `anneal_strategy="cos"` and two phases.
     fn one_cycle(&self, step: u64) -> f64 {
-        let top = (self.config.warm_up * self.all as f64 - 1.0).max(0.0);
+        let top = (self.config.warmup_ratio * self.all as f64 - 1.0).max(0.0);
         let end = (self.all - 1).max(1) as f64;
         let step = (step as f64).min(end);
         let between =
@@ -74,9 +74,9 @@ mod tests {
     use super::*;
     use crate::config::TrainConfig;
 
-    fn schedule(kind: ScheduleKind, warm_up: f64) -> Schedule {
+    fn schedule(kind: ScheduleKind, warmup_ratio: f64) -> Schedule {
         let mut config = TrainConfig::default().schedule;
-        (config.kind, config.warm_up) = (kind, warm_up);
+        (config.kind, config.warmup_ratio) = (kind, warmup_ratio);
         Schedule::new(&config, 2.0, 10, 6)
     }
 

@@ -45,7 +45,7 @@ impl Setup {
             // A column of a single class, as the only site there is, has nothing to tell.
             targets: learn(targets).into_iter().filter(|target| target.outputs() > 0).collect(),
             inputs: learn(&auxiliary.inputs),
-            embedding: auxiliary.embedding,
+            embedding: auxiliary.embedding_dim,
         }
     }
 
@@ -128,7 +128,7 @@ impl Setup {
             prior,
             epoch: 0,
             step: 0,
-            averaged: self.train.average.is_some(),
+            averaged: self.train.ema_decay.is_some(),
             validation: None,
         }
     }

@@ -20,7 +20,7 @@ use crate::shard::table::{Row, Table};
 pub fn check_ratio(config: &Config, release: &Value) -> Result<(), TrainError> {
     let typed = config.folds.negatives_per_positive;
     let released = release["folds"]["negatives_per_positive"].as_f64();
-    let is_dealt = config.train.folds == Folds::Anew;
+    let is_dealt = config.train.folds == Folds::Reassign;
     match typed.filter(|_| !is_dealt && typed != released) {
         Some(found) => Err(TrainError::Ratio { found, released }),
         None => Ok(()),

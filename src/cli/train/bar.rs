@@ -68,7 +68,7 @@ impl Bar {
             Line::Epoch(line) => {
                 let fold = seen.status.fold.map_or(String::new(), |fold| format!("fold {fold}, "));
                 let (_, epochs) = seen.status.epochs;
-                let number = line.epoch + 1;
+                let number = line.epoch;
                 self.say(&format!("{within}{fold}epoch {number} of {epochs}: {}", epoch(line)));
             }
         }

@@ -75,9 +75,9 @@ impl TrainConfig {
                 "0 without auxiliary.targets",
             ),
             (
-                (1..=1024).contains(&auxiliary.embedding),
-                "train.auxiliary.embedding",
-                count(auxiliary.embedding),
+                (1..=1024).contains(&auxiliary.embedding_dim),
+                "train.auxiliary.embedding_dim",
+                count(auxiliary.embedding_dim),
                 "1 to 1024",
             ),
             (
@@ -131,13 +131,13 @@ impl TrainConfig {
                 "below 1",
             ),
             (
-                optimizer.clip.is_none_or(positive),
-                "train.optimizer.clip",
-                optimizer.clip.unwrap_or_default(),
+                optimizer.max_grad_norm.is_none_or(positive),
+                "train.optimizer.max_grad_norm",
+                optimizer.max_grad_norm.unwrap_or_default(),
                 "more than 0, or null",
             ),
-            (below_one(schedule.warm_up), "train.schedule.warm_up", schedule.warm_up, "below 1"),
-            (share(schedule.last), "train.schedule.last", schedule.last, "0 to 1"),
+            (below_one(schedule.warmup_ratio), "train.schedule.warmup_ratio", schedule.warmup_ratio, "below 1"),
+            (share(schedule.min_lr_ratio), "train.schedule.min_lr_ratio", schedule.min_lr_ratio, "0 to 1"),
             (schedule.step_epochs > 0, "train.schedule.step_epochs", 0.0, "1 or more"),
             (
                 schedule.step_factor > 0.0 && schedule.step_factor <= 1.0,
@@ -150,9 +150,9 @@ impl TrainConfig {
             (self.batch > 1, "train.batch", count(self.batch), "2 or more"),
             (self.accumulate > 0, "train.accumulate", 0.0, "1 or more"),
             (
-                self.average.is_none_or(below_one),
-                "train.average",
-                self.average.unwrap_or_default(),
+                self.ema_decay.is_none_or(below_one),
+                "train.ema_decay",
+                self.ema_decay.unwrap_or_default(),
                 "below 1, or null",
             ),
             (
@@ -162,9 +162,9 @@ impl TrainConfig {
                 "less than train.batch",
             ),
             (
-                (1.0..=1000.0).contains(&self.sampling.oversample),
-                "train.sampling.oversample",
-                self.sampling.oversample,
+                (1.0..=1000.0).contains(&self.sampling.oversample_positives),
+                "train.sampling.oversample_positives",
+                self.sampling.oversample_positives,
                 "1 to 1000",
             ),
             (self.save_minutes >= 0.0, "train.save_minutes", self.save_minutes, "0 or more"),
@@ -215,7 +215,7 @@ mod tests {
     fn a_value_that_cannot_run_names_its_key() {
         let error = refused(|c| c.batch = 1);
         assert_eq!(error, "train.batch is 1, needs 2 or more");
-        let error = refused(|c| c.optimizer.clip = Some(f64::NAN));
-        assert!(error.starts_with("train.optimizer.clip is NaN"), "{error}");
+        let error = refused(|c| c.optimizer.max_grad_norm = Some(f64::NAN));
+        assert!(error.starts_with("train.optimizer.max_grad_norm is NaN"), "{error}");
     }
 }

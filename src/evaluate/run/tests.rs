@@ -28,7 +28,7 @@ fn run(folder: &Path, folds: &[u16], skills: &[[f32; 3]]) {
         crate::store::make_aside(path.path()).unwrap();
         for (epoch, skills) in skills.iter().enumerate() {
             let own = said(fold, skills[usize::from(fold)]);
-            keep_epoch(&path, epoch, &own).unwrap();
+            keep_epoch(&path, epoch + 1, &own).unwrap();
             predictions::write(path.path(), &path.validation(), &own).unwrap();
         }
     }
@@ -49,7 +49,7 @@ fn a_fold_is_judged_at_the_epoch_that_the_others_choose() {
     let Epoch::OtherFolds { metric: Metric::Auroc, epochs } = &loaded.epoch else {
         panic!("{:?}", loaded.epoch)
     };
-    assert_eq!(epochs[0], (0, 2));
+    assert_eq!(epochs[0], (0, 3));
     let of_fold_0: Vec<_> =
         loaded.predictions.iter().filter(|p| p.role == Role::Fold(0)).cloned().collect();
     assert_eq!(of_fold_0, said(0, 0.0));

@@ -1,9 +1,9 @@
 //! What is done to one image, drawn from the settings.
 
 use super::noise::Noise;
-use super::tone::Tone;
+use super::intensity::Intensity;
 use super::warp::{Crop, Motion};
-use crate::config::augment::{AffineConfig, CropConfig, CutoutConfig, NoiseConfig, ToneConfig};
+use crate::config::augment::{AffineConfig, CropConfig, CutoutConfig, NoiseConfig, IntensityConfig};
 use crate::image::Rect;
 use crate::random::Random;
 
@@ -41,9 +41,9 @@ impl CropConfig {
     }
 }
 
-impl ToneConfig {
-    pub(super) fn draw(&self, random: &mut Random) -> Option<Tone> {
-        happens(random, self.probability).then(|| Tone {
+impl IntensityConfig {
+    pub(super) fn draw(&self, random: &mut Random) -> Option<Intensity> {
+        happens(random, self.probability).then(|| Intensity {
             brightness: either_way(random, self.brightness),
             contrast: 1.0 + either_way(random, self.contrast),
             // As often above 1 as below.
@@ -55,7 +55,7 @@ impl ToneConfig {
 impl NoiseConfig {
     pub(super) fn draw(&self, random: &mut Random) -> Option<Noise> {
         happens(random, self.probability).then(|| Noise {
-            deviation: between(random, [0.0, self.deviation]),
+            deviation: between(random, [0.0, self.max_std]),
             seed: random.next(),
         })
     }

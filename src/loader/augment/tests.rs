@@ -181,24 +181,24 @@ fn beyond_the_image_is_air() {
 }
 
 #[test]
-fn a_tone_changes_grey_levels_as_it_says_and_leaves_black_and_air() {
-    let tone = |brightness, contrast, gamma| {
-        let tone = Some(Tone { brightness, contrast, gamma });
-        applied(&Drawn { tone, ..Drawn::nothing() }, &[0u8, 51, 102, 204, 255], 5)
+fn an_intensity_change_changes_grey_levels_as_it_says_and_leaves_black_and_air() {
+    let intensity = |brightness, contrast, gamma| {
+        let intensity = Some(Intensity { brightness, contrast, gamma });
+        applied(&Drawn { intensity, ..Drawn::nothing() }, &[0u8, 51, 102, 204, 255], 5)
     };
-    assert_eq!(tone(0.0, 1.0, 1.0), [0, 51, 102, 204, 255]);
-    assert_eq!(tone(0.1, 1.0, 1.0), [0, 77, 128, 230, 255]);
+    assert_eq!(intensity(0.0, 1.0, 1.0), [0, 51, 102, 204, 255]);
+    assert_eq!(intensity(0.1, 1.0, 1.0), [0, 77, 128, 230, 255]);
     // 0.5 + 0.5 * (share - 0.5)
-    assert_eq!(tone(0.0, 0.5, 1.0), [0, 89, 115, 166, 191]);
+    assert_eq!(intensity(0.0, 0.5, 1.0), [0, 89, 115, 166, 191]);
     // share ^ 2
-    assert_eq!(tone(0.0, 1.0, 2.0), [0, 10, 41, 163, 255]);
+    assert_eq!(intensity(0.0, 1.0, 2.0), [0, 10, 41, 163, 255]);
 }
 
 #[test]
-fn a_tone_of_16_bits_keeps_levels_apart_that_8_bits_would_not() {
-    let tone = Tone { brightness: 0.05, contrast: 1.1, gamma: 1.2 };
+fn an_intensity_change_of_16_bits_keeps_levels_apart_that_8_bits_would_not() {
+    let intensity = Intensity { brightness: 0.05, contrast: 1.1, gamma: 1.2 };
     let source: Vec<u16> = (20_000..20_600).collect();
-    let out = applied(&Drawn { tone: Some(tone), ..Drawn::nothing() }, &source, 600);
+    let out = applied(&Drawn { intensity: Some(intensity), ..Drawn::nothing() }, &source, 600);
     let mut distinct = out.clone();
     distinct.dedup();
     assert!(distinct.len() > 550, "{} levels of 600", distinct.len());
@@ -246,15 +246,15 @@ fn what_is_drawn_depends_on_the_seed_alone_and_keeps_to_its_ranges() {
     let (config, size) = (AugmentConfig::default(), (512, 1024));
     let drawn = |seed| Drawn::new(&config, seed, size);
     assert_eq!(drawn(3), drawn(3));
-    let (mut flips, mut maps, mut tones, mut noises, mut cuts) = (0, 0, 0, 0, 0);
+    let (mut flips, mut maps, mut intensities, mut noises, mut cuts) = (0, 0, 0, 0, 0);
     for seed in 0..2000 {
         let drawn = drawn(seed);
         flips += i32::from(matches!(drawn.place, Place::Flip { .. }));
         maps += i32::from(matches!(drawn.place, Place::Affine(_)));
-        if let Some(tone) = drawn.tone {
-            tones += 1;
-            assert!(tone.brightness.abs() <= 0.1 && (tone.contrast - 1.0).abs() <= 0.2);
-            assert!((0.8..=1.25).contains(&tone.gamma), "{tone:?}");
+        if let Some(intensity) = drawn.intensity {
+            intensities += 1;
+            assert!(intensity.brightness.abs() <= 0.1 && (intensity.contrast - 1.0).abs() <= 0.2);
+            assert!((0.8..=1.25).contains(&intensity.gamma), "{intensity:?}");
         }
         if let Some(noise) = drawn.noise {
             noises += 1;
@@ -267,9 +267,9 @@ fn what_is_drawn_depends_on_the_seed_alone_and_keeps_to_its_ranges() {
             assert!((25..=77).contains(&hole.width) && (51..=154).contains(&hole.height));
         }
     }
-    // Of 2000: 0.8 or 0.3 of the maps, half the tones, a fifth of noise and cuts.
+    // Of 2000: 0.8 or 0.3 of the maps, half the intensities, a fifth of noise and cuts.
     assert!((1660..1780).contains(&maps) && maps + flips == 2000, "{maps}");
-    assert!((900..1100).contains(&tones), "{tones}");
+    assert!((900..1100).contains(&intensities), "{intensities}");
     assert!((320..480).contains(&noises) && (320..480).contains(&cuts), "{noises} {cuts}");
 }
 
