@@ -14,7 +14,7 @@ pub fn keep_epoch(
     predictions: &[Prediction],
 ) -> Result<(), Fault> {
     let path = fold.epoch(epoch);
-    let folder = path.parent().expect("it lies in a folder of epochs");
+    let folder = path.parent().expect("it is in a folder of epochs");
     std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
     predictions::write(fold.path(), &path, predictions)
 }

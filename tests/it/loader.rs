@@ -375,7 +375,7 @@ fn what_cannot_be_loaded_is_refused_with_what_would_do() {
     assert_eq!(refused(&[], LoaderConfig::default()), "there are no rows to load");
     let large = LoaderConfig { batch: 4096, memory_mb: 16, ..LoaderConfig::default() };
     let said = refused(&rows, LoaderConfig { threads: 1, ..large.clone() });
-    assert!(said.contains("memory_mb of the loader is 16") && said.contains("need 31"), "{said}");
+    assert!(said.contains("memory limit is 16 MiB") && said.contains("need 31"), "{said}");
     let fits = LoaderConfig { threads: 1, memory_mb: 31, ..large };
     assert!(Loader::new(&table, &rows, &fits, &Stop::default()).is_ok());
     let negatives: Vec<usize> =

@@ -115,7 +115,7 @@ fn killed_interrupted_and_shared_a_sweep_trains_every_weight_once_and_shows_all(
     assert!(interrupted.unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", said(&output));
-    assert!(said(&output).contains("is gone; taking its run over"), "{}", said(&output));
+    assert!(said(&output).contains("is gone; taking over its run"), "{}", said(&output));
     let page = fs::read_to_string(out.join("sweep.html")).unwrap();
     assert!(page.contains("2 of 11 runs are finished") && page.contains("stopped, saved"));
 

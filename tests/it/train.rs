@@ -67,7 +67,7 @@ fn train_here(folder: &Path, release: &Path, config: TrainConfig, held_out: Opti
     let table = Arc::new(Table::read(release).unwrap());
     let run = Run::create(folder, facts(release, config.clone(), &[held_out])).unwrap();
     let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), seen: &|_| {}, tell: &|_| {} };
+    let control = Control { stop: Stop::default(), on_event: &|_| {}, on_message: &|_| {} };
     assert_eq!(train(&run, &table, &setup, &control).unwrap(), End::Finished);
     run
 }
@@ -213,7 +213,7 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_do() {
     let path = folder.path().join("run");
     let run = Run::create(&path, facts(&release, config.clone(), &[None])).unwrap();
     let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), seen: &|_| {}, tell: &|_| {} };
+    let control = Control { stop: Stop::default(), on_event: &|_| {}, on_message: &|_| {} };
     let fault = train(&run, &table, &setup, &control).unwrap_err();
     assert!(matches!(fault.cause(), Some(TrainError::NotFinite { .. })), "{fault}");
     assert!(fault.to_string().contains("learning_rate"), "{fault}");
@@ -363,7 +363,7 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
         String::from_utf8(output.stderr).unwrap()
     };
     let leak = said(&["--set", "train.auxiliary.inputs=[biopsy]"]);
-    assert!(leak.contains("biopsy, which leaks the answer"), "{leak}");
+    assert!(leak.contains("biopsy, which leaks the label"), "{leak}");
     let unknown = said(&["--set", "train.batchsize=3"]);
     assert!(unknown.contains("did you mean train.batch"), "{unknown}");
     let fold = said(&["--fold", "7"]);

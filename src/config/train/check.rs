@@ -1,14 +1,14 @@
-//! Refuses what cannot run before anything is read.
+//! Checks the `train` section before any data are read.
 
 use super::{Column, TrainConfig};
 use crate::config::ConfigError;
 
 impl TrainConfig {
-    /// Refuses values that cannot run, each with its key.
+    /// Checks that all values are allowed.
     ///
     /// # Errors
-    /// [`ConfigError::Value`] for the first one, [`ConfigError::Leak`] for an input that tells
-    /// the answer.
+    /// [`ConfigError::Value`] for the first value that is not, [`ConfigError::Leak`] for an
+    /// auxiliary input that leaks the label.
     pub fn check(&self) -> Result<(), ConfigError> {
         let leak = |column: &Column| column.leak().map(|reason| (column.as_str(), reason));
         if let Some((column, reason)) = self.auxiliary.inputs.iter().find_map(leak) {
@@ -24,14 +24,14 @@ impl TrainConfig {
                 return Err(ConfigError::Value { key, found, needed: "each column once" });
             }
         }
-        let told_and_asked = |column: &&Column| {
+        let is_also_a_target = |column: &&Column| {
             self.auxiliary.weight > 0.0 && self.auxiliary.targets.contains(column)
         };
-        if let Some(column) = self.auxiliary.inputs.iter().find(told_and_asked) {
+        if let Some(column) = self.auxiliary.inputs.iter().find(is_also_a_target) {
             return Err(ConfigError::Value {
                 key: "train.auxiliary.inputs",
-                found: format!("a list with {}, which is a target too", column.as_str()),
-                needed: "columns that are no targets: what is told cannot be learnt",
+                found: format!("a list with {}, which is also a target", column.as_str()),
+                needed: "columns that are not targets: the network would only copy them",
             });
         }
         if let Some(augment) = &self.augment {
@@ -136,8 +136,18 @@ impl TrainConfig {
                 optimizer.max_grad_norm.unwrap_or_default(),
                 "more than 0, or null",
             ),
-            (below_one(schedule.warmup_ratio), "train.schedule.warmup_ratio", schedule.warmup_ratio, "below 1"),
-            (share(schedule.min_lr_ratio), "train.schedule.min_lr_ratio", schedule.min_lr_ratio, "0 to 1"),
+            (
+                below_one(schedule.warmup_ratio),
+                "train.schedule.warmup_ratio",
+                schedule.warmup_ratio,
+                "below 1",
+            ),
+            (
+                share(schedule.min_lr_ratio),
+                "train.schedule.min_lr_ratio",
+                schedule.min_lr_ratio,
+                "0 to 1",
+            ),
             (schedule.step_epochs > 0, "train.schedule.step_epochs", 0.0, "1 or more"),
             (
                 schedule.step_factor > 0.0 && schedule.step_factor <= 1.0,
@@ -185,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaks_the_answer_is_refused_as_an_input_with_the_reason() {
+    fn an_input_that_leaks_the_label_is_refused_with_the_reason() {
         for column in Column::ALL {
             let mut config = TrainConfig::default();
             config.auxiliary.targets.clear();
@@ -206,13 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_not_told_and_asked_at_once() {
+    fn a_column_is_not_both_input_and_target() {
         let error = refused(|c| c.auxiliary.inputs = vec![Column::Age]);
-        assert!(error.contains("a target too"), "{error}");
+        assert!(error.contains("also a target"), "{error}");
     }
 
     #[test]
-    fn a_value_that_cannot_run_names_its_key() {
+    fn a_value_that_is_not_allowed_names_its_key() {
         let error = refused(|c| c.batch = 1);
         assert_eq!(error, "train.batch is 1, needs 2 or more");
         let error = refused(|c| c.optimizer.max_grad_norm = Some(f64::NAN));

@@ -1,27 +1,14 @@
 use super::*;
-use crate::config::TrainConfig;
 use crate::dataset::Role;
 use crate::predictions::made::made;
 use crate::train::epochs::keep_epoch;
 use crate::train::folder::RunFolder;
-use crate::train::run::{FORMAT_VERSION, RunFacts};
+use crate::train::run::RunFacts;
 
 /// A run of three folds, of which `folds` were judged; its `skills` are those of its epochs,
 /// fold by fold, and the last epoch is the best that each fold found.
 fn run(folder: &Path, folds: &[u16], skills: &[[f32; 3]]) {
-    let facts = RunFacts {
-        format_version: FORMAT_VERSION,
-        tool: "0".into(),
-        program_sha256: "p".into(),
-        release: "release".into(),
-        release_plan_sha256: "r".into(),
-        manifest_sha256: "m".into(),
-        preprocessing: serde_json::Value::Null,
-        train: TrainConfig::default(),
-        folds: None,
-        held_out: vec![Some(0), Some(1), Some(2)],
-        init: None,
-    };
+    let facts = RunFacts::fixture(vec![Some(0), Some(1), Some(2)]);
     std::fs::write(RunFolder::new(folder).facts(), serde_json::to_vec(&facts).unwrap()).unwrap();
     for &fold in folds {
         let path = RunFolder::new(folder).fold(Some(fold));

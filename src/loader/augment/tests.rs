@@ -35,7 +35,7 @@ fn noise(count: usize, seed: u64) -> Vec<u16> {
 }
 
 #[test]
-fn flips_exchange_left_and_right_or_top_and_bottom() {
+fn flips_swap_left_and_right_or_top_and_bottom() {
     let flip = |horizontal, vertical| {
         moved(&[1u8, 2, 3, 4, 5, 6], 3, Place::Flip { horizontal, vertical })
     };
@@ -118,7 +118,7 @@ fn a_crop_shows_the_part_it_names() {
     assert_eq!(shown(0.7, 0.65), Some((level(4), level(4))));
 }
 
-/// Linear interpolation by the book.
+/// Textbook bilinear interpolation.
 fn interpolated(source: &[u8], width: usize, map: &Affine, x: usize, y: usize) -> f64 {
     let height = source.len() / width;
     let (x, y) = (x as f64 + 0.5, y as f64 + 0.5);
@@ -136,7 +136,7 @@ fn interpolated(source: &[u8], width: usize, map: &Affine, x: usize, y: usize) -
 
 proptest! {
     #[test]
-    fn every_pixel_is_what_interpolation_by_the_book_gives(
+    fn every_pixel_matches_textbook_interpolation(
         (width, height) in (1usize..40, 1usize..40), seed: u64,
         rotate_degrees in -180.0..180.0f64, scale in 0.3..3.0f64, shear_degrees in -40.0..40.0f64,
         shift in (-0.8..0.8f64, -0.8..0.8f64), flips: (bool, bool), share in 0.2..1.0f64,
@@ -155,7 +155,7 @@ proptest! {
 }
 
 #[test]
-fn looking_at_the_content_alone_changes_no_pixel() {
+fn reading_the_content_alone_changes_no_pixel() {
     let (width, height) = (30, 44);
     let content = Rect { left: 5, top: 3, width: 19, height: 40 };
     let mut source = vec![0u16; width * height];
@@ -287,7 +287,7 @@ fn switching_one_change_off_moves_nothing_in_the_others() {
 }
 
 #[test]
-fn a_setting_that_means_nothing_is_named() {
+fn a_setting_that_is_not_allowed_is_named() {
     assert_eq!(AugmentConfig::default().check(), Ok(()));
     assert_eq!(AugmentConfig::all().check(), Ok(()));
     let mut config = AugmentConfig::default();
