@@ -21,6 +21,7 @@ mod signals;
 mod sweep;
 mod synth;
 mod train;
+mod training;
 mod verify;
 
 use std::process::ExitCode;

@@ -41,8 +41,8 @@ const SMALL: [&str; 7] = [
     "train.auxiliary.weight=0",
     "train.sampling.positives_per_batch=4",
     "train.optimizer.learning_rate=0.0015",
-    "train.schedule.warm_up=0.1",
-    "train.average=0.99",
+    "train.schedule.warmup_ratio=0.1",
+    "train.ema_decay=0.99",
     "train.save_minutes=1",
 ];
 

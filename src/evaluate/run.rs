@@ -30,7 +30,7 @@ pub enum Epoch {
     OtherFolds {
         /// Figure that it is the best at.
         metric: Metric,
-        /// Fold and epoch, from 0.
+        /// Fold and epoch, counted from 1.
         epochs: Vec<(u16, usize)>,
     },
     /// Each fold for itself, which flatters it.
@@ -119,7 +119,7 @@ fn cross_fitted(
     metric: Metric,
 ) -> Result<Option<(Vec<Prediction>, Vec<(u16, usize)>)>, Fault> {
     let kept =
-        |folder: &FoldFolder| (0..).take_while(|&epoch| folder.epoch(epoch).exists()).count();
+        |folder: &FoldFolder| (1..).take_while(|&epoch| folder.epoch(epoch).exists()).count();
     // A fold that stopped early has no later epochs, and what some lack is not chosen.
     let common = folds.iter().map(|(_, folder)| kept(folder)).min().unwrap_or(0);
     if folds.len() < 2 || common == 0 {
@@ -127,7 +127,7 @@ fn cross_fitted(
     }
     let mut figures = vec![Vec::with_capacity(common); folds.len()];
     for (figures, (_, folder)) in figures.iter_mut().zip(folds) {
-        for epoch in 0..common {
+        for epoch in 1..=common {
             let predictions = predictions::read(&folder.epoch(epoch))?;
             figures.push(Scores::of(&predictions).metric(metric));
         }
@@ -137,15 +137,16 @@ fn cross_fitted(
     for (place, (fold, folder)) in folds.iter().enumerate() {
         let others: Vec<&[Option<f64>]> =
             (0..folds.len()).filter(|other| *other != place).map(|i| &figures[i][..]).collect();
-        let Some(epoch) = best_epoch(&others, common) else { return Ok(None) };
+        let Some(best) = best_epoch(&others, common) else { return Ok(None) };
+        let epoch = best + 1;
         predictions.extend(predictions::read(&folder.epoch(epoch))?);
         chosen.push((*fold, epoch));
     }
     Ok(Some((predictions, chosen)))
 }
 
-/// The first epoch with the highest mean over the folds in which the figure is defined, among
-/// epochs where it is in as many folds as in any.
+/// The index, from 0, of the first epoch with the highest mean over the folds in which the figure
+/// is defined, among epochs where it is in as many folds as in any.
 fn best_epoch(folds: &[&[Option<f64>]], epochs: usize) -> Option<usize> {
     let mean = |epoch: usize| {
         let defined: Vec<f64> = folds.iter().filter_map(|fold| fold[epoch]).collect();

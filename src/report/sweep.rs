@@ -236,9 +236,9 @@ fn settings(results: &Results) -> Section {
     let folds = match &run.folds {
         None => "the release's".to_owned(),
         Some(folds) => match folds.negatives_per_positive {
-            None => "dealt anew".to_owned(),
+            None => "reassigned".to_owned(),
             Some(ratio) => {
-                format!("dealt anew, with at most {ratio} negative patients for each positive one")
+                format!("reassigned, with at most {ratio} negative patients for each positive one")
             }
         },
     };

@@ -122,7 +122,7 @@ impl Table {
         Ok(table)
     }
 
-    /// The rows of the release in `folder`, with roles dealt anew by `folds` if they are given.
+    /// The rows of the release in `folder`, with roles reassigned by `folds` if they are given.
     ///
     /// # Errors
     /// Those of [`Self::read`] and [`Self::with_folds`].
@@ -134,7 +134,7 @@ impl Table {
         }
     }
 
-    /// The same rows with roles dealt anew from their metadata; no shard is rewritten.
+    /// The same rows with roles reassigned from their metadata; no shard is rewritten.
     ///
     /// Only what is in the release is dealt: an image that was rejected or missing counts in
     /// the release's own folds and not here, so that a patient beside a cut may move.

@@ -161,9 +161,9 @@ fn what_is_not_there_is_told_with_the_command_that_makes_it() {
     assert!(page.contains(&format!("mammo-pipe explain {}", run.folder().display())));
     assert!(page.contains("nowhere is not there; say where it is with --release DIR"));
     assert!(page.contains("To be filled in by the authors:"));
-    // The log says that epoch 1 of each fold overfits.
+    // The log says that epoch 2 of each fold overfits.
     assert_eq!(page.matches(" glow\"").count(), 3, "two folds and the legend");
-    assert!(page.contains("<td class=\"number\" data-column=\"Overfitting\">1</td>"));
+    assert!(page.contains("<td class=\"number\" data-column=\"Overfitting\">2</td>"));
 }
 
 #[test]

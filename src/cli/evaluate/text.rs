@@ -76,7 +76,7 @@ fn fmt_head(part: &Part, epoch: &Epoch, locked: &Spoke, f: &mut fmt::Formatter<'
             let epochs: Vec<_> = epochs.iter().map(|(fold, n)| format!("{fold}: {n}")).collect();
             writeln!(
                 f,
-                "Epoch: the best of the other folds by {} (fold: epoch from 0; {}).",
+                "Epoch: the best of the other folds by {} (fold: epoch; {}).",
                 format!("{metric:?}").to_lowercase(),
                 epochs.join(", ")
             )?;

@@ -1,34 +1,21 @@
 use super::*;
-use crate::config::TrainConfig;
 use crate::dataset::Role;
 use crate::predictions::made::made;
 use crate::train::epochs::keep_epoch;
 use crate::train::folder::RunFolder;
-use crate::train::run::{FORMAT_VERSION, RunFacts};
+use crate::train::run::RunFacts;
 
 /// A run of three folds, of which `folds` were judged; its `skills` are those of its epochs,
 /// fold by fold, and the last epoch is the best that each fold found.
 fn run(folder: &Path, folds: &[u16], skills: &[[f32; 3]]) {
-    let facts = RunFacts {
-        format_version: FORMAT_VERSION,
-        tool: "0".into(),
-        program_sha256: "p".into(),
-        release: "release".into(),
-        release_plan_sha256: "r".into(),
-        manifest_sha256: "m".into(),
-        preprocessing: serde_json::Value::Null,
-        train: TrainConfig::default(),
-        folds: None,
-        held_out: vec![Some(0), Some(1), Some(2)],
-        init: None,
-    };
+    let facts = RunFacts::fixture(vec![Some(0), Some(1), Some(2)]);
     std::fs::write(RunFolder::new(folder).facts(), serde_json::to_vec(&facts).unwrap()).unwrap();
     for &fold in folds {
         let path = RunFolder::new(folder).fold(Some(fold));
         crate::store::make_aside(path.path()).unwrap();
         for (epoch, skills) in skills.iter().enumerate() {
             let own = said(fold, skills[usize::from(fold)]);
-            keep_epoch(&path, epoch, &own).unwrap();
+            keep_epoch(&path, epoch + 1, &own).unwrap();
             predictions::write(path.path(), &path.validation(), &own).unwrap();
         }
     }
@@ -49,7 +36,7 @@ fn a_fold_is_judged_at_the_epoch_that_the_others_choose() {
     let Epoch::OtherFolds { metric: Metric::Auroc, epochs } = &loaded.epoch else {
         panic!("{:?}", loaded.epoch)
     };
-    assert_eq!(epochs[0], (0, 2));
+    assert_eq!(epochs[0], (0, 3));
     let of_fold_0: Vec<_> =
         loaded.predictions.iter().filter(|p| p.role == Role::Fold(0)).cloned().collect();
     assert_eq!(of_fold_0, said(0, 0.0));

@@ -220,7 +220,7 @@ pub fn division(story: &Story) -> String {
         scheme => format!("into a fold a {}", in_settings(&scheme)),
     };
     let who = match story.facts.folds {
-        Some(_) => "dealt anew for this run",
+        Some(_) => "reassigned for this run",
         None => "as the release has them",
     };
     format!("Patients are divided {how}; {who}.")

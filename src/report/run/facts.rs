@@ -150,9 +150,9 @@ pub fn training(story: &Story) -> String {
             "".into()
         },
         of(train.sampling.positives_per_batch, "positive"),
-        train.sampling.oversample,
+        train.sampling.oversample_positives,
         if train.augment.is_some() { "augmented" } else { "not augmented" },
-        match train.average {
+        match train.ema_decay {
             Some(decay) => format!("weights averaged with decay {decay}"),
             None => "weights not averaged".into(),
         },

@@ -176,7 +176,7 @@ pub(super) fn of_runs(folder: &Path, results: &Results) -> Section {
         title: "Runs",
         intro: Html::text(format!(
             "Each is a folder as train leaves it, with a page of its own: curves, calibration, \
-             subgroups. Epochs, counted from 0, are those that the other folds chose.{working}"
+             subgroups. Epochs are those that the other folds chose.{working}"
         )),
         body: table.html(),
     }
