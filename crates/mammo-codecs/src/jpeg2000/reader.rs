@@ -29,7 +29,7 @@ impl<'a> Reader<'a> {
         self.position >= self.bytes.len()
     }
 
-    /// What is left.
+    /// The bytes that are left.
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.position..]
     }
