@@ -201,13 +201,13 @@ fn print_summary(plan: &Plan, summary: &Summary) {
             summary.shards, summary.shards_planned
         )
     } else if counts.missing > 0 && !plan.config.dataset.allow_missing {
-        "rows have no file: is everything mounted? If they should be absent, set \
-         dataset.allow_missing=true"
+        "some rows have no file: is everything mounted? If these files are meant to be absent, \
+         set dataset.allow_missing=true"
             .to_owned()
     } else {
         format!(
-            "look at {output}/report.html (mammo-pipe report {output} writes it again), \
-             check with: mammo-pipe verify {output}"
+            "open {output}/report.html (mammo-pipe report {output} writes it again); check the \
+             release with: mammo-pipe verify {output}"
         )
     };
     print(&format!("  {next}"));

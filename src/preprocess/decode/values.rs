@@ -3,12 +3,12 @@
 //! Real files differ from the header in four ways. Each is handled in one way:
 //!
 //! - The codestream has more bits than Bits Stored (JPEG 2000 in RSNA's dataset: 16 for 12).
-//! Bits above High Bit are not part of a value (PS3.5 8.1.1), so exact samples are cut to the bits
-//! stored. Samples that are not exact (a lossy stream, a reduced image, omitted planes) may have
-//! overshot the range, so they are clipped to it.
+//!   Bits above High Bit are not part of a value (PS3.5 8.1.1), so exact samples are cut to the bits
+//!   stored. Samples that are not exact (a lossy stream, a reduced image, omitted planes) may have
+//!   overshot the range, so they are clipped to it.
 //! - High Bit is above Bits Stored - 1: the value is shifted down.
 //! - The codestream says unsigned and Pixel Representation says signed, or the reverse: the low
-//! bits of the codestream's precision are read with the header's sign, as pydicom does.
+//!   bits of the codestream's precision are read with the header's sign, as pydicom does.
 //! - JPEG and JPEG-LS have no sign: the same.
 
 use super::DecodeError;
