@@ -66,7 +66,7 @@ pub struct SynthSpec {
     pub coding: Option<Coding>,
     /// The kinds of damage, each with the number of training images to damage.
     pub damage: Vec<(Damage, usize)>,
-    /// Threads; 0 for one a core. Changes no byte.
+    /// The number of threads; 0: one per core. The bytes do not depend on it.
     pub workers: usize,
 }
 

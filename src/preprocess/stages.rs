@@ -97,7 +97,7 @@ impl Judged {
 /// An image in stored values.
 #[derive(Debug)]
 pub struct Decoded {
-    /// What is known of it.
+    /// Facts about the image.
     pub judged: Judged,
     /// The decoded image, reduced as [`Decoded::reduction`] says.
     pub stored: Stored,

@@ -104,7 +104,9 @@ fn is_ours(path: &Path) -> io::Result<bool> {
             return Ok(known && contains_mark(&beside, sha256(&fs::read(path)?).as_bytes())?);
         }
         "dcm" => {
-            return Ok(contains_mark(path, b"MAMMO-PIPE")? && contains_mark(path, MAKER.as_bytes())?);
+            return Ok(
+                contains_mark(path, b"MAMMO-PIPE")? && contains_mark(path, MAKER.as_bytes())?
+            );
         }
         _ => return Ok(false),
     };

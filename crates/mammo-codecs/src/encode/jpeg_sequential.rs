@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn colours_come_back_by_another_decoder_s_hand() {
-        // Not square, and no multiple of a block: red falls to the right, blue to the bottom.
+        // Not square, and not a multiple of a block: red falls to the right, blue rises to the bottom.
         let (width, height) = (45_u16, 21_u16);
         let pixel = |i: usize| {
             let (x, y) = (i % usize::from(width), i / usize::from(width));

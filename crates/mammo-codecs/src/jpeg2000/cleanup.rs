@@ -54,7 +54,7 @@ fn cleanup_seeing<const CAUSAL: bool>(
                     }
                     let high = decoder.decide_evenly(&mut states[UNIFORM]);
                     let row = high << 1 | decoder.decide_evenly(&mut states[UNIFORM]);
-                    // Those behind it are still to be visited.
+                    // The coefficients after it are still to be visited.
                     todo |= (0xF << at) & !(1 << at << row);
                     todo &= u64::MAX << at << row;
                     at += row as usize;

@@ -213,7 +213,7 @@ enum Behind {
     End,
 }
 
-/// Reads a tile-part's header, from just behind its SOT marker to just behind the next one.
+/// Reads a tile-part's header, from the byte after its SOT marker to the byte after the next one.
 fn tile_part(
     r: &mut Reader<'_>,
     contents: Contents,

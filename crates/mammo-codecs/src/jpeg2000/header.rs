@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::{boxes, codestream};
 
-/// What the main header declares.
+/// The facts that the main header declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Columns.

@@ -156,7 +156,8 @@ impl BlockDecoder {
         Ok(())
     }
 
-    /// The context of the quad at column `x` behind `left`, from the samples around it (Equation 2).
+    /// The context of the quad at column `x` to the right of `left`, from the samples around it
+    /// (Equation 2).
     fn context(&self, left: Quad, x: usize) -> usize {
         let [before, first, second, after] = self.exponents_above(x).map(|e| usize::from(e > 0));
         (before | first) | usize::from(left.significant() & 12 != 0) << 1 | (second | after) << 2

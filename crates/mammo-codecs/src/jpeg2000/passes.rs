@@ -18,7 +18,7 @@ pub const NEGATIVE: u32 = 18;
 pub const REFINED: u32 = 36;
 pub const VISITED: u32 = 48;
 pub const SIGNIFICANT: Flags = 0x3_FFFF;
-/// One bit a row, at `3 * row`.
+/// One bit per row, at `3 * row`.
 pub const ROWS: Flags = 0b1001001001;
 pub const ALL_VISITED: Flags = ROWS << VISITED;
 /// The column's own significance and signs.

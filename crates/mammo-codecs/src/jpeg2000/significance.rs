@@ -100,13 +100,13 @@ struct Scan<'a> {
 /// Where a pass is in a chunk.
 #[derive(Clone, Copy, Default)]
 struct Place {
-    /// What is still to be visited, the first of it at hand.
+    /// The positions still to be visited; the first of them is the current one.
     todo: u64,
     /// The coefficients that were insignificant before the pass.
     open: u64,
-    /// What was to be visited at any time.
+    /// All positions that were to be visited.
     visited: u64,
-    /// The context of the decision at hand, with [`SIGN`] if it is one and [`INVERTED`].
+    /// The context of the current decision, with [`SIGN`] if it is one and [`INVERTED`].
     entry: u8,
 }
 
@@ -169,7 +169,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The chunk at hand.
+    /// The current chunk.
     #[inline(always)]
     fn chunk<'f>(&self, field: &'f mut Field) -> Chunk<'f> {
         Chunk::of(field, self.stripe, self.next - 1)

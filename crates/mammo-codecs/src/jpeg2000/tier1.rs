@@ -78,10 +78,10 @@ pub struct Lane {
     /// The current bit-plane, and the next pass over it.
     plane: i32,
     pass: Option<Pass>,
-    /// Passes left in the segment at hand, and the piece that the next one starts with.
+    /// The passes left in the current segment, and the piece that the next one starts with.
     left: usize,
     next: u32,
-    /// Whether the segment at hand bypasses the arithmetic coder.
+    /// Whether the current segment bypasses the arithmetic coder.
     raw: bool,
     raw_reader: Raw,
     raw_bytes: Vec<u8>,

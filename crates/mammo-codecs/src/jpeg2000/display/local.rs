@@ -33,7 +33,7 @@ pub struct Local {
     pub(super) tolerance: f64,
     /// Source pixels per output pixel.
     pub(super) scale: f64,
-    /// What is added to a sample behind the wavelet.
+    /// The value that is added to a sample after the wavelet.
     pub(super) shift: f64,
     /// By how much a mean of the low band, weighted as the wavelet does, exceeds its range.
     pub(super) overshoot: f64,
