@@ -77,6 +77,6 @@ pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Resul
         duration(seconds),
         size(bytes)
     ));
-    print("  nothing was written; run it without --dry-run to start");
+    print("  nothing was written; to start, run the command without --dry-run");
     Ok(ExitCode::SUCCESS)
 }

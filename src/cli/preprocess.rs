@@ -59,7 +59,7 @@ pub struct PreprocessArgs {
     /// Print what would be done, with time and space estimated from a few images. Write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Run in the background, and print how to follow the run.
+    /// Run in the background. Prints how to follow and stop the run.
     #[arg(long)]
     detach: bool,
     /// If the output folder holds a release of another plan, write to a new folder beside it.

@@ -1,7 +1,7 @@
 //! Assigns patients to folds.
 //!
 //! In: the rows of the table as [`Member`]s, so that training can also reassign folds from a
-//! release's columns. Out: a [`Role`] per image. [`audit`] summarises the result.
+//! release's columns. Out: a [`Role`] per image. [`audit()`] summarises the result.
 //!
 //! A patient is never in two folds. With `scheme: patient`, patients with the same values in all
 //! columns of `folds.stratify` form a stratum. The patients of a stratum are sorted by a hash of

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Look`], the image at about a thousand pixels, linear in the stored value (a narrow
 //! window would darken the skin), with the breast bright. Out: [`Found`], the breast's box in
-//! source pixels with its method and confidence. [`crop`] makes the crop from it.
+//! source pixels with its method and confidence. [`crop()`] makes the crop from it.
 //!
 //! Assumes one breast per image, usually joined to the left or the right edge. The air need be
 //! neither 0 nor even. Thin things (text, scratches), straight things (paddles) and a film's white
