@@ -45,7 +45,7 @@ pub fn join(config: &DatasetConfig, folds: &FoldsConfig) -> Result<Joined, Fault
     let roles = folds::assign(rows.iter().map(|(_, record)| record.into()), folds)?;
     let (jobs, missing, unclaimed) = match_up(rows, roles, files, config);
     let unclaimed = drop_other_split(unclaimed, config, &template)?;
-    let strays = stray_reason(unclaimed, &missing, &template);
+    let strays = with_reasons(unclaimed, &missing, &template);
     let tables = summaries;
     Ok(Joined { jobs, missing, strays, tables, table_sha256, listing_sha256 })
 }
@@ -166,7 +166,7 @@ fn drop_other_split(
     Ok(unclaimed.into_iter().filter(|file| !known.contains(&file.relative)).collect())
 }
 
-fn stray_reason(unclaimed: Vec<File>, missing: &[Missing], template: &Template) -> Vec<Stray> {
+fn with_reasons(unclaimed: Vec<File>, missing: &[Missing], template: &Template) -> Vec<Stray> {
     let sought: HashMap<_, _> = if unclaimed.is_empty() {
         HashMap::new()
     } else {
