@@ -12,6 +12,7 @@
 mod budget;
 mod meters;
 mod stage;
+pub mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use crate::config::{Config, SplitChoice};
 use crate::dataset::template::Template;
 use crate::dataset::{self, Joined, join, listing, table};
 use crate::error::{Fault, chain};
+use crate::flow::threads;
 use crate::preprocess::read::{self, Header, ReadError};
 use crate::record::{ImageRecord, Split};
 
@@ -87,11 +88,10 @@ pub fn inspect(
 
     let extension = Template::parse(&config.dataset.path)?.extension().map(str::to_owned);
     let claims_dicom = |name: &str| listing::has_extension(name, extension.as_deref());
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build();
-    let threads = threads.map_err(|e| Fault::io(input)(std::io::Error::other(e)))?;
+    let pool = threads::pool(THREADS)?;
     for chunk in items.chunks(CHUNK) {
         let headers: Vec<Result<Header, ReadError>> =
-            threads.install(|| chunk.par_iter().map(|item| read::header(&item.path)).collect());
+            pool.install(|| chunk.par_iter().map(|item| read::header(&item.path)).collect());
         for (item, header) in chunk.iter().zip(headers) {
             progress(items.len(), header.is_ok());
             match header {

@@ -48,6 +48,7 @@ use prefetch::Prefetch;
 use crate::config::{AugmentConfig, AugmentError, Sampling};
 use crate::error::{Fault, faults};
 use crate::flow::Stop;
+use crate::flow::threads;
 use crate::random::Random;
 use crate::shard::reader::BATCH_ROWS;
 use crate::shard::table::Table;
@@ -189,7 +190,7 @@ impl Loader {
     ) -> Result<Self, Fault> {
         check(table, rows, config)?;
         let threads = match config.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => threads::count(None),
             threads => threads,
         };
         let shuffle = config.shuffle.unwrap_or_else(|| Shuffle::of(table));

@@ -35,6 +35,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::{Fault, faults};
+use crate::flow::threads;
 use crate::random::Random;
 use crate::record::Split;
 use patient::PatientOutput;
@@ -145,9 +146,6 @@ pub enum SynthError {
         /// The value.
         found: f64,
     },
-    /// The system cannot start threads.
-    #[error("no threads could be started")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
 }
 faults!(SynthError);
 
@@ -174,8 +172,7 @@ pub fn generate(spec: &SynthSpec, out: &Path, each: impl Fn() + Sync) -> Result<
     let patients = patients(spec);
     let damages = choose(spec, &patients)?;
     prepare(out)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(spec.workers).build();
-    let pool = pool.map_err(SynthError::from)?;
+    let pool = threads::pool(spec.workers)?;
     let made: Vec<PatientOutput> = pool.install(|| {
         patients
             .par_iter()

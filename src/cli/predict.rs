@@ -14,6 +14,7 @@ use super::signals;
 use crate::config::{Config, FoldScheme, FoldsConfig, SplitChoice};
 use crate::dataset::Role;
 use crate::error::Fault;
+use crate::flow::threads;
 use crate::flow::{Meters, Stop};
 use crate::model::Device;
 use crate::predict::ensemble::{Ensemble, Flips, Opinion};
@@ -216,9 +217,8 @@ impl PredictArgs {
         let plan = Plan::new(self.config(settings(facts)?))?;
         let progress = Progress::new(plan.joined.jobs.len(), self.quiet || self.json);
         let meters = Arc::new(Meters::default());
-        let processors = std::thread::available_parallelism().map_or(1, Into::into);
         let control = Control {
-            workers: self.workers.unwrap_or(processors).max(1),
+            workers: threads::count(self.workers),
             readers: self.readers.max(1),
             retry_rejected: false,
             stop: stop.clone(),

@@ -13,6 +13,7 @@ use super::settings::SettingsArgs;
 use super::signals;
 use crate::config::{Config, SplitChoice};
 use crate::error::Fault;
+use crate::flow::threads;
 use crate::flow::{Meters, Stop};
 use crate::number::{duration, size};
 use crate::preprocess::plan::Plan;
@@ -89,8 +90,7 @@ impl PreprocessArgs {
         if self.detach {
             return self.in_background(&config);
         }
-        let cores = std::thread::available_parallelism().map_or(1, Into::into);
-        let workers = self.workers.map_or(cores, NonZeroUsize::get);
+        let workers = threads::count(self.workers.map(NonZeroUsize::get));
         let readers = self.readers.get();
         if !self.quiet {
             say(&format!("listing {}", config.dataset.input.display()));

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::Fault;
+use crate::flow::threads;
 
 /// The number of parallel requests. It exceeds the number of cores, because a request waits for a
 /// disk or a server.
@@ -38,9 +39,8 @@ pub struct File {
 /// [`Fault::Io`] for a folder or file whose properties cannot be read.
 pub fn list(input: &Path, folders: &[String], extension: Option<&str>) -> Result<Vec<File>, Fault> {
     fs::metadata(input).map_err(Fault::io(input))?;
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build();
-    let threads = threads.map_err(|e| Fault::io(input)(std::io::Error::other(e)))?;
-    let mut files = threads.install(|| {
+    let pool = threads::pool(THREADS)?;
+    let mut files = pool.install(|| {
         let walk = |folder: &String| {
             let path = if folder.is_empty() { input.to_owned() } else { input.join(folder) };
             match path.try_exists() {

@@ -16,6 +16,7 @@ use crate::config::AugmentConfig;
 use crate::config::{Compression, ShardFormat};
 use crate::error::Fault;
 use crate::flow::Stop;
+use crate::flow::threads;
 use crate::loader::LoaderConfig;
 use crate::number::size;
 use crate::shard::table::Table;
@@ -223,7 +224,7 @@ impl LoaderArgs {
         let storage = storage(table.shape.format, table.compression);
         let bytes: u64 = table.shards.iter().map(|shard| shard.bytes).sum();
         let bytes_per_image = bytes / table.rows.len().max(1) as u64;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = threads::count(None);
         let config = |threads, augment: Augment| LoaderConfig {
             batch: self.batch,
             threads,

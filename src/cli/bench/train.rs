@@ -7,7 +7,8 @@ use clap::Args;
 use crate::bench::train::{Report, Spec, measure};
 use crate::cli::progress::print;
 use crate::error::Fault;
-use crate::model::{Device, GradientCheckpointing, ModelError, Options, Precision, Variant};
+use crate::flow::threads;
+use crate::model::{Device, GradientCheckpointing, Options, Precision, Variant};
 
 /// Time training steps of a network on random images, without a loader.
 ///
@@ -83,10 +84,8 @@ impl TrainArgs {
             warmup: self.warmup,
             forward_only: self.forward_only,
         };
-        let threads =
-            rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build();
-        let threads = threads.map_err(|error| ModelError::Device(error.to_string()))?;
-        let report = threads.install(|| measure(&spec))?;
+        let pool = threads::pool(threads::count(self.threads))?;
+        let report = pool.install(|| measure(&spec))?;
         if self.json {
             print(&serde_json::to_string(&report).expect("plain data becomes JSON"));
         } else {
