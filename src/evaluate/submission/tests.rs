@@ -17,8 +17,8 @@ fn scored(submission: &str, labels: &str) -> Result<Score, String> {
     score(&s, &l, Some(0.5), &bootstrap).map_err(fault)
 }
 
-fn value(score: &Score, name: Name) -> f64 {
-    score.figures.get(name).unwrap().value.unwrap()
+fn value(score: &Score, name: MetricName) -> f64 {
+    score.metrics.get(name).unwrap().value.unwrap()
 }
 
 #[test]
@@ -26,10 +26,10 @@ fn a_submission_is_scored_by_breast_whatever_its_order() {
     let score = scored("prediction_id,cancer\n12_L,0.25\n7_R,0.75\n7_L,0.5\n", LABELS).unwrap();
     assert_eq!((score.size.n, score.size.positives, score.size.patients), (3, 1, 2));
     // True 0.75, called 1.5, one positive.
-    assert_eq!(value(&score, Name::Pf1), 2.0 * 0.75 / (1.5 + 1.0));
-    assert_eq!(value(&score, Name::Auroc), 1.0);
+    assert_eq!(value(&score, MetricName::Pf1), 2.0 * 0.75 / (1.5 + 1.0));
+    assert_eq!(value(&score, MetricName::Auroc), 1.0);
     // At 0.5 two are called, one of them rightly.
-    assert_eq!(value(&score, Name::Ppv), 0.5);
+    assert_eq!(value(&score, MetricName::Ppv), 0.5);
     assert_eq!(score.best_f1_threshold, Some(25.0 / 49.0));
 
     let by_breast = "prediction_id,cancer\n7_R,1\n12_L,0\n7_L,0\n";
