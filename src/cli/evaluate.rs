@@ -17,7 +17,7 @@ use crate::error::Fault;
 use crate::evaluate;
 use crate::evaluate::locked::LockedNetworks;
 use crate::evaluate::run::{self, Epoch, EpochRule};
-use crate::evaluate::{Bootstrap, Evaluation, judge};
+use crate::evaluate::{Bootstrap, Evaluation, evaluate};
 use crate::explain::maps::{self, NoMaps, RunMaps};
 use crate::explain::{ExplainError, Request, measure_energy};
 use crate::flow::Stop;

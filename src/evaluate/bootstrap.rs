@@ -77,7 +77,7 @@ impl Bootstrap {
     ) -> Vec<Estimate> {
         let values = metrics(&vec![1.0; patients.len()]);
         let resampled = self.resample(patients, metrics);
-        let of = |(index, value): (usize, &Figure)| {
+        let of = |(index, value): (usize, &MetricValue)| {
             let drawn = resampled.iter().filter_map(|metrics| metrics[index].ok());
             estimate(*value, drawn.collect(), self)
         };

@@ -149,14 +149,14 @@ impl MetricName {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MetricSet(pub Vec<(MetricName, Estimate)>);
 
-impl Figures {
+impl MetricSet {
     /// The estimate of `name`, if it was requested.
     pub fn get(&self, name: MetricName) -> Option<&Estimate> {
         self.0.iter().find(|(found, _)| *found == name).map(|(_, estimate)| estimate)
     }
 }
 
-impl Serialize for Figures {
+impl Serialize for MetricSet {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, estimate) in &self.0 {

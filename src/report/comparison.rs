@@ -17,7 +17,7 @@ use crate::error::Fault;
 use crate::evaluate::compare::NotComparable;
 use crate::evaluate::compare::Run;
 use crate::evaluate::run::{Epoch, EpochRule, Loaded, load};
-use crate::evaluate::{Bootstrap, Comparison, Estimate, Evaluation, compare, judge};
+use crate::evaluate::{Bootstrap, Comparison, Estimate, Evaluation, compare, evaluate};
 use crate::predictions::Prediction;
 use crate::store::Target;
 use crate::train::run::{RunFacts, read_facts};

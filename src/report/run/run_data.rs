@@ -10,7 +10,7 @@ use super::{Fold, read_fold};
 use crate::error::{Fault, chain};
 use crate::evaluate::locked::LockedNetworks;
 use crate::evaluate::run::{Epoch, EpochRule, load};
-use crate::evaluate::{Bootstrap, Evaluation, judge};
+use crate::evaluate::{Bootstrap, Evaluation, evaluate};
 use crate::explain::maps;
 use crate::explain::{Explanation, INDEX};
 use crate::predict::networks;
