@@ -3,8 +3,8 @@
 //! can answer are filled in. The others are listed for the authors; nothing is invented.
 
 use super::audit::{Audited, division};
-use super::facts;
 use super::run_data::RunData;
+use super::sentences;
 use crate::number::of;
 use crate::report::page::{Align, Html, Section, Table};
 

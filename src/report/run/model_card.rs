@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::audit::{Audited, division, locked};
-use super::facts;
 use super::run_data::{Evaluated, RunData};
+use super::sentences;
 use crate::evaluate::evaluation::{EvaluatedSplit, LevelMetrics, Part};
 use crate::evaluate::metric_set::MetricName;
 use crate::number::count;
