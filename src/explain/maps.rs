@@ -383,7 +383,10 @@ mod tests {
         assert_eq!((found.energy.inside.value, found.energy.inside.interval), (None, None));
         assert_eq!(found.energy.inside.undefined, Some(Undefined::NoMap));
         let json = serde_json::to_value(&found).unwrap();
-        assert_eq!(json["inside"]["undefined"], "nothing speaks for cancer in any image");
+        assert_eq!(
+            json["inside"]["undefined"],
+            "every map is empty: no place raised the cancer score"
+        );
     }
 
     #[test]

@@ -74,5 +74,5 @@ fn runs_that_cannot_be_paired_are_refused() {
         "image 103 has cancer false in the first run and true in the second"
     );
     other.push(first[0].clone());
-    assert!(refused(&other).starts_with("the second run: image 100 is predicted twice"));
+    assert!(refused(&other).starts_with("the second run: image 100 has two predictions"));
 }

@@ -188,7 +188,7 @@ fn what_cannot_be_judged_together_is_refused_and_the_rest_counted() {
     assert_eq!(refused(&twice), "image 105 has two predictions; evaluate one model at a time");
     let mut divided = predictions.clone();
     divided[2].role = Role::Locked;
-    let reason = "patient 0 is in fold 0 and in locked, so one was trained on";
+    let reason = "patient 0 is in fold 0 and in locked, so a model was trained on a patient that it is evaluated on";
     assert_eq!(refused(&divided), reason);
     for p in &mut predictions[..4] {
         p.role = Role::LeftOut;

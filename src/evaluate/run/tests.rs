@@ -122,7 +122,7 @@ fn the_locked_split_is_the_mean_of_the_folds_networks_and_who_is_silent_is_told(
     let fewer = predictions::read(&path).unwrap().split_off(1);
     predictions::write(path.parent().unwrap(), &path, &fewer).unwrap();
     let refused = load(folder.path(), EpochRule::CrossFitted).unwrap_err().to_string();
-    assert!(refused.contains("3 images, another fold's has 4"), "{refused}");
+    assert!(refused.contains("3 images, the file of another fold has 4"), "{refused}");
 }
 
 #[test]
