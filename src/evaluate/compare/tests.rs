@@ -64,8 +64,8 @@ fn runs_that_cannot_be_paired_are_refused() {
     };
     assert_eq!(
         refused(&first[..196]),
-        "the runs have predictions of different images: 4 only in the first (296), 0 only in the second (none), 196 \
-         both; train both on the same release and folds"
+        "the runs have predictions of different images: 4 only in the first (296), 0 only in the second \
+         (none), 196 in both; train both on the same release and folds"
     );
     let mut other = first.clone();
     other[3].record.cancer = Some(true);
