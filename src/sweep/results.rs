@@ -11,7 +11,7 @@ use super::claim::{self, Holder};
 use super::settings::{Settings, Weight};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
-use crate::evaluate::run::{Epoch, Loaded, Which, load};
+use crate::evaluate::run::{Epoch, EpochRule, Loaded, load};
 use crate::evaluate::sweep::{Row, Run, table};
 use crate::predictions::Level;
 use crate::train::folder::RunFolder;
@@ -129,9 +129,9 @@ impl Results {
         let mut evaluated: Vec<(Weight, Loaded, Loaded)> = Vec::new();
         for run in runs.iter_mut().filter(|run| run.is_finished()) {
             let path = folder.join(&run.folder);
-            let crossed = load(&path, Which::CrossFitted)?;
+            let crossed = load(&path, EpochRule::CrossFitted)?;
             run.epoch = Some(crossed.epoch.clone());
-            evaluated.push((run.weight, load(&path, Which::Best)?, crossed));
+            evaluated.push((run.weight, load(&path, EpochRule::Best)?, crossed));
         }
         let of_tables: Vec<Run> = evaluated
             .iter()
