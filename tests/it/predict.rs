@@ -280,7 +280,7 @@ fn an_explanation_has_pictures_captures_and_the_energy_inside_the_breast() {
         };
         assert_eq!(size(&image.crop), (2 * 48, 64));
         assert_eq!(size(image.source.as_ref().unwrap()), row.source);
-        let capture = std::fs::read(out.join(image.capture.as_ref().unwrap())).unwrap();
+        let capture = std::fs::read(out.join(image.secondary_capture.as_ref().unwrap())).unwrap();
         assert!(capture.len() > 3 * row.source.0 * row.source.1);
         if let Some((x, y)) = image.peak {
             let crop = row.geometry.crop;

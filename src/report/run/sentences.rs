@@ -152,7 +152,7 @@ pub fn training(data: &RunData) -> String {
             "".into()
         },
         of(train.sampling.positives_per_batch, "positive"),
-        train.sampling.oversample,
+        train.sampling.oversample_positives,
         if train.augment.is_some() { "with augmentation" } else { "without augmentation" },
         match train.ema_decay {
             Some(decay) => format!("exponential moving average of the weights with decay {decay}"),
