@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::release::{config, dataset, run};
+use common::sized;
 use mammo_pipe::config::TrainConfig;
 use mammo_pipe::error::Fault;
 use mammo_pipe::explain::gradcam::{Method, maps};
@@ -74,7 +75,7 @@ fn after_training_on_visible_lesions_the_peaks_lie_on_them_in_the_source() {
     let (data, path) = (folder.path().join("data"), folder.path().join("run"));
     let spec = SynthSpec {
         seed: 2026,
-        patients: 200,
+        patients: sized(140, 200),
         test_patients: 0,
         prevalence: 0.5,
         coding: Some(Coding::ExplicitLittle),
