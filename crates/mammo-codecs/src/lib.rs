@@ -84,3 +84,8 @@ pub use image::{DecodedBy, Image};
 pub use jpeg2000::{BitPlanes, Prefix, Rect};
 pub use request::Request;
 pub use sample::Sample;
+
+/// The README's example, compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
