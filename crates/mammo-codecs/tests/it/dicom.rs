@@ -177,7 +177,7 @@ fn high_throughput_jpeg_2000_decodes() {
         31b460cca40169ba00ffd9";
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     let stream: Vec<u8> = STREAM.as_bytes().chunks(2).map(byte).collect();
-    let expected: Vec<u16> = (0..9 * 13).map(|i| (i * i * 19 + 3) % 4096).collect();
+    let expected: Vec<u16> = (0..9 * 13).map(|i| ((i * i * 19 + 3) % 4096) as u16).collect();
     let layout = Layout { columns: 13, rows: 9, stored: 16, ..GREY };
     for syntax in [Syntax::HtJpeg2000Lossless, Syntax::HtJpeg2000LosslessRpcl, Syntax::HtJpeg2000] {
         let object = encapsulated(syntax.uid(), layout, vec![stream.clone()]);

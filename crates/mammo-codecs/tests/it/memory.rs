@@ -86,29 +86,29 @@ fn the_other_codings_take_two_bytes_a_sample_and_a_megabyte() {
     }
 }
 
-/// What the limit has to be for a stream, found by trying, and what decoding then takes.
-fn least_limit(stream: &[u8], request: &jpeg2000::Request) -> Option<(u64, u64)> {
-    let mut limit = 1 << 20;
-    loop {
-        let request = jpeg2000::Request { max_memory: limit, ..request.clone() };
-        let (decoded, bytes) = peak(|| jpeg2000::Decoder::new().decode(stream, &request));
-        assert!(bytes <= limit, "{bytes} bytes taken, {limit} allowed");
-        match decoded {
-            Ok(_) => return Some((limit, bytes)),
-            Err(jpeg2000::Error::TooMuchMemory { bytes, limit: told }) => {
-                assert_eq!(told, limit);
-                limit = bytes;
-            }
-            Err(_) => return None,
-        }
-    }
-}
-
 #[cfg(feature = "openjpeg")]
 mod jpeg_2000 {
     use super::*;
     use crate::jpeg2000::streams::{Case, case};
     use mammo_codecs::encode::jpeg2000::{Options, Wavelet, encode};
+
+    /// What the limit has to be for a stream, found by trying, and what decoding then takes.
+    fn least_limit(stream: &[u8], request: &jpeg2000::Request) -> Option<(u64, u64)> {
+        let mut limit = 1 << 20;
+        loop {
+            let request = jpeg2000::Request { max_memory: limit, ..request.clone() };
+            let (decoded, bytes) = peak(|| jpeg2000::Decoder::new().decode(stream, &request));
+            assert!(bytes <= limit, "{bytes} bytes taken, {limit} allowed");
+            match decoded {
+                Ok(_) => return Some((limit, bytes)),
+                Err(jpeg2000::Error::TooMuchMemory { bytes, limit: told }) => {
+                    assert_eq!(told, limit);
+                    limit = bytes;
+                }
+                Err(_) => return None,
+            }
+        }
+    }
 
     #[test]
     fn any_stream_stays_within_the_limit_that_it_needs() {

@@ -105,9 +105,13 @@ fn fragments(file: &[u8]) -> Vec<&[u8]> {
 /// The fragments of a file's only frame, found from PixelData (7FE0,0010) of undefined length; the
 /// first item, the offset table, is left out. `None` for a file without.
 pub fn try_fragments(file: &[u8]) -> Option<Vec<&[u8]>> {
-    const PIXEL_DATA: &[u8] = &[0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
-    let start = file.windows(PIXEL_DATA.len()).position(|window| window == PIXEL_DATA)?;
-    let mut rest = &file[start + PIXEL_DATA.len()..];
+    // Tag, VR, two bytes reserved, undefined length.
+    let is_start = |window: &[u8]| {
+        window.starts_with(&[0xE0, 0x7F, 0x10, 0])
+            && window.ends_with(&[0, 0, 0xFF, 0xFF, 0xFF, 0xFF])
+    };
+    let start = file.windows(12).position(is_start)?;
+    let mut rest = &file[start + 12..];
     let mut items = Vec::new();
     while let [0xFE, 0xFF, 0x00, 0xE0, l0, l1, l2, l3, tail @ ..] = rest {
         let length = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
