@@ -1,27 +1,27 @@
-//! Why a run stops.
+//! Errors that stop a run.
 //!
-//! Could another file succeed? Then it is a reject of the stage that met it (`preprocess`
-//! defines it): the file is quarantined and the run goes on. Otherwise it is a [`Fault`]: the
-//! run stops, with nothing half-written.
+//! Could another file succeed? Then the error is a rejection (`preprocess::Reject`): the file is
+//! quarantined and the run continues. Otherwise it is a [`Fault`]: the run stops, and no output is
+//! left half-written.
 //!
-//! A module defines its own error and turns it into a `Fault` beside that definition, by
-//! [`faults`]. Who wants to tell one from another asks [`Fault::cause`].
+//! Each module defines its own error, and with [`faults`] makes it convertible into a `Fault`.
+//! [`Fault::cause`] returns the error of a module again.
 
 use std::error::Error;
 use std::path::PathBuf;
 
-/// Why a run stops: what everyone can meet, or the error of one module.
+/// An error that stops a run: one that every module can meet, or the error of one module.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The system refused a file operation.
+    /// A file operation failed.
     #[error("{path}")]
     Io {
-        /// What it was about.
+        /// The file, or what the operation was about.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A file is not the JSON it should be.
+    /// A file is not valid JSON, or not the JSON that is needed.
     #[error("{path}")]
     Json {
         /// The file.
@@ -29,13 +29,13 @@ pub enum Fault {
         /// Line, column and reason.
         source: serde_json::Error,
     },
-    /// A file is there with another content than this run would give it.
-    #[error("{path} is there already, with another content")]
+    /// A file exists with other content than this run would write.
+    #[error("{path} exists already with other content")]
     Conflict {
         /// The file.
         path: PathBuf,
     },
-    /// A file is there that this program did not make.
+    /// A file exists that this program did not make.
     #[error(
         "{path} is there already and was not made by mammo-pipe; give another name, or --force \
          to replace it"
@@ -44,7 +44,7 @@ pub enum Fault {
         /// The file.
         path: PathBuf,
     },
-    /// What one module found wrong.
+    /// The error of one module.
     #[error(transparent)]
     Cause(Box<dyn Error + Send + Sync>),
 }
@@ -62,7 +62,7 @@ impl Fault {
         move |source| Self::Json { path, source }
     }
 
-    /// The error of a module, if it is an `E`.
+    /// The error of a module, if it has type `E`.
     pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
         match self {
             Self::Cause(cause) => cause.downcast_ref(),
@@ -71,7 +71,7 @@ impl Fault {
     }
 }
 
-/// Lets a module's errors become a [`Fault`] by `?` and `into`.
+/// Makes a module's error type convertible into [`Fault`] by `?` and `into`.
 macro_rules! faults {
     ($($error:ty),+ $(,)?) => {
         $(impl From<$error> for $crate::error::Fault {
@@ -83,7 +83,7 @@ macro_rules! faults {
 }
 pub(crate) use faults;
 
-/// An error and all its causes on one line.
+/// An error and all its causes, joined by `: `.
 pub fn chain(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

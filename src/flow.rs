@@ -1,15 +1,18 @@
-//! Bounded, ordered, multi-threaded flow of items through stages. Knows no imaging, and of a
-//! rejection no more than that a panic is one.
+//! Moves items through stages: in order, in several threads, with a bound on memory.
 //!
-//! An item enters at the source with a [`Ticket`] for its bytes. Worker pools pass it on; a
-//! stage that refuses it turns it into a [`Rejected`], which rides the same channels to the
-//! end. [`Ordered`] hands the outcomes out in source order, so what is written never depends
-//! on timing. Tickets are taken in source order, so that finished later items can never
-//! starve the earliest; with the count of items in flight they bound the memory.
+//! In: a source of items, each with the bytes that it will need. Out: [`Ordered`], one outcome per
+//! item in source order, so that the output never depends on timing. The module knows nothing of
+//! imaging, and of rejections only that a panic is one.
+//!
+//! An item enters with a [`Ticket`] for its bytes and passes through pools of workers. A stage that
+//! refuses an item turns it into a [`Rejected`], which travels through the same channels to the
+//! end. Tickets are given in source order, so finished later items can never starve the earliest
+//! one. The tickets and the number of items in flight bound the memory.
 
 mod budget;
 mod meters;
 mod stage;
+pub mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,31 +26,31 @@ pub use budget::{Budget, Ticket};
 pub use meters::{Meter, Meters, PoolMeter, Snapshot};
 pub use stage::{Panicked, Rejected, Stage, Step, Then, Work};
 
-/// Asks the source to stop; what is in flight drains.
+/// Asks the source to stop. Items in flight are finished.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Raises the flag.
+    /// Requests the stop.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is up.
+    /// Whether a stop was requested.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The flag itself, for a signal handler to raise.
+    /// The flag itself, for a signal handler.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
 }
 
-/// What one flow may hold.
+/// How much one flow may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct InFlight {
-    /// Items at once.
+    /// The number of items at once.
     pub items: usize,
     /// Bytes at once, as the source counts them; an item larger than all of it goes alone.
     pub bytes: usize,
@@ -59,7 +62,7 @@ struct Item<T, R> {
     result: Result<T, Rejected<R>>,
 }
 
-/// The open end of a flow under construction: of items `T`, and of rejections `R`.
+/// A flow under construction, with items `T` and rejections `R`.
 pub struct Flow<'scope, 'env, T, R> {
     scope: &'scope Scope<'scope, 'env>,
     items: usize,
@@ -69,7 +72,7 @@ pub struct Flow<'scope, 'env, T, R> {
 }
 
 impl<'scope, 'env, T: Send + 'scope, R: Send + 'scope> Flow<'scope, 'env, T, R> {
-    /// Starts a flow from `items`, each with the bytes it will take.
+    /// Starts a flow from `items`, each with the bytes that it will need.
     pub fn source<I>(
         scope: &'scope Scope<'scope, 'env>,
         limit: InFlight,
@@ -128,7 +131,7 @@ impl<'scope, 'env, T: Send + 'scope, R: Send + 'scope> Flow<'scope, 'env, T, R> 
         }
     }
 
-    /// Closes the flow: outcomes in source order, whatever order the workers finished in.
+    /// Ends the construction. Outcomes come in source order, in whatever order the workers finish.
     pub fn ordered(self) -> Ordered<T, R> {
         Ordered {
             abandoned: self.abandoned,

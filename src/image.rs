@@ -1,5 +1,4 @@
-//! Grey images in memory: planes and boxes, how pixels of one image map to those of another,
-//! PNG files.
+//! Grey images in memory: planes and boxes, the mapping between pixels of two images, PNG files.
 
 pub mod geometry;
 mod pixels;

@@ -1,12 +1,11 @@
-//! What is in a dataset, from the headers alone.
+//! Surveys a dataset from its headers alone.
 //!
-//! In: a folder of DICOM files, with or without tables. Out: a [`Survey`]: how many there are
-//! of what, machine by machine, and everything that rows and files disagree on. No pixel is
-//! read, and no identifier of a patient leaves a header.
+//! In: a folder of DICOM files, with or without tables. Out: a [`Survey`]: counts of all
+//! attributes' values, by machine, and every disagreement between the table and the files. No pixel
+//! is read, and no identifier of a patient is kept.
 //!
-//! With a table, its rows and `dataset.path` say which files to look at. Without one, every
-//! file in the folder is; one that is no DICOM and does not claim to be by its name is only
-//! counted.
+//! With a table, its rows and `dataset.path` tell which files to read. Without one, every file in
+//! the folder is read. A file that is not DICOM, and whose name does not claim it, is only counted.
 
 mod describe;
 mod machine;
@@ -21,6 +20,7 @@ use crate::config::{Config, SplitChoice};
 use crate::dataset::template::Template;
 use crate::dataset::{self, Joined, join, listing, table};
 use crate::error::{Fault, chain};
+use crate::flow::threads;
 use crate::preprocess::read::{self, Header, ReadError};
 use crate::record::{ImageRecord, Split};
 
@@ -28,13 +28,14 @@ pub use describe::NOT_GIVEN;
 pub use machine::{Format, Machine};
 pub use survey::{Attribute, Finding, Findings, Survey, TableFacts, Value};
 
-/// Files open at once: reading headers is waiting, on a network file system most of all.
+/// Files that are open at once. Reading headers is mostly waiting, above all on a network file
+/// system.
 const THREADS: usize = 16;
 
-/// Files between two reports of progress.
+/// The number of files between two progress reports.
 const CHUNK: usize = 256;
 
-/// A file to look at.
+/// A file to read.
 struct Item {
     relative: String,
     path: PathBuf,
@@ -42,7 +43,7 @@ struct Item {
     record: Option<ImageRecord>,
 }
 
-/// The tables that are there.
+/// The tables that exist.
 pub fn tables_present(config: &Config) -> Option<SplitChoice> {
     let there = |split| table::path_of(split, &config.dataset).is_file();
     match (there(Split::Train), there(Split::Test)) {
@@ -53,12 +54,12 @@ pub fn tables_present(config: &Config) -> Option<SplitChoice> {
     }
 }
 
-/// Reads the headers of the dataset, or of `sample` files of it, chosen by their names.
-/// Without `has_table`, every file in the folder counts. `progress` hears of each file: how
-/// many there are in all, and whether this one's header could be read.
+/// Reads the headers of the dataset, or of `sample` of its files, chosen by their names. Without
+/// `has_table`, every file in the folder counts. `progress` is called for each file with the number
+/// of all files and whether this one's header could be read.
 ///
 /// # Errors
-/// A [`Fault`] for wrong tables and unreadable folders; an unreadable file is a finding.
+/// A [`Fault`] for wrong tables and unreadable folders. An unreadable file is a finding.
 pub fn inspect(
     config: &Config,
     has_table: bool,
@@ -87,11 +88,10 @@ pub fn inspect(
 
     let extension = Template::parse(&config.dataset.path)?.extension().map(str::to_owned);
     let claims_dicom = |name: &str| listing::has_extension(name, extension.as_deref());
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build();
-    let threads = threads.map_err(|e| Fault::io(input)(std::io::Error::other(e)))?;
+    let pool = threads::pool(THREADS)?;
     for chunk in items.chunks(CHUNK) {
         let headers: Vec<Result<Header, ReadError>> =
-            threads.install(|| chunk.par_iter().map(|item| read::header(&item.path)).collect());
+            pool.install(|| chunk.par_iter().map(|item| read::header(&item.path)).collect());
         for (item, header) in chunk.iter().zip(headers) {
             progress(items.len(), header.is_ok());
             match header {
@@ -125,7 +125,7 @@ fn items(joined: Joined, config: &Config) -> Vec<Item> {
     joined.jobs.into_iter().map(job).chain(joined.strays.into_iter().map(stray)).collect()
 }
 
-/// `count` of the items, the same ones each time, in their order.
+/// `count` of the items, in their order; the same ones each time.
 fn draw(items: Vec<Item>, count: usize) -> Vec<Item> {
     let mut hashes: Vec<u64> = items.iter().map(|i| xxh3_64(i.relative.as_bytes())).collect();
     hashes.sort_unstable();

@@ -1,40 +1,41 @@
-//! Screening mammograms in DICOM to verified training shards.
+//! Turns screening mammograms in DICOM into verified training shards, trains a network on them and
+//! evaluates it.
 //!
-//! The modules stand on floors, from the ground up: each names only those listed before it
-//! (`tests/layers.rs` sees to that). `ARCHITECTURE.md` has the picture.
+//! The modules are listed from the ground up: each names only modules listed before it
+//! (`tests/layers.rs` checks that). `ARCHITECTURE.md` has a drawing.
 
-// What everything speaks.
+// Units, errors, numbers as text, random numbers, rows of the table: used everywhere.
 pub mod units;
 pub mod error;
 pub mod number;
 mod random;
 pub mod record;
-// Work moved in order, bytes put in place, DICOM elements written, figures of merit.
+// Ordered multi-threaded work, atomic file writes, DICOM writing, metrics.
 pub mod flow;
 pub mod store;
 pub mod dicom;
 pub mod metrics;
-// The network, what was typed and checked, planes and geometry.
+// The network with its heads, the settings, and images in memory.
 pub mod model;
 pub mod config;
 pub mod image;
-// Table and files to jobs; the release's format.
+// The dataset's table and files; the format of a release.
 pub mod dataset;
 pub mod shard;
-// One image through all stages; phantoms; what is in a dataset.
+// The preprocessing of images; generated datasets; the survey of a dataset.
 pub mod preprocess;
 pub mod synth;
 pub mod inspect;
-// Batches; what a network said; the loop; new images.
+// Batches for training, predictions of a network, the training loop, prediction for new images.
 pub mod loader;
 pub mod predictions;
 pub mod train;
 pub mod predict;
-// How good, where it looks, the report's experiment, how fast.
+// Evaluation, attention maps, the sweep over auxiliary weights, benchmarks.
 pub mod evaluate;
 pub mod explain;
 pub mod sweep;
 pub mod bench;
-// Pages and commands.
+// HTML pages and the command line.
 pub mod report;
 pub mod cli;

@@ -1,10 +1,10 @@
-//! Figures of merit: scores against labels.
+//! Metrics of scores against labels.
 //!
-//! In: a score an item, higher for cancer, and whether it is cancer; scores that are called
-//! probabilities lie in [0, 1]. Out: a number, or why there is none ([`Undefined`]).
+//! In: one score per item, higher for cancer, and its label; probabilities lie in [0, 1]. Out: a
+//! number, or the reason why it is not defined ([`Undefined`]).
 //!
-//! Each figure exists twice: as a function that gives an `Option`, and with a weight an item,
-//! on scores that are sorted once, which is what a bootstrap of a thousand resamples needs.
+//! Each metric has two forms: a function that returns an `Option`; and one that takes one weight
+//! per item and scores sorted once, as a bootstrap of a thousand resamples needs.
 
 mod decisions;
 mod probability;
@@ -17,7 +17,7 @@ pub(crate) use probability::quantile;
 pub use probability::{Bin, Binned, Binning, brier, ece, pf1, pf1_weighted, reliability};
 pub use ranked::Ranked;
 
-/// Why a figure has no value.
+/// Why a metric is not defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum Undefined {
@@ -27,7 +27,7 @@ pub enum Undefined {
     NoPositives,
     #[error("no negatives")]
     NoNegatives,
-    #[error("nothing is called positive")]
+    #[error("no item is predicted positive")]
     NothingCalled,
     #[error("a score is not a number")]
     NotANumber,
@@ -35,7 +35,7 @@ pub enum Undefined {
     NoThreshold,
     #[error("not calibrated: there is no other fold to choose the temperature on")]
     NoTemperature,
-    #[error("nothing speaks for cancer in any image")]
+    #[error("every map is empty: no place raised the cancer score")]
     NoMap,
 }
 
@@ -45,10 +45,10 @@ impl Serialize for Undefined {
     }
 }
 
-/// A figure, or why there is none.
-pub type Figure = Result<f64, Undefined>;
+/// The value of a metric, or the reason why it is not defined.
+pub type MetricValue = Result<f64, Undefined>;
 
-/// Area under the ROC curve, ties counted half; `None` unless there are positives and negatives.
+/// Area under the ROC curve, ties counted half; `None` without both positives and negatives.
 pub fn auroc(scores: &[f64], labels: &[bool]) -> Option<f64> {
     Ranked::new(scores, labels).ok()?.auroc(&ones(scores)).ok()
 }
@@ -60,30 +60,30 @@ pub fn auprc(scores: &[f64], labels: &[bool]) -> Option<f64> {
 }
 
 /// Area under the ROC curve up to the false positive rate `max_fpr`, McClish-standardised so
-/// that chance is 0.5 and a perfect ranking 1; `None` unless there are positives and negatives.
+/// that chance is 0.5 and a perfect ranking 1; `None` without both positives and negatives.
 pub fn partial_auroc(scores: &[f64], labels: &[bool], max_fpr: f64) -> Option<f64> {
     Ranked::new(scores, labels).ok()?.partial_auroc(&ones(scores), max_fpr).ok()
 }
 
 /// The highest sensitivity of any threshold whose specificity is at least `specificity`;
-/// `None` unless there are positives and negatives.
+/// `None` without both positives and negatives.
 pub fn sensitivity_at(scores: &[f64], labels: &[bool], specificity: f64) -> Option<f64> {
     Ranked::new(scores, labels).ok()?.sensitivity_at(&ones(scores), specificity).ok()
 }
 
-/// F1 at the best of the 50 evenly spaced thresholds k/49, the lowest of equals; `None` without
-/// positives.
+/// F1 at the best of the 50 evenly spaced thresholds k/49, of equal ones the lowest; `None`
+/// without positives.
 pub fn best_f1(probabilities: &[f64], labels: &[bool]) -> Option<BestF1> {
     Grid::new(probabilities, labels).ok()?.best_f1(&ones(probabilities)).ok()
 }
 
-/// Share of items on the right side of `threshold` (positive from it upwards); `None` without
+/// Share of items predicted correctly at `threshold` (positive at or above it); `None` without
 /// items.
 pub fn accuracy(scores: &[f64], labels: &[bool], threshold: f64) -> Option<f64> {
     Confusion::at(scores, labels, threshold).ok()?.accuracy().ok()
 }
 
-/// A weight of one for each.
+/// Weight 1 for every item.
 fn ones(scores: &[f64]) -> Vec<f64> {
     vec![1.0; scores.len()]
 }
@@ -91,9 +91,9 @@ fn ones(scores: &[f64]) -> Vec<f64> {
 /// Refuses scores that are not numbers.
 ///
 /// # Panics
-/// If there is not one label a score.
+/// Unless there is one label per score.
 pub(crate) fn check(scores: &[f64], labels: &[bool]) -> Result<(), Undefined> {
-    assert_eq!(scores.len(), labels.len(), "one label a score");
+    assert_eq!(scores.len(), labels.len(), "one label per score");
     match scores.iter().any(|score| score.is_nan()) {
         true => Err(Undefined::NotANumber),
         false => Ok(()),

@@ -1,4 +1,4 @@
-//! Numbers as a reader takes them in: counts, shares, times, sizes.
+//! Numbers as text for people: counts, shares, times, sizes.
 
 /// A count with a comma before every third digit.
 pub fn count(n: usize) -> String {
@@ -13,14 +13,13 @@ pub fn count(n: usize) -> String {
     out
 }
 
-/// A count of things, `1 image` or `2 images`.
+/// A count with its noun: `1 image`, `2 images`.
 pub fn of(n: usize, thing: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", count(n))
 }
 
-/// `part` of `whole` in percent, with as many digits as tell small shares apart; a dash where
-/// there is no whole.
+/// `part` of `whole` in percent, with more digits near 0 and 100; a dash if `whole` is 0.
 pub fn percent(part: usize, whole: usize) -> String {
     if whole == 0 {
         return "–".into();
@@ -34,7 +33,7 @@ pub fn percent(part: usize, whole: usize) -> String {
     }
 }
 
-/// A value with about three digits.
+/// A value with about three significant digits.
 pub fn short(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
@@ -45,7 +44,7 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// Seconds as a person says them.
+/// A duration, such as `12 s`, `3 min 5 s` or `1 h 2 min`.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 60.0 => format!("{s:.0} s"),
@@ -54,7 +53,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Bytes as a person says them.
+/// A number of bytes, such as `1.5 MB` (decimal units).
 pub fn size(bytes: u64) -> String {
     match bytes as f64 {
         b if b < 1e3 => format!("{b:.0} B"),

@@ -1,8 +1,8 @@
-//! What a model said of each image, with all that subgroups need to know of it.
+//! The predictions of a model, one per image, with the columns that subgroups need.
 //!
-//! In and out: [`Prediction`]s as a Parquet file, one row an image, the table's columns and the
-//! fold as in a release, then `logit` and `probability`; the same is read from CSV.
-//! [`Items`] of them are what is judged: images, breasts or patients.
+//! In and out: [`Prediction`]s as a Parquet file, one row per image: the table's columns and the
+//! fold as in a release, then `logit` and `probability`. CSV is read too. [`Items`] made from them
+//! are evaluated: images, breasts or patients.
 
 mod items;
 #[cfg(test)]
@@ -30,16 +30,16 @@ use crate::store::{self, MAKER, MAKER_KEY};
 
 pub use items::{Items, Level};
 
-/// What a model said of one image.
+/// The prediction of a model for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// What the table says.
+    /// The image's row of the table.
     pub record: ImageRecord,
-    /// What it was for: a fold's images were not trained on by the model that speaks here.
+    /// Its role: the model was not trained on the fold named here.
     pub role: Role,
     /// The network's output for cancer, before the sigmoid.
     pub logit: f64,
-    /// Its sigmoid, or the mean of several models' and views of the image.
+    /// The sigmoid of the logit, or the mean over several models and over flips of the image.
     pub probability: f64,
 }
 
@@ -58,25 +58,26 @@ pub fn sigmoid(logit: f64) -> f64 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// A file of predictions that holds something else.
+/// A file that does not hold valid predictions.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct PredictionsError {
     /// The file.
     pub path: PathBuf,
-    /// The first thing that is wrong with it.
+    /// The first problem found.
     pub reason: String,
 }
 faults!(PredictionsError);
 
-/// The logit of a probability, kept finite: 0 and 1 are taken as the next doubles that have one.
+/// The logit of a probability, kept finite: 0 and 1 are replaced by the nearest doubles that have
+/// a logit.
 pub fn logit(probability: f64) -> f64 {
     let p = probability.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON);
     (p / (1.0 - p)).ln()
 }
 
-/// Predictions as the bytes of a Parquet file, the same for the same rows. `further` columns
-/// come last. The footer says that this program made it, and whatever is in `notes`.
+/// Predictions as the bytes of a Parquet file; equal rows give equal bytes. `further` columns come
+/// last. The footer names this program as the maker, and holds `notes`.
 pub(crate) fn encode(
     predictions: &[Prediction],
     further: Vec<Column>,
@@ -84,9 +85,12 @@ pub(crate) fn encode(
 ) -> Vec<u8> {
     let columns = records::columns(predictions).into_iter().chain([
         double("logit", "the network's output for cancer", predictions, |p| Some(p.logit)),
-        double("probability", "its sigmoid, or a mean of several", predictions, |p| {
-            Some(p.probability)
-        }),
+        double(
+            "probability",
+            "sigmoid of the logit, or the mean over several networks",
+            predictions,
+            |p| Some(p.probability),
+        ),
     ]);
     let (fields, arrays): (Vec<_>, Vec<_>) = columns
         .chain(further)
@@ -110,7 +114,7 @@ pub(crate) fn encode(
     bytes
 }
 
-/// Writes predictions to `path` in one step, through `.tmp` in `folder`, which must be there.
+/// Writes predictions to `path` atomically, through `.tmp` in `folder`, which must exist.
 ///
 /// # Errors
 /// [`Fault::Io`].
@@ -118,11 +122,12 @@ pub fn write(folder: &Path, path: &Path, predictions: &[Prediction]) -> Result<(
     store::replace(folder, path, &encode(predictions, Vec::new(), &[]))
 }
 
-/// Reads predictions: a Parquet file as [`write()`] leaves it, or CSV by its name's ending.
+/// Reads predictions: a Parquet file as written by [`write()`], or a CSV file, whose name ends in
+/// `.csv`.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`PredictionsError`] for a file that holds something else, with the first
-/// thing that is wrong.
+/// [`Fault::Io`]; [`PredictionsError`] with the first problem of a file that does not hold valid
+/// predictions.
 pub fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
         return table::read(path);
@@ -143,7 +148,7 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
     Ok(predictions)
 }
 
-/// Refuses columns of another type than [`write`] gives them, which would read as empty.
+/// Refuses columns whose type is not that of [`write`]; they would be read as empty.
 fn check_types(found: &Schema) -> Result<(), String> {
     for Column { name, array, .. } in records::columns::<Prediction>(&[]) {
         let Ok(field) = found.field_with_name(&name) else { continue };

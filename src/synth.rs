@@ -1,11 +1,11 @@
-//! Phantom mammograms: a dataset shaped like RSNA's, made from a seed.
+//! Generates a dataset of phantom mammograms, shaped like RSNA's, from a seed.
 //!
 //! In: a [`SynthSpec`]. Out: a folder with `train.csv`, `test.csv`, the images, and `truth.csv`
-//! with what only the maker can know: breast boxes, lesions, layouts, damage.
+//! with facts that only a generated dataset can have: breast boxes, lesions, layouts, damage.
 //!
-//! The same spec gives the same bytes for any number of threads: every patient, breast and
-//! image draws from a stream of its own. Exponentials and powers are the system's, so that
-//! another mathematics library may move a last bit.
+//! The same spec gives the same bytes for any number of threads, because every patient, breast and
+//! image draws from its own random stream. Exponentials and powers are computed by the system's
+//! mathematics library, so another library may change a last bit.
 
 mod anatomy;
 mod artefacts;
@@ -35,9 +35,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::{Fault, faults};
+use crate::flow::threads;
 use crate::random::Random;
 use crate::record::Split;
-use patient::Made;
+use patient::PatientOutput;
 use table::Patient;
 
 pub use coding::Coding;
@@ -49,10 +50,10 @@ pub use spec::{Layout, PhantomSpec};
 pub use table::NATURAL_PREVALENCE;
 pub use tone::Tone;
 
-/// A dataset to make.
+/// The dataset to generate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthSpec {
-    /// What everything is drawn from.
+    /// The seed of all random numbers.
     pub seed: u64,
     /// Patients in `train.csv`.
     pub patients: usize,
@@ -62,11 +63,11 @@ pub struct SynthSpec {
     pub prevalence: f64,
     /// Size of the images.
     pub size: Size,
-    /// How all files are coded; `None`: as their machine does.
+    /// The coding of all files; `None`: each machine uses its own.
     pub coding: Option<Coding>,
-    /// How many training images to break, in which ways.
+    /// The kinds of damage, each with the number of training images to damage.
     pub damage: Vec<(Damage, usize)>,
-    /// Threads; 0 for one a core. Changes no byte.
+    /// The number of threads; 0: one per core. The bytes do not depend on it.
     pub workers: usize,
 }
 
@@ -85,19 +86,19 @@ impl Default for SynthSpec {
     }
 }
 
-/// How large the images are.
+/// The size of the images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// As the machines write them: 4 to 26 megapixels.
+    /// The machines' own size: 4 to 26 megapixels.
     Full,
-    /// An eighth as wide and as high.
+    /// An eighth of the width and height.
     Small,
-    /// A thirty-second: 60 to 170 pixels.
+    /// A thirty-second of the width and height: 60 to 170 pixels.
     Tiny,
 }
 
 impl Size {
-    /// What the machine's rows and columns are divided by.
+    /// The divisor of the machine's rows and columns.
     pub fn divisor(self) -> usize {
         match self {
             Self::Full => 1,
@@ -107,67 +108,63 @@ impl Size {
     }
 }
 
-/// What was made.
+/// The numbers of the dataset that was generated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Patients, in both tables.
+    /// Patients in both tables.
     pub patients: usize,
-    /// Images, broken ones with them.
+    /// Images, including damaged ones.
     pub images: usize,
     /// Images of breasts with cancer.
     pub cancer_images: usize,
-    /// Images that are broken, missing or without a row.
+    /// Images that are damaged, missing or without a row.
     pub damaged: usize,
-    /// Bytes of the files.
+    /// The size of the files in bytes.
     pub bytes: u64,
 }
 
-/// Why no dataset is made.
+/// Why no dataset can be generated.
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
-    /// The folder holds something else.
-    #[error("{path} is not empty and was not made by synth; give an empty or new folder")]
+    /// The folder holds other files.
+    #[error("{path} is not empty and was not made by synth; give an empty or a new folder")]
     NotOurs {
         /// The folder.
         path: PathBuf,
     },
-    /// More damage than images.
-    #[error("{wanted} images to damage, only {have} to take them from")]
+    /// More images to damage than there are.
+    #[error("{wanted} images are to be damaged, but there are only {have}")]
     TooMuchDamage {
-        /// Asked for.
+        /// The number of images to damage.
         wanted: usize,
-        /// Training images.
+        /// The number of training images.
         have: usize,
     },
-    /// A prevalence that no dataset can have.
+    /// The prevalence is not a share.
     #[error("prevalence {found} is not between 0 and 1")]
     Prevalence {
-        /// Asked for.
+        /// The value.
         found: f64,
     },
-    /// The system gives no threads.
-    #[error("no threads")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
 }
 faults!(SynthError);
 
-/// Marks a folder as made by [`generate`], which may make it anew.
+/// The mark of a folder made by [`generate`], which may replace it.
 const MARK: &str = ".mammo-pipe-synth";
 
-/// What a dataset consists of, besides the mark.
+/// The parts of a dataset, besides the mark.
 const PARTS: [&str; 5] = ["train_images", "test_images", "train.csv", "test.csv", "truth.csv"];
 
-/// How many images a spec comes to, without drawing any.
+/// The number of images of a spec, computed without drawing any.
 pub fn count(spec: &SynthSpec) -> usize {
     patients(spec).iter().flat_map(|patient| &patient.breasts).map(|b| b.images.len()).sum()
 }
 
-/// Makes the dataset in the folder `out`, which must be new, empty, or a dataset made before,
+/// Generates the dataset in the folder `out`. It must be new, empty, or a dataset generated before,
 /// which is replaced. `each` is called after every image, from any thread.
 ///
 /// # Errors
-/// A [`Fault`] if the folder holds anything else, the spec makes no sense, or the system
-/// refuses a file.
+/// A [`Fault`] if the folder holds other files, the spec is not valid, or a file cannot be written.
 pub fn generate(spec: &SynthSpec, out: &Path, each: impl Fn() + Sync) -> Result<Summary, Fault> {
     if !(0.0..=1.0).contains(&spec.prevalence) {
         return Err(SynthError::Prevalence { found: spec.prevalence }.into());
@@ -175,12 +172,11 @@ pub fn generate(spec: &SynthSpec, out: &Path, each: impl Fn() + Sync) -> Result<
     let patients = patients(spec);
     let damages = choose(spec, &patients)?;
     prepare(out)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(spec.workers).build();
-    let pool = pool.map_err(SynthError::from)?;
-    let made: Vec<Made> = pool.install(|| {
+    let pool = threads::pool(spec.workers)?;
+    let made: Vec<PatientOutput> = pool.install(|| {
         patients
             .par_iter()
-            .map(|patient| Made::new(spec, patient, &damages, out, &each))
+            .map(|patient| PatientOutput::new(spec, patient, &damages, out, &each))
             .collect::<Result<_, _>>()
     })?;
     let tables = [
@@ -214,7 +210,7 @@ fn patients(spec: &SynthSpec) -> Vec<Patient> {
     table::patients(spec.seed, spec.patients, spec.test_patients, spec.prevalence)
 }
 
-/// An empty folder with our mark in it.
+/// An empty folder with our mark.
 fn prepare(out: &Path) -> Result<(), Fault> {
     fs::create_dir_all(out).map_err(Fault::io(out))?;
     let mark = out.join(MARK);
@@ -237,7 +233,7 @@ fn prepare(out: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Which images to break, by id: how, and at which place of the file.
+/// The images to damage, by id: the kind, and the place in the file.
 fn choose(
     spec: &SynthSpec,
     patients: &[Patient],

@@ -1,4 +1,4 @@
-//! `mammo-pipe preprocess --dry-run`: the plan, with time and space estimated.
+//! `mammo-pipe preprocess --dry-run`: prints the plan with an estimate of time and space.
 
 use std::process::ExitCode;
 
@@ -11,10 +11,10 @@ use crate::number::{duration, size};
 use crate::preprocess::estimate::{Estimate, estimate};
 use crate::preprocess::plan::Plan;
 
-/// Prints what `plan` would do.
+/// Prints what a run of `plan` would do. Writes no file.
 ///
 /// # Errors
-/// A [`Fault`] if the sample cannot be processed at all.
+/// A [`Fault`] if none of the sampled images can be processed.
 pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Result<ExitCode, Fault> {
     let Estimate { sampled, rejected, seconds, bytes, finished, free } =
         estimate(plan, workers, readers)?;
@@ -68,7 +68,7 @@ pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Resul
         config.limits.memory_mb
     ));
     if sampled == 0 {
-        print("  estimate  no file to estimate from");
+        print("  estimate  there is no file to estimate from");
         return Ok(ExitCode::SUCCESS);
     }
     let free = free.map_or(String::new(), |free| format!(" ({} free there)", size(free)));
@@ -77,6 +77,6 @@ pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Resul
         duration(seconds),
         size(bytes)
     ));
-    print("  nothing was written; run it without --dry-run to start");
+    print("  nothing was written; to start, run the command without --dry-run");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,23 +1,24 @@
-//! Parsers for paths of files to write: the name has to end as their format does.
+//! Parsers for the paths of output files: each checks that the name has the extension of the
+//! format.
 
 use std::path::PathBuf;
 
-/// A picture.
+/// A PNG image.
 pub fn png(text: &str) -> Result<PathBuf, String> {
     ends_in(text, "png")
 }
 
-/// A page.
+/// An HTML page.
 pub fn html(text: &str) -> Result<PathBuf, String> {
     ends_in(text, "html")
 }
 
-/// A table as text.
+/// A CSV file.
 pub fn csv(text: &str) -> Result<PathBuf, String> {
     ends_in(text, "csv")
 }
 
-/// A table as Parquet.
+/// A Parquet file.
 pub fn parquet(text: &str) -> Result<PathBuf, String> {
     ends_in(text, "parquet")
 }
@@ -25,7 +26,7 @@ pub fn parquet(text: &str) -> Result<PathBuf, String> {
 fn ends_in(text: &str, ending: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     let found = path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
-    let wrong = || format!("this file is written, so its name has to end in .{ending}");
+    let wrong = || format!("the name of this output file has to end in .{ending}");
     found.then_some(path).ok_or_else(wrong)
 }
 

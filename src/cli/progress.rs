@@ -1,6 +1,7 @@
-//! How far a long job is: a bar on a terminal, a plain line now and then elsewhere.
+//! The progress of a long job: a bar on a terminal, otherwise a plain line every ten seconds.
 //!
-//! Everything goes to standard error, and a closed terminal is no error: a run outlives it.
+//! All output goes to standard error. Write errors are ignored, so that a run continues after its
+//! terminal is closed.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -14,7 +15,7 @@ use crate::number::duration;
 /// Time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// The display of one job.
+/// The progress display of a job.
 pub struct Progress {
     bar: Option<ProgressBar>,
     state: Mutex<State>,
@@ -31,7 +32,7 @@ struct State {
 }
 
 impl Progress {
-    /// A display for `total` images; `quiet` shows nothing.
+    /// A display for `total` images. With `quiet` it shows nothing.
     pub fn new(total: usize, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let bar = terminal.then(|| {
@@ -46,8 +47,8 @@ impl Progress {
         Self { bar, state: Mutex::new(state), total, quiet, start: now }
     }
 
-    /// Counts one image that is through, and the bytes that were read for it. `meters` say
-    /// what the stages wait for.
+    /// Counts a finished image and the bytes that were read for it. `meters` hold how busy the
+    /// stages are.
     pub fn image(&self, bytes: u64, rejected: bool, meters: Option<&Meters>) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         state.images += 1;
@@ -94,12 +95,12 @@ fn describe(state: &State, elapsed: Duration, meters: Option<&Meters>) -> String
     text
 }
 
-/// Writes a line to standard error, if anyone still listens.
+/// Writes a line to standard error; ignores errors.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Writes a line to standard output, if anyone still listens.
+/// Writes a line to standard output; ignores errors.
 pub fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

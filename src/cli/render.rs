@@ -1,4 +1,4 @@
-//! `mammo-pipe render`
+//! `mammo-pipe render`: shows the steps of the pipeline for one file.
 
 mod font;
 mod picture;
@@ -28,10 +28,10 @@ use crate::record::{Id, ImageRecord};
 use crate::shard::flags::Flag;
 use crate::store::{self, Target};
 
-/// Show what the pipeline sees of one DICOM file at each step.
+/// Show what the pipeline makes of one DICOM file at each step.
 ///
-/// The picture has the stored values (black to white is smallest to largest), the windowed
-/// image, the breast's box (solid) and the crop (dashed), and the output, side by side.
+/// The PNG shows, side by side: the stored values (from the smallest in black to the largest in
+/// white), the windowed image, the breast's box (solid) with the crop (dashed), and the output.
 ///
 ///   mammo-pipe render image.dcm steps.png
 ///   mammo-pipe render image.dcm steps.png --set window.index=1 --set roi.margin=0.05
@@ -41,35 +41,36 @@ use crate::store::{self, Target};
 pub struct RenderArgs {
     /// The DICOM file.
     file: PathBuf,
-    /// The picture, as PNG.
-    #[arg(required_unless_present_any = ["steps", "json"], value_parser = ending::png)]
-    picture: Option<PathBuf>,
-    /// Write each step as a 16-bit PNG into this folder: decoded.png (stored values as they
-    /// are, two's complement if signed), windowed.png, cropped.png, output.png.
+    /// The PNG file to write.
+    #[arg(value_name = "PNG", required_unless_present_any = ["steps", "json"])]
+    #[arg(value_parser = ending::png)]
+    png: Option<PathBuf>,
+    /// Write each step as a 16-bit PNG into this folder: decoded.png (the stored values; two's
+    /// complement if they are signed), windowed.png, cropped.png, output.png.
     #[arg(long, value_name = "DIR")]
     steps: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Replace files that are there and were not made by mammo-pipe.
+    /// Replace files that were not made by mammo-pipe.
     #[arg(long)]
     force: bool,
-    /// Print what was found as JSON.
+    /// Print the facts of the image as JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// The pictures of `--steps`.
+/// The files of `--steps`.
 const STEPS: [&str; 4] = ["decoded.png", "windowed.png", "cropped.png", "output.png"];
 
 impl RenderArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`], also if the pipeline would reject the file.
+    /// A [`Fault`], also for a file that the pipeline rejects.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let config = self.settings.load()?;
         let target = |path: PathBuf| Target::new(path, self.force);
-        let picture = self.picture.clone().map(target).transpose()?;
+        let png = self.png.clone().map(target).transpose()?;
         let files = match &self.steps {
             Some(folder) => {
                 std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
@@ -78,7 +79,7 @@ impl RenderArgs {
             None => Vec::new(),
         };
         let steps = run(&self.file, config)?;
-        if let Some(target) = &picture {
+        if let Some(target) = &png {
             write(target, &picture::compose(&steps))?;
         }
         if let [decoded, windowed, cropped, output] = &files[..] {
@@ -106,7 +107,7 @@ fn run(file: &Path, config: Config) -> Result<Steps, Fault> {
         .map_err(|source| PreprocessError::Rejected { path: file.into(), source }.into())
 }
 
-/// A job that no table has a row for.
+/// A job for a file that is in no table.
 fn job(file: &Path) -> Result<Job, Fault> {
     let bytes = std::fs::metadata(file).map_err(Fault::io(file))?.len();
     let id = || Id::new("render").expect("a plain word can be a file's name");

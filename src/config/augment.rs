@@ -1,91 +1,91 @@
-//! The `train.augment` section: what may be done to an image, and how often.
+//! The `train.augment` section: the kinds of augmentation and their probabilities.
 //!
-//! The defaults are for mammograms. Any breast may be seen from either side, so flips are
-//! free; breasts are turned and squeezed a little differently by every technologist; grey
-//! scales differ between machines. What a lesion is made of is fine and faint, so noise and
-//! blackened patches are rare and small, and nothing blurs.
+//! The defaults are for mammograms. A flipped breast is as plausible as the original, so flips are
+//! frequent. Position and compression differ a little between technologists, and grey scales differ
+//! between machines. Lesions are fine and faint, so noise and blackened rectangles are rare and
+//! small, and there is no blur.
 
 use serde::{Deserialize, Serialize};
 
-/// The `augment` settings. A probability of 0 switches a change off.
+/// The `augment` settings. A probability of 0 switches one kind off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
-    /// Probability that left and right are exchanged.
+    /// Probability of a left-right flip.
     pub flip_horizontal: f64,
-    /// Probability that top and bottom are exchanged.
+    /// Probability of a top-bottom flip.
     pub flip_vertical: f64,
     /// Rotation, scale, shear and shift.
     pub affine: AffineConfig,
-    /// A part of the image, enlarged to all of it.
+    /// Random crop, resized to the full size.
     pub crop: CropConfig,
     /// Brightness, contrast and gamma.
-    pub tone: ToneConfig,
-    /// Noise.
+    pub intensity: IntensityConfig,
+    /// Gaussian noise.
     pub noise: NoiseConfig,
     /// Blackened rectangles.
     pub cutout: CutoutConfig,
 }
 
-/// Rotation, scale, shear and shift, all at once; each uniform in its range.
+/// Rotation, scale, shear and shift together; each is drawn uniformly from its range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AffineConfig {
-    /// How often.
+    /// The probability.
     pub probability: f64,
-    /// At most so many degrees, either way, about the middle of the image.
+    /// Largest rotation in degrees, either way, about the centre of the image.
     pub rotate_degrees: f64,
-    /// Smallest and largest factor; above 1 enlarges.
+    /// Smallest and largest scale factor; a factor above 1 enlarges.
     pub scale: [f64; 2],
-    /// At most so many degrees that vertical lines lean, either way.
+    /// Largest shear angle of vertical lines in degrees, either way.
     pub shear_degrees: f64,
-    /// At most this share of width and height, either way.
+    /// Largest shift as a share of width and height, either way.
     pub shift: f64,
 }
 
-/// A part of the image, enlarged to all of it; the aspect is kept.
+/// Random crop, resized to the full size; the aspect ratio is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CropConfig {
-    /// How often.
+    /// The probability.
     pub probability: f64,
     /// Smallest share of width and height that is kept.
     pub smallest: f64,
 }
 
-/// Grey levels, white being 1.
+/// Random change of grey levels (white is 1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ToneConfig {
-    /// How often.
+pub struct IntensityConfig {
+    /// The probability.
     pub probability: f64,
-    /// At most so much is added or taken away.
+    /// Largest brightness that is added or subtracted.
     pub brightness: f64,
-    /// The distance from middle grey is multiplied with 1 and at most so much more or less.
+    /// Largest change of the contrast factor, which is 1 plus or minus up to this value.
     pub contrast: f64,
-    /// Gamma is at most 1 and this, or 1 divided by that.
+    /// Gamma is between 1 / (1 + this value) and 1 + this value.
     pub gamma: f64,
 }
 
-/// Normal noise on all that is not air.
+/// Gaussian noise on all pixels that are not air.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoiseConfig {
-    /// How often.
+    /// The probability.
     pub probability: f64,
-    /// Largest standard deviation, white being 1; at most 0.1.
-    pub deviation: f64,
+    /// Largest standard deviation (white is 1); at most 0.1.
+    pub max_std: f64,
 }
 
-/// Rectangles that become air.
+/// Blackened rectangles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CutoutConfig {
-    /// How often.
+    /// The probability.
     pub probability: f64,
-    /// At most so many.
+    /// Largest number of rectangles.
     pub holes: usize,
-    /// Smallest and largest share of width and of height.
+    /// Smallest and largest side, as a share of the image's side.
     pub side: [f64; 2],
 }
 
@@ -96,7 +96,7 @@ impl Default for AugmentConfig {
             flip_vertical: 0.5,
             affine: AffineConfig::default(),
             crop: CropConfig::default(),
-            tone: ToneConfig::default(),
+            intensity: IntensityConfig::default(),
             noise: NoiseConfig::default(),
             cutout: CutoutConfig::default(),
         }
@@ -121,7 +121,7 @@ impl Default for CropConfig {
     }
 }
 
-impl Default for ToneConfig {
+impl Default for IntensityConfig {
     fn default() -> Self {
         Self { probability: 0.5, brightness: 0.1, contrast: 0.2, gamma: 0.25 }
     }
@@ -129,7 +129,7 @@ impl Default for ToneConfig {
 
 impl Default for NoiseConfig {
     fn default() -> Self {
-        Self { probability: 0.2, deviation: 0.02 }
+        Self { probability: 0.2, max_std: 0.02 }
     }
 }
 
@@ -139,34 +139,34 @@ impl Default for CutoutConfig {
     }
 }
 
-/// A setting that means nothing.
+/// An augmentation setting that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("augment.{key} is {found}, needs {needed}")]
 pub struct AugmentError {
-    /// Which.
+    /// Its key.
     pub key: &'static str,
     /// Its value.
     pub found: String,
-    /// What it may be.
+    /// The allowed values.
     pub needed: &'static str,
 }
 
 impl AugmentConfig {
-    /// Everything, always: what it costs at most.
+    /// Every kind with probability 1: the most expensive settings.
     pub fn all() -> Self {
         let mut config = Self { flip_horizontal: 1.0, flip_vertical: 1.0, ..Self::default() };
         config.affine.probability = 1.0;
         config.crop.probability = 1.0;
-        config.tone.probability = 1.0;
+        config.intensity.probability = 1.0;
         config.noise.probability = 1.0;
         config.cutout.probability = 1.0;
         config
     }
 
-    /// Whether every setting means something.
+    /// Checks that all settings are allowed.
     ///
     /// # Errors
-    /// The first that does not.
+    /// The first setting that is not.
     pub fn check(&self) -> Result<(), AugmentError> {
         const SHARE: &str = "a number from 0 to 1";
         let within = |key, value: f64, low: f64, high: f64, needed| {
@@ -188,12 +188,12 @@ impl AugmentConfig {
         within("affine.shift", affine.shift, 0.0, 1.0, SHARE)?;
         within("crop.probability", self.crop.probability, 0.0, 1.0, SHARE)?;
         within("crop.smallest", self.crop.smallest, 0.1, 1.0, "a number from 0.1 to 1")?;
-        within("tone.probability", self.tone.probability, 0.0, 1.0, SHARE)?;
-        within("tone.brightness", self.tone.brightness, 0.0, 1.0, SHARE)?;
-        within("tone.contrast", self.tone.contrast, 0.0, 1.0, SHARE)?;
-        within("tone.gamma", self.tone.gamma, 0.0, 4.0, "a number from 0 to 4")?;
+        within("intensity.probability", self.intensity.probability, 0.0, 1.0, SHARE)?;
+        within("intensity.brightness", self.intensity.brightness, 0.0, 1.0, SHARE)?;
+        within("intensity.contrast", self.intensity.contrast, 0.0, 1.0, SHARE)?;
+        within("intensity.gamma", self.intensity.gamma, 0.0, 4.0, "a number from 0 to 4")?;
         within("noise.probability", self.noise.probability, 0.0, 1.0, SHARE)?;
-        within("noise.deviation", self.noise.deviation, 0.0, 0.1, "a number from 0 to 0.1")?;
+        within("noise.max_std", self.noise.max_std, 0.0, 0.1, "a number from 0 to 0.1")?;
         within("cutout.probability", self.cutout.probability, 0.0, 1.0, SHARE)?;
         range("cutout.side", self.cutout.side, 0.0, 1.0, "two ascending shares from 0 to 1")
     }

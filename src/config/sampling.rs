@@ -1,4 +1,4 @@
-//! The `train.sampling` section: how often images with cancer come.
+//! The `train.sampling` section: how often images with cancer are used.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
-    /// Rows with cancer in every batch, at least. 0: as they come.
+    /// Least number of rows with cancer in every batch. 0: no such rule.
     pub positives_per_batch: usize,
-    /// Times that a row with cancer comes in an epoch, at least. 1: as the others.
-    pub oversample: f64,
+    /// Least number of times that each row with cancer is used in an epoch. 1: as often as the
+    /// others.
+    pub oversample_positives: f64,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { positives_per_batch: 0, oversample: 1.0 }
+        Self { positives_per_batch: 0, oversample_positives: 1.0 }
     }
 }

@@ -1,7 +1,7 @@
-//! Where every output pixel comes from.
+//! Maps every output pixel to its place in the source, and back.
 //!
-//! Positions are continuous, as in [`sampling`](crate::image::sampling): the centre of
-//! pixel `i` is at `i + 0.5`, the frame's edges are at `0` and at its width or height.
+//! Positions are continuous, as in [`sampling`](crate::image::sampling): the centre of pixel `i` is
+//! at `i + 0.5`; the frame's edges are at `0` and at its width or height.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::image::sampling::Reduction;
 use crate::record::Laterality;
 use crate::units::{Millimetres, PixelSpacing};
 
-/// A vertical side of the image.
+/// The left or the right side of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
@@ -20,7 +20,7 @@ pub enum Side {
     Right,
 }
 
-/// Whether the output is the source's mirror image.
+/// Whether the output is mirrored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Orientation {
@@ -31,10 +31,10 @@ pub enum Orientation {
 }
 
 impl Orientation {
-    /// What makes an image look like a breast of the side `flip_to`.
+    /// The orientation in which a breast looks like one of the side `flip_to`.
     ///
-    /// A left breast shows its chest wall at the image's left. What the pixels show decides;
-    /// the table's laterality only where they show nothing.
+    /// A left breast has its chest wall at the image's left. The chest wall that was found in the
+    /// pixels decides; the table's laterality is used only if none was found.
     pub fn towards(
         flip_to: Option<Laterality>,
         chest_wall: Option<Side>,
@@ -52,16 +52,16 @@ impl Orientation {
     }
 }
 
-/// The way from the source to the output: crop, scale, mirror, pad.
+/// The mapping from the source to the output: crop, scale, mirror, pad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Geometry {
-    /// What is cut out, in source pixels.
+    /// The crop, in source pixels.
     pub crop: Rect,
-    /// Where it lies in the output, in output pixels; the rest is air (0).
+    /// The position of the crop in the output, in output pixels; the rest is air (0).
     pub content: Rect,
-    /// Output columns.
+    /// Output width in pixels.
     pub width: usize,
-    /// Output rows.
+    /// Output height in pixels.
     pub height: usize,
     /// Whether the content is mirrored.
     pub orientation: Orientation,
@@ -70,13 +70,13 @@ pub struct Geometry {
 impl Geometry {
     /// Places `crop` in an output of `width` x `height`.
     ///
-    /// Under [`Fit::Pad`] the aspect is kept (to the nearest output pixel). The padding lies
-    /// above and below in equal parts, and beside the breast on the side away from the chest
-    /// wall, so that the chest wall is always at the same edge; in equal parts where the chest
+    /// With [`Fit::Pad`] the aspect ratio is kept (to the nearest output pixel). Vertical padding
+    /// is divided equally between top and bottom. Horizontal padding is on the side away from the
+    /// chest wall, so the chest wall is always at the same edge; it is divided equally if the chest
     /// wall is not known.
     ///
-    /// `crop`, `width` and `height` are not empty, as [`roi::crop`](crate::preprocess::roi::crop)
-    /// and [`Config::check`](crate::config::Config::check) see to.
+    /// `crop`, `width` and `height` must not be empty; [`roi::crop`](crate::preprocess::roi::crop)
+    /// and [`Config::check`](crate::config::Config::check) ensure that.
     pub fn new(
         crop: Rect,
         (width, height): (usize, usize),
@@ -110,7 +110,7 @@ impl Geometry {
         Self { crop, content, width, height, orientation }
     }
 
-    /// Output pixels to a source pixel, across and down.
+    /// Output pixels per source pixel, horizontal and vertical.
     pub fn scale(&self) -> (f64, f64) {
         (
             self.content.width as f64 / self.crop.width as f64,
@@ -118,7 +118,8 @@ impl Geometry {
         )
     }
 
-    /// The source position of an output position. In the padding it lies beyond the crop.
+    /// The source position of an output position. For a position in the padding it lies outside the
+    /// crop.
     pub fn to_source(&self, x: f64, y: f64) -> (f64, f64) {
         let (across, down) = self.scale();
         let inside = x - self.content.left as f64;
@@ -146,13 +147,13 @@ impl Geometry {
         )
     }
 
-    /// Millimetres at the breast from the source frame's top left corner, across and down.
+    /// Position in millimetres at the breast, from the top left corner of the source frame.
     pub fn to_millimetres(&self, x: f64, y: f64, s: &PixelSpacing) -> (Millimetres, Millimetres) {
         let (x, y) = self.to_source(x, y);
         (Millimetres(x * s.column.0), Millimetres(y * s.row.0))
     }
 
-    /// The distance between neighbouring output pixels.
+    /// The distance between the centres of neighbouring output pixels.
     pub fn spacing(&self, source: &PixelSpacing) -> PixelSpacing {
         let (across, down) = self.scale();
         PixelSpacing {
@@ -161,8 +162,8 @@ impl Geometry {
         }
     }
 
-    /// The crop in a decoded image that is reduced and of which only the part from sample
-    /// `origin` (column, row) on is in memory.
+    /// The position of the crop in a decoded image that is reduced, and of which only the part from
+    /// sample `origin` (column, row) on is in memory.
     pub fn region(&self, reduction: Reduction, origin: (usize, usize)) -> Region {
         let at = |source: usize, origin: usize| reduction.to_reduced(source as f64) - origin as f64;
         Region {
@@ -174,7 +175,7 @@ impl Geometry {
     }
 }
 
-/// A part of an image with edges between pixels, in continuous positions.
+/// A rectangle with continuous coordinates, so that its edges may lie inside pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs)]
 pub struct Region {

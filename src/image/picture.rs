@@ -1,4 +1,4 @@
-//! Planes as PNG files, there and back, and boxes drawn on them.
+//! Writes planes as PNG files, reads PNG files, and draws boxes on planes.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -13,13 +13,13 @@ use crate::store::{MAKER, Target};
 /// Red, green and blue, 8 bits each.
 pub type Rgb = [u8; 3];
 
-/// A pixel that PNG can hold.
+/// A pixel type that PNG can hold.
 pub trait PngPixel: Copy {
     /// Grey or colour.
     const COLOR: ColorType;
-    /// Bits of a sample.
+    /// Bits per sample.
     const DEPTH: BitDepth;
-    /// Appends its bytes, the first on top.
+    /// Appends its bytes, the most significant first.
     fn push(self, bytes: &mut Vec<u8>);
 }
 
@@ -50,7 +50,7 @@ impl PngPixel for Rgb {
     }
 }
 
-/// Writes a PNG.
+/// Writes a PNG file.
 ///
 /// # Errors
 /// Those of [`Target::put`]; [`Fault::Io`] for a plane without pixels.
@@ -59,10 +59,10 @@ pub fn write<T: PngPixel>(target: &Target, plane: &Plane<T>) -> Result<(), Fault
     target.put(&bytes)
 }
 
-/// A PNG, which says in its text that this program made it.
+/// Encodes a PNG. Its text chunk says that this program made it.
 ///
 /// # Errors
-/// What the encoder says, for a plane without pixels.
+/// The encoder's error, for a plane without pixels.
 pub fn encode<T: PngPixel>(plane: &Plane<T>) -> Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
     let (width, height) = (plane.width() as u32, plane.height() as u32);
@@ -79,10 +79,11 @@ pub fn encode<T: PngPixel>(plane: &Plane<T>) -> Result<Vec<u8>, png::EncodingErr
     Ok(file)
 }
 
-/// Reads a PNG of red, green and blue, 8 bits each.
+/// Reads a PNG with 8-bit red, green and blue.
 ///
 /// # Errors
-/// [`Fault::Io`], also for a PNG that is damaged, of another kind, or of more than 256 MiB.
+/// [`Fault::Io`], also for a PNG that is damaged, has another pixel type, or needs more than 256
+/// MiB.
 pub fn read(path: &Path) -> Result<Plane<Rgb>, Fault> {
     let damaged = |error: String| Fault::io(path)(std::io::Error::other(error));
     let file = File::open(path).map_err(Fault::io(path))?;
@@ -101,7 +102,7 @@ pub fn read(path: &Path) -> Result<Plane<Rgb>, Fault> {
     Ok(Plane::new(width, height, pixels))
 }
 
-/// Draws the edge of `rect`, `thick` pixels wide, in dashes as long as the gaps between them.
+/// Draws the outline of `rect`, `thick` pixels wide; dashes are as long as the gaps between them.
 pub fn outline<T: Copy>(on: &mut Plane<T>, rect: Rect, thick: usize, dash: usize, ink: T) {
     let (width, height) = (on.width(), on.height());
     let (right, bottom) = (rect.right().min(width), rect.bottom().min(height));

@@ -2,7 +2,7 @@
 
 use super::Plane;
 
-/// An output image: full range of its type, breast bright, air dark.
+/// An output image: the full range of its type, with the breast bright and air dark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Pixels {
@@ -11,7 +11,7 @@ pub enum Pixels {
 }
 
 impl Pixels {
-    /// Columns.
+    /// The width in pixels.
     pub fn width(&self) -> usize {
         match self {
             Self::U8(plane) => plane.width(),
@@ -19,7 +19,7 @@ impl Pixels {
         }
     }
 
-    /// Rows.
+    /// The height in pixels.
     pub fn height(&self) -> usize {
         match self {
             Self::U8(plane) => plane.height(),
@@ -27,7 +27,7 @@ impl Pixels {
         }
     }
 
-    /// The pixels row by row as they are stored, 16 bits in little endian.
+    /// The pixels row by row as they are stored, 16-bit values in little endian.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::U8(plane) => plane.pixels().to_vec(),

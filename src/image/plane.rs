@@ -9,22 +9,22 @@ pub struct Plane<T> {
 }
 
 impl<T> Plane<T> {
-    /// Takes `pixels` as rows of `width`.
+    /// A plane of `pixels` with rows of `width`.
     ///
     /// # Panics
-    /// Unless there are exactly `width * height` of them: a caller that got the count from a
-    /// file has checked it and rejected the file before.
+    /// If there are not exactly `width * height` pixels. A caller that got the size from a file has
+    /// checked it and rejected the file before.
     pub fn new(width: usize, height: usize, pixels: Vec<T>) -> Self {
         assert_eq!(pixels.len(), width * height, "{width} x {height} pixels");
         Self { width, height, pixels }
     }
 
-    /// Columns.
+    /// The width in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows.
+    /// The height in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
@@ -34,12 +34,12 @@ impl<T> Plane<T> {
         &self.pixels
     }
 
-    /// All pixels, row by row, to be changed in place.
+    /// All pixels, row by row, for changing them in place.
     pub fn pixels_mut(&mut self) -> &mut [T] {
         &mut self.pixels
     }
 
-    /// Gives the pixels back, so that a worker can use the memory for its next image.
+    /// Returns the pixels, so that a worker can reuse the memory for its next image.
     pub fn into_pixels(self) -> Vec<T> {
         self.pixels
     }
@@ -49,7 +49,7 @@ impl<T> Plane<T> {
         &self.pixels[y * self.width..][..self.width]
     }
 
-    /// The pixels of row `y`, to be changed in place.
+    /// The pixels of row `y`, for changing them in place.
     pub fn row_mut(&mut self, y: usize) -> &mut [T] {
         &mut self.pixels[y * self.width..][..self.width]
     }
@@ -69,7 +69,7 @@ impl<T> Plane<T> {
     }
 }
 
-/// A rectangle in pixels of the image it names, origin at the top left.
+/// A rectangle in pixels of a named image, with the origin at the top left.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -78,9 +78,9 @@ pub struct Rect {
     pub left: usize,
     /// First row.
     pub top: usize,
-    /// Columns.
+    /// The width in pixels.
     pub width: usize,
-    /// Rows.
+    /// The height in pixels.
     pub height: usize,
 }
 
@@ -90,17 +90,17 @@ impl Rect {
         Self { left: 0, top: 0, width, height }
     }
 
-    /// The column behind the last.
+    /// The column after the last.
     pub fn right(&self) -> usize {
         self.left + self.width
     }
 
-    /// The row behind the last.
+    /// The row after the last.
     pub fn bottom(&self) -> usize {
         self.top + self.height
     }
 
-    /// Grown by `border` on every side, as far as a `width` x `height` image goes.
+    /// The rectangle grown by `border` on every side, limited by a `width` x `height` image.
     pub fn grown(&self, border: usize, width: usize, height: usize) -> Self {
         let (left, top) = (self.left.saturating_sub(border), self.top.saturating_sub(border));
         let (right, bottom) =
@@ -108,7 +108,7 @@ impl Rect {
         Self { left, top, width: right - left, height: bottom - top }
     }
 
-    /// Pixels covered.
+    /// The area in pixels.
     pub fn area(&self) -> usize {
         self.width * self.height
     }

@@ -1,24 +1,24 @@
-//! Where the samples of a reduced image lie in the full one.
+//! The position of a reduced image's samples in the full image.
 //!
-//! Positions are continuous: pixel `i` covers `i..i + 1`, its centre is at `i + 0.5`. Both
-//! axes follow the same rule, so a position is one `f64`.
+//! Positions are continuous: pixel `i` covers `i..i + 1`, and its centre is at `i + 0.5`. Both axes
+//! follow the same rule, so a position is one `f64`.
 
 use crate::image::Rect;
 
-/// Which source pixels a reduced sample stands for.
+/// The source pixels that a reduced sample represents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sampling {
-    /// The mean of a block of `2^reduce` pixels a side: sample `i` covers the block `i`.
+    /// The mean of a block of `2^reduce` x `2^reduce` pixels: sample `i` covers block `i`.
     BoxMean,
     /// The low band of a wavelet (JPEG 2000 with levels left out): sample `i` is centred on
     /// source pixel `i * 2^reduce` (ISO 15444-1, Annex F: the low band keeps the even samples).
     Wavelet,
 }
 
-/// A reduced image's relation to the full one.
+/// How a reduced image relates to the full one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reduction {
-    /// Halvings: 0 is the full image.
+    /// The number of halvings; 0 for the full image.
     pub reduce: u8,
     /// How the samples were made.
     pub sampling: Sampling,
@@ -33,7 +33,7 @@ impl Reduction {
         f64::from(1u32 << self.reduce)
     }
 
-    /// A source position in the reduced image.
+    /// The position in the reduced image of a source position.
     pub fn to_reduced(self, source: f64) -> f64 {
         match self.sampling {
             Sampling::BoxMean => source / self.step(),
@@ -41,7 +41,7 @@ impl Reduction {
         }
     }
 
-    /// A position in the reduced image back in the source.
+    /// The source position of a position in the reduced image.
     pub fn to_source(self, reduced: f64) -> f64 {
         match self.sampling {
             Sampling::BoxMean => reduced * self.step(),
@@ -49,14 +49,14 @@ impl Reduction {
         }
     }
 
-    /// Samples that an axis of `source` pixels has when reduced.
+    /// The number of samples to which an axis of `source` pixels is reduced.
     pub fn samples(self, source: usize) -> usize {
         source.div_ceil(1 << self.reduce)
     }
 
-    /// The samples of the reduced image that a box of source pixels touches at all, one more on
-    /// every side for interpolation, of those that the reduced frame of the source (`width`,
-    /// `height`) has.
+    /// The samples of the reduced image that overlap a box of source pixels, with one more on every
+    /// side for interpolation, limited to the reduced frame. `width` and `height` are those of the
+    /// source frame.
     pub fn rect_to_reduced(self, part: Rect, (width, height): (usize, usize)) -> Rect {
         let axis = |first: usize, end: usize, source: usize| {
             let samples = self.samples(source);
@@ -69,8 +69,8 @@ impl Reduction {
         Rect { left, top, width: right - left, height: bottom - top }
     }
 
-    /// The source pixels of a box of samples: those that a sample of it touches at all. An edge
-    /// of the reduced frame is an edge of the source frame (`width`, `height`).
+    /// The source pixels that the samples of a box overlap. An edge of the reduced frame maps to
+    /// the edge of the source frame (`width`, `height`).
     pub fn rect_to_source(self, samples: Rect, (width, height): (usize, usize)) -> Rect {
         let axis = |first: usize, end: usize, source: usize| {
             let low = if first == 0 { 0.0 } else { self.to_source(first as f64) };

@@ -1,11 +1,11 @@
-//! A header in words that can be counted.
+//! Describes a header by texts that can be counted.
 
 use crate::preprocess::read::{Header, Modality, PixelLayout, VoiWindow};
 
 /// The value of an attribute that a header lacks.
 pub const NOT_GIVEN: &str = "not given";
 
-/// What the survey tells of a header, in the order it tells it.
+/// The attributes that a survey reports, in order, each with the header's value as text.
 pub fn describe(header: &Header) -> [(&'static str, String); 13] {
     let or_not = |text: Option<&str>| text.unwrap_or(NOT_GIVEN).to_owned();
     let display = &header.display;
@@ -58,7 +58,7 @@ pub fn bits(layout: &PixelLayout) -> String {
     format!("{} of {}{sign}", layout.bits_stored, layout.bits_allocated)
 }
 
-/// Where the grey scale would come from (PS3.3 C.11.2).
+/// The origin of the window (PS3.3 C.11.2).
 pub fn voi(header: &Header) -> String {
     let (tables, windows) = (header.display.tables.len(), header.display.windows.len());
     let function = header.display.function.as_str();

@@ -1,4 +1,4 @@
-//! What each machine writes.
+//! Counts what each machine writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::describe::{bits, size, voi};
 use crate::preprocess::read::Header;
 use crate::record::ImageRecord;
 
-/// A machine by the table's `machine_id`, or else by the model that its headers name.
+/// A machine, identified by the table's `machine_id`, or else by the model in its headers.
 #[derive(Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct Machine {
@@ -19,19 +19,19 @@ pub struct Machine {
     pub rows: usize,
     /// Rows with cancer.
     pub cancer: usize,
-    /// Rows whose label is given.
+    /// Rows with a label.
     pub labelled: usize,
-    /// Headers read.
+    /// Headers that were read.
     pub files: usize,
     pub bytes: u64,
-    /// How it writes, with the number of files.
+    /// The ways in which it writes images, with the number of files.
     #[serde(serialize_with = "as_list")]
     pub formats: BTreeMap<Format, usize>,
     /// Rows x columns, with the number of files.
     pub sizes: BTreeMap<String, usize>,
 }
 
-/// A way of writing images.
+/// A combination of transfer syntax, bits and so on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[allow(missing_docs)]
 pub struct Format {
@@ -41,7 +41,7 @@ pub struct Format {
     pub voi: String,
 }
 
-/// JSON has only texts for keys.
+/// JSON allows only texts as keys.
 fn as_list<S: Serializer>(
     formats: &BTreeMap<Format, usize>,
     serializer: S,
@@ -64,7 +64,7 @@ impl Machine {
         self.cancer += usize::from(record.cancer == Some(true));
     }
 
-    /// Counts a file of so many bytes.
+    /// Counts a file of this size in bytes.
     pub fn add_file(&mut self, bytes: u64, header: &Header) {
         self.files += 1;
         self.bytes += bytes;
@@ -79,13 +79,13 @@ impl Machine {
     }
 }
 
-/// The machines met so far.
+/// The machines found so far.
 #[derive(Debug, Default)]
 pub struct Machines(BTreeMap<(Option<i64>, String), Machine>);
 
 impl Machines {
-    /// The machine of this number, or else of this model. One model may be several machines,
-    /// but a machine is of one model.
+    /// The machine with this number, or else of this model. Several machines may have one model,
+    /// but a machine has one model.
     pub fn of(&mut self, machine_id: Option<i64>, model: &str) -> &mut Machine {
         let key = (machine_id, if machine_id.is_some() { String::new() } else { model.to_owned() });
         let machine = self.0.entry(key).or_default();
@@ -96,7 +96,7 @@ impl Machines {
         machine
     }
 
-    /// By number, those without one last.
+    /// Sorted by number; machines without one come last.
     pub fn sorted(self) -> Vec<Machine> {
         let mut machines: Vec<_> = self.0.into_values().collect();
         machines.sort_by_key(|machine| (machine.machine_id.is_none(), machine.machine_id));

@@ -1,4 +1,4 @@
-//! Counts and findings, gathered file by file.
+//! Collects counts and findings, file by file.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,32 +13,33 @@ use crate::dataset::{Counts, Joined};
 use crate::preprocess::read::Header;
 use crate::record::{ImageRecord, Split};
 
-/// Findings of a kind that are kept; the rest are counted.
+/// The number of findings of a kind that are kept; further ones are only counted.
 const KEPT: usize = 100;
 
-/// Different values of an attribute that are kept apart. A window may differ in every file.
+/// The number of different values of an attribute that are kept apart. A window may differ in every
+/// file.
 const DISTINCT: usize = 1000;
 
-/// What is in a dataset.
+/// The survey of a dataset.
 #[derive(Debug, Serialize)]
 pub struct Survey {
     /// The folder.
     pub input: PathBuf,
     /// Its tables.
     pub tables: Vec<TableFacts>,
-    /// Rows and files; `None` without a table.
+    /// Numbers of rows and files; `None` without a table.
     pub counts: Option<Counts>,
-    /// Files in question, with and without a row.
+    /// The number of files, with and without a row.
     pub files: usize,
-    /// Their bytes.
+    /// The size of these files in bytes.
     pub bytes: u64,
-    /// Headers read.
+    /// Headers that were read.
     pub headers: usize,
-    /// Without a table: files that are no DICOM and do not claim to be by their name.
+    /// Without a table: files that are not DICOM, and whose names do not claim it.
     pub other_files: usize,
-    /// What the headers say.
+    /// The attributes with their values.
     pub attributes: Vec<Attribute>,
-    /// What each machine writes.
+    /// The machines.
     pub machines: Vec<Machine>,
     /// Rows without a file.
     pub missing: Findings,
@@ -46,9 +47,9 @@ pub struct Survey {
     pub strays: Findings,
     /// Files whose header cannot be read.
     pub unreadable: Findings,
-    /// Files that `preprocess` would set aside for what their header says.
+    /// Files that `preprocess` would reject because of their header.
     pub unsupported: Findings,
-    /// Where table and header contradict each other.
+    /// Contradictions between table and header.
     pub disagreements: Findings,
     #[serde(skip)]
     tallies: Vec<Tally>,
@@ -56,7 +57,7 @@ pub struct Survey {
     by_machine: Machines,
 }
 
-/// A table's own counts.
+/// The counts of one table.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct TableFacts {
@@ -65,11 +66,11 @@ pub struct TableFacts {
     pub patients: usize,
     /// Pairs of a patient and a side.
     pub breasts: usize,
-    /// Rows whose label is given.
+    /// Rows with a label.
     pub labelled: usize,
     /// Rows with cancer.
     pub cancer: usize,
-    /// Known columns that it lacks.
+    /// Known columns that the table lacks.
     pub absent: Vec<Absent>,
 }
 
@@ -81,7 +82,7 @@ pub struct Attribute {
     pub values: Vec<Value>,
 }
 
-/// How often a value occurs.
+/// A value and how often it occurs.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct Value {
@@ -90,16 +91,16 @@ pub struct Value {
     pub bytes: u64,
 }
 
-/// Things to look into.
+/// The findings of one kind.
 #[derive(Debug, Default, Serialize)]
 pub struct Findings {
-    /// How many.
+    /// The number of findings.
     pub count: usize,
-    /// The first of them.
+    /// The first ones.
     pub first: Vec<Finding>,
 }
 
-/// One thing to look into.
+/// One finding.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct Finding {
@@ -116,7 +117,7 @@ impl Findings {
     }
 }
 
-/// Values of one attribute while they are counted.
+/// The values of one attribute while they are counted.
 #[derive(Debug)]
 struct Tally {
     name: &'static str,
@@ -124,7 +125,7 @@ struct Tally {
 }
 
 impl Survey {
-    /// A folder without a table.
+    /// The survey of a folder without a table.
     pub(super) fn of_folder(input: &Path) -> Self {
         Self {
             input: input.to_owned(),
@@ -146,7 +147,7 @@ impl Survey {
         }
     }
 
-    /// What the join alone says.
+    /// Adds what follows from joining the table and the files.
     pub(super) fn of_join(input: &Path, joined: &Joined) -> Self {
         let mut survey = Self { counts: Some(joined.counts()), ..Self::of_folder(input) };
         let jobs = joined.jobs.iter().map(|job| &job.record);
@@ -194,15 +195,16 @@ impl Survey {
         self.by_machine.of(machine_id, &model).add_file(item.bytes, header);
     }
 
-    /// A side or a projection that the header and the table both give.
+    /// Compares a side or a projection that both the header and the table give.
     fn compare(&mut self, file: &str, record: &ImageRecord, header: &Header) {
         let mut differ = |what: &str, table: Option<&str>, header: Option<&str>| {
             if let (Some(table), Some(header)) = (table, header)
                 && table != header
             {
                 let (line, split) = (record.line, record.split.as_str());
-                let text =
-                    format!("{what} is {header} here, {table} in line {line} of the {split} table");
+                let text = format!(
+                    "{what} is {header} in the header, {table} in line {line} of the {split} table"
+                );
                 self.disagreements.push(file, text);
             }
         };
@@ -213,13 +215,13 @@ impl Survey {
         differ("view", views.0, views.1);
     }
 
-    /// Sorts what was counted.
+    /// Sorts the counts.
     pub(super) fn finish(&mut self) {
         self.attributes = std::mem::take(&mut self.tallies).into_iter().map(Tally::rank).collect();
         self.machines = std::mem::take(&mut self.by_machine).sorted();
     }
 
-    /// Whether there is nothing to look into. Missing files count unless they are expected.
+    /// Whether there is no finding. Missing files count as findings unless they are expected.
     pub fn is_clean(&self, allow_missing: bool) -> bool {
         let findings = [&self.strays, &self.unreadable, &self.unsupported, &self.disagreements];
         findings.iter().all(|findings| findings.count == 0)

@@ -1,4 +1,4 @@
-//! A table without a release, for tests of what comes before reading.
+//! A table without a release, for tests that read no images.
 
 use std::path::PathBuf;
 

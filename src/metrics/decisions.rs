@@ -1,30 +1,30 @@
-//! What depends on which items are called positive.
+//! Metrics of the confusion matrix.
 //!
-//! In: scores and a threshold, or decisions made already. Out: the four counts and what follows
-//! from them. An item at the threshold is called positive.
+//! In: scores and a threshold, or decisions. Out: the confusion matrix and the metrics that follow
+//! from it. An item at the threshold is predicted positive.
 
 use serde::Serialize;
 
-use super::{Figure, Undefined, check};
+use super::{MetricValue, Undefined, check};
 
-/// Thresholds of the grid: k/49 for k from 0 to 49.
+/// Number of thresholds of the grid: k/49 for k from 0 to 49.
 pub const GRID: usize = 50;
 
-/// Who is called positive and who is, in items or weights.
+/// The confusion matrix, in items or weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Confusion {
-    /// Cancer, called so.
+    /// Cancer, predicted positive.
     pub true_positives: f64,
-    /// No cancer, called so.
+    /// No cancer, predicted positive.
     pub false_positives: f64,
-    /// Cancer, missed.
+    /// Cancer, predicted negative.
     pub false_negatives: f64,
-    /// No cancer, not called.
+    /// No cancer, predicted negative.
     pub true_negatives: f64,
 }
 
 impl Confusion {
-    /// Calls positive what scores at least `threshold`.
+    /// Predicts positive every item with a score of at least `threshold`.
     ///
     /// # Errors
     /// [`Undefined::NotANumber`].
@@ -37,7 +37,7 @@ impl Confusion {
         Ok(confusion)
     }
 
-    /// Counts decisions that were made already.
+    /// Counts given decisions.
     pub fn of(decisions: &[bool], labels: &[bool], weights: &[f64]) -> Self {
         let mut confusion = Self::default();
         for ((&called, &label), &weight) in decisions.iter().zip(labels).zip(weights) {
@@ -67,11 +67,11 @@ impl Confusion {
         self.positives() + self.negatives()
     }
 
-    /// Harmonic mean of sensitivity and PPV; 0 where nothing is called.
+    /// Harmonic mean of sensitivity and PPV; 0 if no item is predicted positive.
     ///
     /// # Errors
     /// [`Undefined`] without positives.
-    pub fn f1(&self) -> Figure {
+    pub fn f1(&self) -> MetricValue {
         let tp = self.true_positives;
         match (self.positives() > 0.0, self.all() > 0.0) {
             (true, _) => Ok(2.0 * tp / (2.0 * tp + self.false_positives + self.false_negatives)),
@@ -80,54 +80,53 @@ impl Confusion {
         }
     }
 
-    /// Share that is called rightly.
+    /// Share of items predicted correctly.
     ///
     /// # Errors
     /// [`Undefined::Empty`].
-    pub fn accuracy(&self) -> Figure {
+    pub fn accuracy(&self) -> MetricValue {
         share(self.true_positives + self.true_negatives, self.all(), Undefined::Empty)
     }
 
-    /// Share of the cancers that are called.
+    /// Share of the items with cancer that are predicted positive.
     ///
     /// # Errors
     /// [`Undefined`] without positives.
-    pub fn sensitivity(&self) -> Figure {
+    pub fn sensitivity(&self) -> MetricValue {
         share(self.true_positives, self.positives(), Undefined::NoPositives)
     }
 
-    /// Share of the others that are not called.
+    /// Share of the items without cancer that are predicted negative.
     ///
     /// # Errors
     /// [`Undefined`] without negatives.
-    pub fn specificity(&self) -> Figure {
+    pub fn specificity(&self) -> MetricValue {
         share(self.true_negatives, self.negatives(), Undefined::NoNegatives)
     }
 
-    /// Share that is called: who would be asked to come again.
+    /// Share of items predicted positive: patients recalled for further examination.
     ///
     /// # Errors
     /// [`Undefined::Empty`].
-    pub fn recall_rate(&self) -> Figure {
+    pub fn recall_rate(&self) -> MetricValue {
         share(self.true_positives + self.false_positives, self.all(), Undefined::Empty)
     }
 
-    /// Positive predictive value: the share of those called that have cancer.
+    /// Positive predictive value: the share of the items predicted positive that have cancer.
     ///
     /// # Errors
     /// [`Undefined::NothingCalled`].
-    pub fn ppv(&self) -> Figure {
+    pub fn ppv(&self) -> MetricValue {
         let called = self.true_positives + self.false_positives;
         share(self.true_positives, called, Undefined::NothingCalled)
     }
 }
 
-fn share(part: f64, whole: f64, otherwise: Undefined) -> Figure {
+fn share(part: f64, whole: f64, otherwise: Undefined) -> MetricValue {
     if whole > 0.0 { Ok(part / whole) } else { Err(otherwise) }
 }
 
-/// F1 when everything is called positive at this prevalence, 2p / (1 + p): what any F1 has to
-/// be held against.
+/// F1 if all items are predicted positive at prevalence p, 2p / (1 + p): the reference for any F1.
 pub fn all_positive_f1(prevalence: f64) -> f64 {
     2.0 * prevalence / (1.0 + prevalence)
 }
@@ -139,14 +138,15 @@ pub struct BestF1 {
     pub f1: f64,
     /// Accuracy at the same threshold.
     pub accuracy: f64,
-    /// The threshold, k/49; the lowest of equals.
+    /// The threshold, k/49; of equal ones the lowest.
     pub threshold: f64,
 }
 
-/// Probabilities by how many of the thresholds k/49 they reach: sorted once for any weights.
+/// For each probability the number of thresholds k/49 that it reaches: counted once for any
+/// weights.
 #[derive(Debug, Clone)]
 pub struct Grid {
-    /// Thresholds reached, and the label.
+    /// Number of thresholds reached, and the label.
     items: Vec<(u8, bool)>,
 }
 
@@ -162,7 +162,7 @@ impl Grid {
         Ok(Self { items: items.collect() })
     }
 
-    /// Counts at each threshold, from k = 0.
+    /// The confusion matrix at each threshold, from k = 0.
     pub fn confusions(&self, weights: &[f64]) -> [Confusion; GRID] {
         let mut histogram = [[0.0; 2]; GRID + 1];
         for (&(reached, label), weight) in self.items.iter().zip(weights) {

@@ -1,27 +1,28 @@
-//! What depends on the probabilities themselves, not on their order alone.
+//! Metrics that depend on the probabilities themselves, not on their order alone.
 //!
 //! In: probabilities and labels. Out: pF1, the Brier score, the reliability curve and the
-//! expected calibration error. Figures of a resample take weights, as in
+//! expected calibration error. The metrics of a resample take weights, as in
 //! [`Ranked`](super::Ranked).
 
 use serde::Serialize;
 
-use super::{Figure, Undefined, check, ones};
+use super::{MetricValue, Undefined, check, ones};
 
-/// Probabilistic F1, the score of the RSNA competition: every probability, clipped to [0, 1],
-/// counts for its share; 0 where no positive has any. `None` without positives.
+/// Probabilistic F1, the metric of the RSNA competition. Every item counts as a positive
+/// prediction by its probability, clipped to [0, 1]; 0 if all positives have probability 0. `None`
+/// without positives.
 pub fn pf1(probabilities: &[f64], labels: &[bool]) -> Option<f64> {
     check(probabilities, labels).ok()?;
     pf1_weighted(probabilities, labels, &ones(probabilities)).ok()
 }
 
-/// [`pf1`] with weights: with `true` the probabilities of positives and `false` those of
-/// negatives, `2 PR / (P + R)` of the precision `true / (true + false)` and the recall
-/// `true / positives`.
+/// [`pf1`] with weights: `2 PR / (P + R)`, where `true` is the sum of the probabilities of
+/// positives and `false` that of negatives, the precision P is `true / (true + false)` and the
+/// recall R is `true / positives`.
 ///
 /// # Errors
 /// [`Undefined`] without positives.
-pub fn pf1_weighted(probabilities: &[f64], labels: &[bool], weights: &[f64]) -> Figure {
+pub fn pf1_weighted(probabilities: &[f64], labels: &[bool], weights: &[f64]) -> MetricValue {
     let (mut all, mut positives, mut called_true, mut called) = (0.0, 0.0, 0.0, 0.0);
     for ((p, &label), weight) in probabilities.iter().zip(labels).zip(weights) {
         let share = weight * p.clamp(0.0, 1.0);
@@ -41,11 +42,11 @@ pub fn pf1_weighted(probabilities: &[f64], labels: &[bool], weights: &[f64]) -> 
     }
 }
 
-/// Mean squared distance of probability and outcome.
+/// Brier score: mean squared distance of probability and outcome.
 ///
 /// # Errors
 /// [`Undefined::Empty`].
-pub fn brier(probabilities: &[f64], labels: &[bool], weights: &[f64]) -> Figure {
+pub fn brier(probabilities: &[f64], labels: &[bool], weights: &[f64]) -> MetricValue {
     let (mut sum, mut all) = (0.0, 0.0);
     for ((p, &label), weight) in probabilities.iter().zip(labels).zip(weights) {
         sum += weight * (p - f64::from(u8::from(label))).powi(2);
@@ -54,34 +55,34 @@ pub fn brier(probabilities: &[f64], labels: &[bool], weights: &[f64]) -> Figure 
     if all > 0.0 { Ok(sum / all) } else { Err(Undefined::Empty) }
 }
 
-/// How [0, 1] is cut into bins.
+/// How [0, 1] is divided into bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binning {
-    /// So many of the same width.
+    /// This number of bins of equal width.
     SameWidth(usize),
-    /// So many that hold about the same number of items. With 2 % positives nearly all items
-    /// lie in the first bins of the same width, which hides how they are calibrated.
+    /// This number of bins with about equal numbers of items. At 2 % positives nearly all items
+    /// lie in the first bins of equal width, which hides how they are calibrated.
     SameCount(usize),
 }
 
 /// One point of a reliability curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bin {
-    /// Probabilities above this (from it, in the first bin) ...
+    /// Lower edge; it belongs to the first bin only.
     pub above: f64,
-    /// ... up to this.
+    /// Upper edge, which belongs to the bin.
     pub up_to: f64,
-    /// Items, or their weight.
+    /// Number of items, or sum of their weights.
     pub n: f64,
     /// Mean of their probabilities.
     pub probability: f64,
-    /// Share of them that is positive.
+    /// Share of the items that are positive.
     pub observed: f64,
 }
 
 impl Binning {
-    /// Edges of the bins from lowest to highest, computed step by step as numpy does, for an
-    /// item may lie on one.
+    /// Edges of the bins in ascending order, computed with the same rounding as numpy, because an
+    /// item may lie on an edge.
     fn edges(self, probabilities: &[f64]) -> Vec<f64> {
         match self {
             Self::SameWidth(bins) => (0..=bins).map(|k| even(k, bins)).collect(),
@@ -99,15 +100,15 @@ fn even(k: usize, bins: usize) -> f64 {
     if k == bins { 1.0 } else { k as f64 * (1.0 / bins as f64) }
 }
 
-/// The quantile `q` of sorted values, between two of them on a straight line (numpy's default);
-/// NaN of none.
+/// The quantile `q` of sorted values, with linear interpolation (numpy's default); NaN without
+/// values.
 pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = last as f64 * q;
     let below = (place.floor() as usize).min(last);
     let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
     let t = place - below as f64;
-    // numpy walks from the nearer end, so that t = 1 gives the end itself.
+    // numpy starts from the nearer end, so that t = 1 gives the end exactly.
     if t < 0.5 { low + (high - low) * t } else { high - (high - low) * (1.0 - t) }
 }
 
@@ -123,16 +124,16 @@ pub fn reliability(
     Binned::new(probabilities, labels, binning)?.bins(&ones(probabilities))
 }
 
-/// Expected calibration error: over the bins, the mean distance of mean probability and share
-/// of positives, each bin by its items (Guo et al. 2017).
+/// Expected calibration error: the mean over the bins, weighted by their items, of the distance
+/// between mean probability and share of positives (Guo et al. 2017).
 ///
 /// # Errors
 /// [`Undefined::NotANumber`]; [`Undefined::Empty`].
-pub fn ece(probabilities: &[f64], labels: &[bool], binning: Binning) -> Figure {
+pub fn ece(probabilities: &[f64], labels: &[bool], binning: Binning) -> MetricValue {
     Binned::new(probabilities, labels, binning)?.ece(&ones(probabilities))
 }
 
-/// Items in their bins, for any weights.
+/// Items sorted into bins once, for any weights.
 #[derive(Debug, Clone)]
 pub struct Binned {
     /// Bin, probability, label.
@@ -141,7 +142,7 @@ pub struct Binned {
 }
 
 impl Binned {
-    /// Puts every item in its bin: the one whose upper edge is the first not below it.
+    /// Puts every item into its bin: the first whose upper edge is not below the item.
     ///
     /// # Errors
     /// [`Undefined::NotANumber`].
@@ -158,7 +159,7 @@ impl Binned {
         Ok(Self { items: items.collect(), edges })
     }
 
-    /// The bins that hold something.
+    /// The bins that are not empty.
     ///
     /// # Errors
     /// [`Undefined::Empty`].
@@ -187,7 +188,7 @@ impl Binned {
     ///
     /// # Errors
     /// [`Undefined::Empty`].
-    pub fn ece(&self, weights: &[f64]) -> Figure {
+    pub fn ece(&self, weights: &[f64]) -> MetricValue {
         let bins = self.bins(weights)?;
         let all: f64 = bins.iter().map(|bin| bin.n).sum();
         Ok(bins.iter().map(|bin| bin.n / all * (bin.observed - bin.probability).abs()).sum())

@@ -1,11 +1,11 @@
-//! What depends on the order of the scores alone: the areas under the curves and the points on
-//! them.
+//! Metrics that depend on the order of the scores alone: the areas under the curves and points on
+//! the curves.
 //!
-//! In: scores and labels, sorted once. Out: figures for any weights of the items, each in one
-//! pass. A weight is how often a resample drew the item, so a weight of 2 counts as two
-//! items alike, as scikit-learn's `sample_weight` does.
+//! In: scores and labels, sorted once. Out: metrics for any weights of the items, each in one
+//! pass. A weight is how often a resample drew the item. A weight of 2 counts like two equal
+//! items, as with scikit-learn's `sample_weight`.
 
-use super::{Figure, Undefined, both, check};
+use super::{MetricValue, Undefined, both, check};
 
 /// Scores in descending order, with their labels.
 #[derive(Debug, Clone)]
@@ -14,16 +14,16 @@ pub struct Ranked {
     order: Vec<u32>,
     /// Their labels, in that order.
     positive: Vec<bool>,
-    /// Whether the next item has a lower score: a threshold can lie here.
+    /// Whether the next item has a lower score, so that a threshold can lie between them.
     ends_tie: Vec<bool>,
     /// Their scores, in that order.
     scores: Vec<f64>,
 }
 
-/// A threshold and what lies at or above it, in weights.
+/// A threshold, and the weights of the items at or above it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Point {
-    /// Place in the order of the last item at or above the threshold.
+    /// Index in the order of the last item at or above the threshold.
     at: usize,
     true_positives: f64,
     false_positives: f64,
@@ -36,7 +36,7 @@ impl Ranked {
     /// [`Undefined::NotANumber`].
     ///
     /// # Panics
-    /// If there is not one label a score.
+    /// Unless there is one label per score.
     pub fn new(scores: &[f64], labels: &[bool]) -> Result<Self, Undefined> {
         check(scores, labels)?;
         let mut order: Vec<u32> = (0..scores.len() as u32).collect();
@@ -62,7 +62,7 @@ impl Ranked {
         (positives, all - positives)
     }
 
-    /// Every threshold that can be, from the highest score down.
+    /// Visits every possible threshold, from the highest score down.
     fn walk(&self, weights: &[f64], mut visit: impl FnMut(Point)) {
         let mut point = Point { at: 0, true_positives: 0.0, false_positives: 0.0 };
         for (at, (&item, &positive)) in self.order.iter().zip(&self.positive).enumerate() {
@@ -80,7 +80,7 @@ impl Ranked {
     ///
     /// # Errors
     /// [`Undefined`] unless there are positives and negatives.
-    pub fn auroc(&self, weights: &[f64]) -> Figure {
+    pub fn auroc(&self, weights: &[f64]) -> MetricValue {
         let (positives, negatives) = self.totals(weights);
         let (positives, negatives) = both(positives, negatives)?;
         let (mut area, mut tp, mut fp) = (0.0, 0.0, 0.0);
@@ -100,7 +100,7 @@ impl Ranked {
     ///
     /// # Panics
     /// Unless `max_fpr` is above 0 and at most 1.
-    pub fn partial_auroc(&self, weights: &[f64], max_fpr: f64) -> Figure {
+    pub fn partial_auroc(&self, weights: &[f64], max_fpr: f64) -> MetricValue {
         assert!(max_fpr > 0.0 && max_fpr <= 1.0, "a false positive rate above 0, at most 1");
         let (positives, negatives) = self.totals(weights);
         let (positives, negatives) = both(positives, negatives)?;
@@ -125,7 +125,7 @@ impl Ranked {
     ///
     /// # Errors
     /// [`Undefined`] without positives.
-    pub fn auprc(&self, weights: &[f64]) -> Figure {
+    pub fn auprc(&self, weights: &[f64]) -> MetricValue {
         let (positives, negatives) = self.totals(weights);
         needs_positives(positives, negatives)?;
         let (mut area, mut tp) = (0.0, 0.0);
@@ -144,7 +144,7 @@ impl Ranked {
     ///
     /// # Errors
     /// [`Undefined`] unless there are positives and negatives.
-    pub fn sensitivity_at(&self, weights: &[f64], specificity: f64) -> Figure {
+    pub fn sensitivity_at(&self, weights: &[f64], specificity: f64) -> MetricValue {
         let (positives, negatives) = self.totals(weights);
         let (positives, negatives) = both(positives, negatives)?;
         // 1 - 0.9 is not 0.1 in binary, and a threshold exactly at it counts.
@@ -158,13 +158,12 @@ impl Ranked {
         Ok(best / positives)
     }
 
-    /// The score at or above which calling an item positive gives the highest F1, of all that
-    /// there are; the highest of equals. This is what is chosen on one part of the data and
-    /// frozen for another.
+    /// The threshold with the highest F1, of all scores; of equal ones the highest. It is chosen on
+    /// one part of the data and applied to another.
     ///
     /// # Errors
     /// [`Undefined`] without positives.
-    pub fn best_threshold(&self, weights: &[f64]) -> Figure {
+    pub fn best_threshold(&self, weights: &[f64]) -> MetricValue {
         let (positives, negatives) = self.totals(weights);
         needs_positives(positives, negatives)?;
         let (mut best, mut threshold) = (-1.0, f64::NAN);

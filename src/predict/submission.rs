@@ -1,7 +1,7 @@
-//! `submission.csv`: `prediction_id,cancer`, a row a breast.
+//! `submission.csv`: `prediction_id,cancer`, one row per breast.
 //!
 //! In: predictions by image. Out: the mean of each breast's images, or 1 and 0 by a threshold.
-//! Rows stand in the order in which their breasts first appear.
+//! Rows are in the order in which their breasts first appear.
 
 use std::collections::HashMap;
 
@@ -14,11 +14,11 @@ pub struct Row {
     pub prediction_id: String,
     /// Mean probability of the breast's images.
     pub probability: f64,
-    /// How many images it has.
+    /// The number of its images.
     pub images: usize,
 }
 
-/// A row for each breast; images that name none are left out.
+/// One row per breast; images whose breast is not known are left out.
 pub fn rows(predictions: &[Prediction]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut places = HashMap::new();
@@ -35,7 +35,7 @@ pub fn rows(predictions: &[Prediction]) -> Vec<Row> {
     rows
 }
 
-/// The file. With a threshold the answer is 1 where the probability reaches it, else 0.
+/// The file. With a threshold, the value is 1 if the probability reaches it, else 0.
 pub fn csv(rows: &[Row], threshold: Option<f64>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut write = |a: &str, b: &str| {

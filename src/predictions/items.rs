@@ -1,4 +1,4 @@
-//! Predictions of images to what is judged: images, breasts or patients.
+//! Groups the predictions of images into items: images, breasts or patients.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use serde::Serialize;
 use super::Prediction;
 use crate::record::Laterality;
 
-/// What counts as one item.
+/// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Each image by itself.
     Image,
-    /// A breast by the mean of its images' probabilities, as the competition has it.
+    /// A breast, with the mean of its images' probabilities, as in the competition.
     BreastMean,
-    /// A breast by its most suspicious image.
+    /// A breast, with the highest of its images' probabilities.
     BreastMax,
-    /// A patient by the higher of her breasts' means.
+    /// A patient, with the higher of the means of her breasts.
     Patient,
 }
 
@@ -25,7 +25,7 @@ impl Level {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Image, Self::BreastMean, Self::BreastMax, Self::Patient];
 
-    /// As the reader is told.
+    /// The name in tables and texts.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -36,23 +36,24 @@ impl Level {
     }
 }
 
-/// What is judged, one entry an item in every list, ordered by patient and side.
+/// The items of an evaluation. Every list has one entry per item, ordered by patient and
+/// laterality.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Items {
     /// What an item is.
     pub level: Level,
-    /// What the model said of it.
+    /// Predicted probability.
     pub probabilities: Vec<f64>,
-    /// Whether it is cancer: in any of its images.
+    /// Whether it has cancer, in any of its images.
     pub labels: Vec<bool>,
-    /// Whose it is, counted from 0: what a bootstrap draws.
+    /// Its patient, numbered from 0: a bootstrap draws patients.
     pub patients: Vec<u32>,
-    /// Its images, as places in the predictions.
+    /// Its images, as indices into the predictions.
     pub rows: Vec<Vec<u32>>,
 }
 
 impl Items {
-    /// Gathers predictions; those whose label is not known are left out.
+    /// Makes items from predictions; predictions without a label are left out.
     pub fn of(predictions: &[Prediction], level: Level) -> Self {
         let known = predictions.iter().enumerate().filter_map(|(row, p)| {
             Some((p.record.patient_id.as_str(), p.record.laterality, row as u32, p.record.cancer?))
@@ -93,7 +94,7 @@ impl Items {
         items
     }
 
-    /// How many there are.
+    /// The number of items.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -103,7 +104,7 @@ impl Items {
         self.labels.is_empty()
     }
 
-    /// Those at these places, in that order.
+    /// The items at these indices, in that order.
     pub fn select(&self, places: &[usize]) -> Self {
         Self {
             level: self.level,

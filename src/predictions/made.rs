@@ -1,12 +1,12 @@
-//! Predictions of a made-up model, for the tests of what judges them.
+//! Synthetic predictions, for tests of the evaluation.
 
 use super::{Prediction, sigmoid};
 use crate::dataset::Role;
 use crate::random::Random;
 use crate::record::{Density, Id, ImageRecord, Laterality, Split, View};
 
-/// `patients` with two breasts of two images each, dealt into `folds`; a tenth of the patients
-/// have cancer in the left breast, which moves the logit up by `skill`.
+/// `patients` with two breasts of two images each, assigned to `folds`. A tenth of the patients
+/// have cancer in the left breast, which raises the logit by `skill`.
 pub(crate) fn made(seed: u64, patients: u32, folds: u16, skill: f32) -> Vec<Prediction> {
     let mut random = Random::new(seed);
     let mut predictions = Vec::new();

@@ -1,8 +1,8 @@
-//! Predictions from CSV: for models of others, and for trying things out.
+//! Reads predictions from CSV, for example those of other models.
 //!
 //! The header names the columns of the Parquet file; `patient_id`, `image_id` and `probability`
-//! (or `logit`) are needed, any other may be absent. A row without `role` and `fold` counts as
-//! locked: of a model that is done.
+//! (or `logit`) are required, all others are optional. A row without `role` and `fold` belongs to
+//! the locked split.
 
 use std::path::Path;
 
@@ -13,14 +13,14 @@ use crate::dataset::table::{self, Problems};
 use crate::error::Fault;
 use crate::record::Split;
 
-/// What a table of predictions holds beside the dataset's columns.
+/// The columns of a table of predictions that the dataset's table does not have.
 const FURTHER: [&str; 4] = ["role", "fold", "logit", "probability"];
 
 /// Reads a table of predictions.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`TableErrors`] for what is wrong with the dataset's columns;
-/// [`PredictionsError`] for the first thing that is wrong with the others.
+/// [`Fault::Io`]; [`TableErrors`] for problems of the dataset's columns; [`PredictionsError`] for
+/// the first problem of the others.
 pub(super) fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
     let config = DatasetConfig {
         train_csv: Some(path.into()),
@@ -51,7 +51,7 @@ fn parse(cells: &[Option<String>]) -> Result<(Role, f64, f64), String> {
     };
     let role = match (cell(0), cell(1)) {
         (None | Some("fold"), Some(fold)) => {
-            // A column with missing values is one of floats to pandas.
+            // pandas writes an integer column with missing values as floats.
             let number = fold.strip_suffix(".0").unwrap_or(fold).parse();
             Role::Fold(number.map_err(|_| format!("fold is {fold:?}, not 0 to 65535"))?)
         }

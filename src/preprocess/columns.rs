@@ -1,4 +1,4 @@
-//! Samples as the rows of a shard: one list of columns, from which both the schema and the rows are made.
+//! The columns of a shard, made from samples. One list gives both the schema and the rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,14 +25,14 @@ pub fn schema(shape: &Shape) -> SchemaRef {
     batch(&[], shape).schema()
 }
 
-/// Samples as rows.
+/// Makes a record batch with one row per sample.
 pub fn batch(samples: &[Sample], shape: &Shape) -> RecordBatch {
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
     for Column { name, about, array } in records::columns(samples)
         .into_iter()
         .chain(extra(samples, shape))
         .chain(source(samples))
-        .chain(made(samples))
+        .chain(processing(samples))
         .chain(quality(samples))
     {
         let about = HashMap::from([("description".to_owned(), about.to_owned())]);
@@ -63,30 +63,37 @@ impl OfImage for Sample {
     }
 }
 
-/// The table's further columns.
+/// The further columns of the table.
 fn extra(s: &[Sample], shape: &Shape) -> Vec<Column> {
     let column = |(index, name): (usize, &String)| {
-        text(name, "further column of the table", s, |s| s.facts.job.record.extra[index].as_deref())
+        text(name, "further column of the table, as text", s, |s| {
+            s.facts.job.record.extra[index].as_deref()
+        })
     };
     shape.extra.iter().enumerate().map(column).collect()
 }
 
-/// What the file says of an image.
+/// Columns about the source file and its header.
 fn source(s: &[Sample]) -> Vec<Column> {
     vec![
-        text("source_path", "the file, below the input folder", s, |s| Some(&s.facts.job.relative)),
-        integer("source_bytes", "its size", s, |s| Some(s.facts.file.bytes as i64)),
-        owned("source_sha256", "its SHA-256; null if it was not read whole", s, |s| {
-            s.facts.file.sha256.map(|sha256| hex(&sha256))
+        text("source_path", "path of the source file below the input folder", s, |s| {
+            Some(&s.facts.job.relative)
         }),
-        text("transfer_syntax", "UID of the transfer syntax", s, |s| {
-            Some(s.facts.header.syntax.uid())
+        integer("source_bytes", "size of the source file in bytes", s, |s| {
+            Some(s.facts.file.bytes as i64)
         }),
-        text("decoder", "who decoded it", s, |s| Some(s.facts.decoder.as_str())),
-        text("photometric", "MONOCHROME1 or MONOCHROME2", s, |s| {
+        owned(
+            "source_sha256",
+            "SHA-256 of the source file; null if it was not read whole",
+            s,
+            |s| s.facts.file.sha256.map(|sha256| hex(&sha256)),
+        ),
+        text("transfer_syntax", "Transfer Syntax UID", s, |s| Some(s.facts.header.syntax.uid())),
+        text("decoder", "decoder that was used", s, |s| Some(s.facts.decoder.as_str())),
+        text("photometric", "Photometric Interpretation: MONOCHROME1 or MONOCHROME2", s, |s| {
             Some(s.facts.header.layout.photometric.as_str())
         }),
-        integer("bits_stored", "bits of a stored value", s, |s| {
+        integer("bits_stored", "Bits Stored: bits of a stored value", s, |s| {
             Some(s.facts.header.layout.bits_stored.into())
         }),
         integer("rows", "height of the source in pixels", s, |s| {
@@ -95,7 +102,7 @@ fn source(s: &[Sample]) -> Vec<Column> {
         integer("columns", "width of the source in pixels", s, |s| {
             Some(s.facts.header.layout.columns.into())
         }),
-        text("manufacturer", "maker of the machine, from the header", s, |s| {
+        text("manufacturer", "manufacturer of the machine, from the header", s, |s| {
             s.facts.header.manufacturer.as_deref()
         }),
         text("model", "model of the machine, from the header", s, |s| {
@@ -103,26 +110,29 @@ fn source(s: &[Sample]) -> Vec<Column> {
         }),
         double(
             "spacing_row_mm",
-            "mm between source rows at the breast; null if not known",
+            "distance between source rows at the breast in mm; null if not known",
             s,
             |s| s.facts.spacing.map(|p| p.row.0),
         ),
         double(
             "spacing_column_mm",
-            "mm between source columns at the breast; null if not known",
+            "distance between source columns at the breast in mm; null if not known",
             s,
             |s| s.facts.spacing.map(|p| p.column.0),
         ),
     ]
 }
 
-/// What was made of it.
-fn made(s: &[Sample]) -> Vec<Column> {
+/// Columns about the processing: window, box, crop and geometry.
+fn processing(s: &[Sample]) -> Vec<Column> {
     let pixel = |value: usize| Some(value as i64);
     vec![
-        text("window_source", "where the grey scale is from", s, |s| {
-            Some(s.window.source.as_str())
-        }),
+        text(
+            "window_source",
+            "origin of the window: the file, the image, or the full range",
+            s,
+            |s| Some(s.window.source.as_str()),
+        ),
         text("window_function", "VOI LUT Function; null without a window", s, |s| {
             s.window.function.map(|f| f.as_str())
         }),
@@ -135,78 +145,103 @@ fn made(s: &[Sample]) -> Vec<Column> {
         double("window_width", "window width in modality values; null without a window", s, |s| {
             s.window.width
         }),
-        integer("window_index", "which of the file's windows or tables", s, |s| {
+        integer("window_index", "index of the window or table in the file, from 0", s, |s| {
             s.window.index.map(|i| i as i64)
         }),
-        integer("breast_left", "box of the breast in source pixels", s, |s| {
+        integer("breast_left", "left edge of the breast's box in source pixels", s, |s| {
             pixel(s.found.breast.left)
         }),
-        integer("breast_top", "box of the breast in source pixels", s, |s| {
+        integer("breast_top", "top edge of the breast's box in source pixels", s, |s| {
             pixel(s.found.breast.top)
         }),
-        integer("breast_width", "box of the breast in source pixels", s, |s| {
+        integer("breast_width", "width of the breast's box in source pixels", s, |s| {
             pixel(s.found.breast.width)
         }),
-        integer("breast_height", "box of the breast in source pixels", s, |s| {
+        integer("breast_height", "height of the breast's box in source pixels", s, |s| {
             pixel(s.found.breast.height)
         }),
-        text("roi_method", "how the box was found", s, |s| Some(s.found.method.as_str())),
-        float("roi_confidence", "0 (whole frame) to 1", s, |s| Some(s.found.confidence)),
-        integer("crop_left", "what was cut out, in source pixels", s, |s| {
+        text("roi_method", "method that found the breast's box", s, |s| {
+            Some(s.found.method.as_str())
+        }),
+        float(
+            "roi_confidence",
+            "confidence of the breast's box, 0 (whole frame) to 1; not a probability",
+            s,
+            |s| Some(s.found.confidence),
+        ),
+        integer("crop_left", "left edge of the crop in source pixels", s, |s| {
             pixel(s.geometry.crop.left)
         }),
-        integer("crop_top", "what was cut out, in source pixels", s, |s| {
+        integer("crop_top", "top edge of the crop in source pixels", s, |s| {
             pixel(s.geometry.crop.top)
         }),
-        integer("crop_width", "what was cut out, in source pixels", s, |s| {
+        integer("crop_width", "width of the crop in source pixels", s, |s| {
             pixel(s.geometry.crop.width)
         }),
-        integer("crop_height", "what was cut out, in source pixels", s, |s| {
+        integer("crop_height", "height of the crop in source pixels", s, |s| {
             pixel(s.geometry.crop.height)
         }),
         integer(
             "content_left",
-            "where the crop lies in the image, in its pixels; the rest is padding",
+            "left edge of the crop in the output image, in output pixels; the rest is padding",
             s,
             |s| pixel(s.geometry.content.left),
         ),
-        integer("content_top", "where the crop lies in the image, in its pixels", s, |s| {
-            pixel(s.geometry.content.top)
-        }),
-        integer("content_width", "where the crop lies in the image, in its pixels", s, |s| {
-            pixel(s.geometry.content.width)
-        }),
-        integer("content_height", "where the crop lies in the image, in its pixels", s, |s| {
-            pixel(s.geometry.content.height)
-        }),
-        boolean("mirrored", "left and right are exchanged inside the content", s, |s| {
-            Some(s.geometry.orientation == Orientation::Mirrored)
-        }),
+        integer(
+            "content_top",
+            "top edge of the crop in the output image, in output pixels",
+            s,
+            |s| pixel(s.geometry.content.top),
+        ),
+        integer(
+            "content_width",
+            "width of the crop in the output image, in output pixels",
+            s,
+            |s| pixel(s.geometry.content.width),
+        ),
+        integer(
+            "content_height",
+            "height of the crop in the output image, in output pixels",
+            s,
+            |s| pixel(s.geometry.content.height),
+        ),
+        boolean(
+            "mirrored",
+            "whether the crop is mirrored left to right in the output image",
+            s,
+            |s| Some(s.geometry.orientation == Orientation::Mirrored),
+        ),
     ]
 }
 
-/// How it looks: figures, and a flag for each that is worth a look.
+/// Columns about the image quality: measurements, and the flags that follow from them.
 fn quality(s: &[Sample]) -> Vec<Column> {
-    let figures = [
+    let measurements = [
         float(
             "quality_air_share",
-            "share of the frame that is air; null if no air was made out",
+            "share of the frame that is air; null if no air was found",
             s,
             |s| s.quality.air_share,
         ),
-        float("quality_entropy_bits", "entropy of the breast's grey levels, of 8 bits", s, |s| {
-            Some(s.quality.entropy_bits)
-        }),
-        float("quality_saturated_share", "share of the breast that is black or white", s, |s| {
-            Some(s.quality.saturated_share)
-        }),
+        float(
+            "quality_entropy_bits",
+            "entropy of the breast's grey levels in bits, 0 to 8",
+            s,
+            |s| Some(s.quality.entropy_bits),
+        ),
+        float(
+            "quality_saturated_share",
+            "share of the breast that the window makes black or white",
+            s,
+            |s| Some(s.quality.saturated_share),
+        ),
         float(
             "quality_seam",
-            "longest tear, as a share of the width; 1 where air is noise",
+            "longest seam along a row, as a share of the width; 1 if a tile of air is noise",
             s,
             |s| Some(s.quality.seam),
         ),
-        integer("quality_surplus_bytes", "compressed bytes that no pixel needed", s, |s| {
+        integer("quality_surplus_bytes", "bytes of compressed data that no pixel needed", s, |s| {
             Some(s.quality.surplus_bytes as i64)
         }),
     ];
@@ -214,10 +249,10 @@ fn quality(s: &[Sample]) -> Vec<Column> {
         let name = format!("quality_{}", flag.as_str());
         boolean(&name, flag.about(), s, move |s| Some(s.quality.flags.contains(flag)))
     });
-    figures.into_iter().chain(flags).collect()
+    measurements.into_iter().chain(flags).collect()
 }
 
-/// The image and its checksum.
+/// The columns `checksum` and `image`.
 fn image(s: &[Sample], shape: &Shape) -> (Field, ArrayRef) {
     let metadata = |pairs: &[(&str, String)]| -> HashMap<String, String> {
         pairs.iter().map(|(k, v)| (k.to_string(), v.clone())).collect()
@@ -226,7 +261,10 @@ fn image(s: &[Sample], shape: &Shape) -> (Field, ArrayRef) {
         ("height", shape.height.to_string()),
         ("width", shape.width.to_string()),
         ("dtype", shape.dtype().to_owned()),
-        ("description", "grey levels, row by row, little-endian; breast bright, air 0".to_owned()),
+        (
+            "description",
+            "grey levels, row by row, little-endian; the breast is bright, air is 0".to_owned(),
+        ),
     ]);
     match shape.format {
         ShardFormat::Parquet => {
@@ -250,7 +288,7 @@ fn image(s: &[Sample], shape: &Shape) -> (Field, ArrayRef) {
                 ))),
             };
             let size = (shape.height * shape.width) as i32;
-            // pyarrow sees the tensor only if the item may be null.
+            // pyarrow recognises the tensor only if its items are nullable.
             let item = Arc::new(Field::new("item", values.data_type().clone(), true));
             let array = FixedSizeListArray::new(Arc::clone(&item), size, values, None);
             about.extend(metadata(&[

@@ -1,4 +1,4 @@
-//! Why a file is set aside, and why a whole run stops.
+//! Errors of preprocessing: why one file is rejected, and why a whole run stops.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use super::window::WindowError;
 use crate::error::faults;
 use crate::flow::Panicked;
 
-/// Why one file is set aside.
+/// Why one file is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum Reject {
-    /// It is no readable DICOM image.
+    /// It is not a readable DICOM image.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Its pixel data cannot be decoded.
@@ -24,15 +24,15 @@ pub enum Reject {
     /// No region can be cut.
     #[error(transparent)]
     Roi(#[from] RoiError),
-    /// It alone is too large for the memory there is.
+    /// It alone needs more memory than there is.
     #[error("needs {need} bytes of memory to decode, limits.memory_mb leaves {have}")]
     Memory {
-        /// What it takes.
+        /// The bytes that it needs.
         need: usize,
-        /// What is there for all images being decoded.
+        /// The bytes for all images that are decoded at once.
         have: usize,
     },
-    /// The stage panicked, which is a bug; its worker goes on from a pristine clone.
+    /// The stage panicked, which is a bug; its worker continues with a fresh clone.
     #[error(transparent)]
     Panicked(#[from] Panicked),
 }
@@ -40,33 +40,33 @@ pub enum Reject {
 /// Why preprocessing stops.
 #[derive(Debug, thiserror::Error)]
 pub enum PreprocessError {
-    /// The one file that was asked for is one that the pipeline sets aside.
+    /// The pipeline rejects the one file that was asked for.
     #[error("{path}")]
     Rejected {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: Reject,
     },
-    /// The memory does not do for a single image.
+    /// The memory does not suffice for a single image.
     #[error("limits.memory_mb is {found_mb}, these settings and threads need {needed_mb}")]
     TooLittleMemory {
-        /// What would do.
+        /// The MiB that would suffice.
         needed_mb: usize,
-        /// What was given.
+        /// The MiB that were given.
         found_mb: usize,
     },
-    /// Most images are rejected: it is not the images.
+    /// Most images are rejected, so a setting or the disk is the likely cause.
     #[error(
         "{rejected} of the first {seen} images are rejected, the last one by {last}; \
          see quarantine.csv, or raise limits.max_rejected_share"
     )]
     TooManyRejected {
-        /// Rejected so far.
+        /// The number of rejected images so far.
         rejected: usize,
-        /// Seen so far.
+        /// The number of images so far.
         seen: usize,
-        /// Stage and reason of the last.
+        /// Stage and reason of the last rejection.
         last: String,
     },
 }

@@ -1,6 +1,6 @@
-//! Samples to the row groups of one shard.
+//! Collects samples into the row groups of one shard.
 //!
-//! Memory: the samples of one group ([`BATCH_ROWS`]), and the group as it is encoded.
+//! Memory: the samples of one group ([`BATCH_ROWS`]), and the same group in encoded form.
 
 use super::columns;
 use super::stages::Sample;
@@ -48,7 +48,7 @@ impl SampleWriter {
         self.writer.write(&batch)
     }
 
-    /// Ends the file, flushed to the disk. Returns it and its number of rows.
+    /// Completes the file and flushes it to the disk. Returns it with its number of rows.
     ///
     /// # Errors
     /// Those of [`ShardWriter::write`] and [`ShardWriter::close`].

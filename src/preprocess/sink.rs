@@ -1,4 +1,4 @@
-//! Takes the outcomes in the plan's order, writes shards, and accounts for every image.
+//! Takes the outcomes in the plan's order, writes the shards, and accounts for every image.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::shard::manifest::{Counts, Entry, Manifest, Quarantined};
 use crate::shard::release::Release;
 use crate::shard::writer;
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// What became of every image listed.
+    /// Numbers of all listed images by outcome.
     pub counts: Counts,
-    /// Images that this run processed; the others were finished before.
+    /// Images that this run processed; earlier runs finished the others.
     pub processed: usize,
     /// Bytes that this run read.
     pub bytes_read: u64,
@@ -31,22 +31,22 @@ pub struct Summary {
     pub bytes_written: u64,
     /// Shards finished, by this run or before.
     pub shards: usize,
-    /// Shards in all.
+    /// The number of shards of the plan.
     pub shards_planned: usize,
-    /// Wall time of this run.
+    /// Wall time of this run in seconds.
     pub seconds: f64,
-    /// The most memory that the program has taken so far; null where the system does not say.
+    /// The program's largest memory so far, in bytes; null if the system does not say.
     pub peak_memory_bytes: Option<u64>,
     /// Time by stage.
     pub stages: Vec<Snapshot>,
-    /// Waiting by pool.
+    /// Waiting time by pool.
     pub pools: Vec<Snapshot>,
-    /// Number of images set aside, by stage and reason.
+    /// The number of quarantined images by stage and reason.
     pub quarantine: BTreeMap<String, usize>,
 }
 
 impl Summary {
-    /// Whether every shard is there.
+    /// Whether every shard is finished.
     pub fn complete(&self) -> bool {
         self.counts.unreached == 0
     }
@@ -60,18 +60,18 @@ pub struct Sink<'a> {
     entries: BTreeMap<usize, Entry>,
     processed: usize,
     rejected: usize,
-    /// Bytes of the files that were rejected while they were read.
+    /// Bytes of the files that the read stage rejected.
     unreadable_bytes: u64,
 }
 
-/// Images seen before the share of rejected ones means anything.
+/// Images that are needed before the share of rejected ones is meaningful.
 const FEW: usize = 200;
 
 impl<'a> Sink<'a> {
     /// Starts from what earlier runs finished.
     ///
     /// # Errors
-    /// A [`Fault`] if that cannot be read.
+    /// A [`Fault`] if their entries cannot be read.
     pub fn new(plan: &'a Plan, release: &'a Release, control: &'a Control) -> Result<Self, Fault> {
         let mut entries = release.finished()?;
         if control.retry_rejected {
@@ -83,23 +83,23 @@ impl<'a> Sink<'a> {
         Ok(Self { plan, release, control, entries, processed: 0, rejected: 0, unreadable_bytes: 0 })
     }
 
-    /// Shards that are still to be made.
+    /// The shards that are still to be made.
     fn open(&self) -> impl Iterator<Item = usize> + 'a {
         let done: std::collections::BTreeSet<usize> = self.entries.keys().copied().collect();
         (0..self.plan.shards()).filter(move |number| !done.contains(number))
     }
 
-    /// Images of the plan that are still to be processed, in order.
+    /// The images of the plan that are still to be processed, in order.
     pub fn todo(&self) -> impl Iterator<Item = usize> + 'a {
         let plan = self.plan;
         self.open().flat_map(|number| plan.shard(number))
     }
 
-    /// Writes shard after shard from `outcomes`, which are those of [`Sink::todo`]. Returns
-    /// early, without a fault, if they end early.
+    /// Writes the shards from `outcomes`, which are those of [`Sink::todo`]. Returns early, without
+    /// an error, if they end early.
     ///
     /// # Errors
-    /// A [`Fault`]; the shards finished so far stay.
+    /// A [`Fault`]; the shards that are finished stay.
     pub fn drain(&mut self, mut outcomes: Ordered<Sample, Reject>) -> Result<(), Fault> {
         for number in self.open() {
             match self.shard(number, &mut outcomes)? {
@@ -110,7 +110,7 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// One shard; `None` if the outcomes end before it does.
+    /// Writes one shard; `None` if the outcomes end before it is complete.
     fn shard(
         &mut self,
         number: usize,
@@ -193,10 +193,10 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// Writes what stands beside the shards, and the manifest if all of them are there.
+    /// Writes `quarantine.csv`, and the manifest if all shards are finished.
     ///
     /// # Errors
-    /// A [`Fault`] if that cannot be written.
+    /// A [`Fault`] if a file cannot be written.
     ///
     /// # Panics
     /// If an image was lost or counted twice, which is a bug.
@@ -248,10 +248,10 @@ impl<'a> Sink<'a> {
     }
 }
 
-/// Number of shards that earlier runs of `plan` finished.
+/// The number of shards of `plan` that earlier runs finished.
 ///
 /// # Errors
-/// A [`Fault`] if the release there is of another plan, or cannot be read.
+/// A [`Fault`] if the folder holds a release of another plan, or cannot be read.
 pub fn finished(plan: &Plan) -> Result<usize, Fault> {
     if !ReleaseFolder::new(&plan.config.output).is_begun() {
         return Ok(0);
@@ -259,7 +259,8 @@ pub fn finished(plan: &Plan) -> Result<usize, Fault> {
     Ok(Release::open(&plan.config.output, &plan.facts)?.finished()?.len())
 }
 
-/// Counts by stage and reason, numbers in the reasons left out, so that like goes to like.
+/// Counts by stage and reason. Numbers in the reasons are removed, so that equal causes are counted
+/// together.
 fn by_reason(rows: &[Quarantined]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for row in rows {

@@ -1,8 +1,8 @@
-//! The columns that a network may be told or may learn to tell.
+//! The columns that a network may predict (auxiliary targets) or get as inputs beside the image.
 
 use serde::{Deserialize, Serialize};
 
-/// A column of the table that may be a target or an input beside the image.
+/// A column of the table that may be a target or an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -21,7 +21,7 @@ pub enum Column {
 }
 
 impl Column {
-    /// All of them.
+    /// All columns.
     pub const ALL: [Self; 11] = [
         Self::Birads,
         Self::Density,
@@ -53,13 +53,15 @@ impl Column {
         }
     }
 
-    /// Why the column can be no input; `None` if it can.
+    /// Why the column must not be an input; `None` if it may be one.
     pub fn leak(self) -> Option<&'static str> {
         match self {
-            Self::Birads => Some("it is read off the image: 1 and 2 never have cancer"),
-            Self::Biopsy => Some("it follows the reading: without a biopsy there is no cancer"),
-            Self::Invasive => Some("it follows the biopsy: invasive always is cancer"),
-            Self::DifficultNegative => Some("it is given to negatives alone"),
+            Self::Birads => Some("it is the assessment of this image: 1 and 2 never have cancer"),
+            Self::Biopsy => {
+                Some("it follows from the assessment: without a biopsy there is no cancer")
+            }
+            Self::Invasive => Some("it follows from the biopsy: invasive means cancer"),
+            Self::DifficultNegative => Some("only negative cases have it"),
             Self::Density => Some("the test table does not have it"),
             _ => None,
         }

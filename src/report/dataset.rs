@@ -1,10 +1,10 @@
-//! The page of a release: what is in it, what is not and why, and what to look at.
+//! The page of a release: its images, the quarantined files with reasons, folds, crops, quality.
 
 pub(super) mod rows;
 mod counter;
 pub(super) mod smallest;
 pub(super) mod tally;
-mod glance;
+mod overview;
 mod quarantine;
 mod contents;
 mod folds;
@@ -27,31 +27,31 @@ use crate::shard::release;
 use tally::Tally;
 use timing::{Kept, Run};
 
-/// A release as it lies there, complete or not.
+/// A release, complete or not.
 #[derive(Debug)]
 pub struct Release {
-    /// Where it is.
+    /// Its folder.
     pub folder: PathBuf,
-    /// What was to be done.
+    /// Its plan.
     pub plan: PlanFacts,
     /// SHA-256 of `plan`.
     pub plan_sha256: String,
-    /// Version of the tool that finished it; `None` while it is not.
+    /// Version of the tool that finished it; `None` if it is not finished.
     pub tool: Option<String>,
-    /// What became of every image listed.
+    /// The number of images by outcome.
     pub counts: Counts,
-    /// The folds as they were planned, or why they are not known here.
+    /// The audit of the planned folds, or why it is not available.
     pub folds: Result<Audit, String>,
     /// The finished shards, in the plan's order.
     pub shards: Vec<Entry>,
 }
 
 impl Release {
-    /// Reads what the folder says of itself: its manifest, or the plan and the shards finished
-    /// so far.
+    /// Reads the manifest, or the plan and the shards finished so far.
     ///
     /// # Errors
-    /// [`ReleaseError::NoManifest`] if it is no release, and what [`release::read_manifest`] has.
+    /// [`ReleaseError::NoManifest`] if the folder is not a release; those of
+    /// [`release::read_manifest`].
     pub fn read(folder: &Path) -> Result<Self, Fault> {
         match (release::read_manifest(folder), release::read_plan(folder)?) {
             (Err(fault), Some(plan)) if ReleaseError::is_no_manifest(&fault) => {
@@ -66,7 +66,7 @@ impl Release {
                     tool: Some(manifest.tool),
                     counts: manifest.counts,
                     folds: serde_json::from_value(manifest.folds).map_err(|error| {
-                        format!("The manifest's audit is of another mammo-pipe ({error}).")
+                        format!("The manifest's audit was made by another version of mammo-pipe ({error}).")
                     }),
                     shards: manifest.shards,
                 })
@@ -90,18 +90,18 @@ impl Release {
             plan,
             tool: None,
             counts,
-            folds: Err("The plan's audit is written when the release is finished.".into()),
+            folds: Err("The audit of the folds is written when the release is finished.".into()),
             shards: shards.into_values().collect(),
         })
     }
 
-    /// Whether every image listed was reached.
+    /// Whether every listed image was processed.
     pub fn is_complete(&self) -> bool {
         self.tool.is_some() && self.counts.unreached == 0
     }
 }
 
-/// The page of `release`, with pictures from before cropping out of the dataset in `input`.
+/// The page of `release`, with pictures of the frames before cropping from the dataset in `input`.
 ///
 /// # Errors
 /// A [`Fault`] if a shard or the quarantine cannot be read.
@@ -111,7 +111,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
     let name = fs::canonicalize(&release.folder).unwrap_or_else(|_| release.folder.clone());
     let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut sections = vec![
-        glance::section(release, &tally),
+        overview::section(release, &tally),
         quarantine::section(release)?,
         contents::section(&tally),
     ];
@@ -120,7 +120,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
     sections.extend(quality::section(&tally, &rows::about_quality(release)?));
     sections.extend(run.as_ref().map(|run| timing::section(run, release.plan.images)));
     sections.push(settings::section(release));
-    sections.push(settings::words());
+    sections.push(settings::glossary());
     let kept = run.map(|run| {
         let kept = Kept { plan_sha256: release.plan_sha256.clone(), run };
         ("run", serde_json::to_string(&kept).expect("plain data becomes JSON"))
@@ -136,7 +136,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
 fn subtitle(release: &Release) -> Html {
     let tool = release.tool.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"));
     let text = format!(
-        "Mammograms turned into training shards by mammo-pipe {tool} · plan {}",
+        "Mammograms preprocessed into training shards by mammo-pipe {tool} · plan {}",
         &release.plan_sha256[..12.min(release.plan_sha256.len())]
     );
     Html::element("p", "subtitle", Html::text(text))

@@ -1,26 +1,26 @@
-//! Why a release cannot be read, begun or gone on with.
+//! Errors of reading, starting or continuing a release.
 
 use std::path::PathBuf;
 
 use crate::error::{Fault, faults};
 
-/// Why a release cannot be read, begun or gone on with.
+/// Why a release cannot be read, started or continued.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// The release was begun under another plan.
+    /// The folder holds a release of another plan.
     #[error(
         "{path} holds a release made otherwise:\n  {}\n\
          go back to that, write to another folder, or pass --new-release",
         differences.join("\n  ")
     )]
     PlanChanged {
-        /// The release.
+        /// The folder of the release.
         path: PathBuf,
-        /// What differs, a line each.
+        /// The differences, one per line.
         differences: Vec<String>,
     },
-    /// The output folder is in use for something else.
-    #[error("{path} is not empty and holds no release; give an empty or new folder")]
+    /// The output folder holds other files.
+    #[error("{path} is not empty and holds no release; give an empty or a new folder")]
     NotARelease {
         /// The folder.
         path: PathBuf,
@@ -35,25 +35,25 @@ pub enum ReleaseError {
     #[error(
         "{path} has no manifest.json: {}",
         if *started {
-            "the release is not finished; run preprocess again to go on"
+            "the release is not finished; run preprocess again to continue"
         } else {
-            "it is no release"
+            "it is not a release"
         }
     )]
     NoManifest {
         /// The folder.
         path: PathBuf,
-        /// Whether a run was begun there.
+        /// Whether a run was started there.
         started: bool,
     },
-    /// The release is of a later version of the tool.
+    /// The release was written by a later version of the tool.
     #[error("{path} has format version {found}, this tool reads up to {known}")]
     NewerRelease {
         /// Its manifest.
         path: PathBuf,
-        /// The version it names.
+        /// The version in the manifest.
         found: u32,
-        /// The version known here.
+        /// The latest version that this tool knows.
         known: u32,
     },
     /// A shard cannot be read or written.
@@ -61,15 +61,15 @@ pub enum ReleaseError {
     Shard {
         /// The shard.
         path: PathBuf,
-        /// What the format's library said.
+        /// What the library of the file format reported.
         reason: String,
     },
-    /// A row of a shard is not what was written.
+    /// A row of a shard is damaged.
     #[error("{path}: row {row}, image {image_id}: {reason}")]
     Row {
         /// The shard.
         path: PathBuf,
-        /// Which of its rows, from 0.
+        /// The row's number, from 0.
         row: usize,
         /// The image.
         image_id: String,
@@ -80,7 +80,7 @@ pub enum ReleaseError {
 faults!(ReleaseError);
 
 impl ReleaseError {
-    /// Whether `fault` says that a release has no manifest, because it is not finished, say.
+    /// Whether `fault` says that a release has no manifest, for example because it is not finished.
     pub fn is_no_manifest(fault: &Fault) -> bool {
         matches!(fault.cause(), Some(Self::NoManifest { .. }))
     }

@@ -1,22 +1,22 @@
-//! What of an image is worth a look: flags, each a column of the shards.
+//! Quality flags. Each is a column of the shards that marks images to check.
 
 use serde::{Deserialize, Serialize};
 
-/// Something that is worth a look.
+/// A reason to check an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
-    /// Nearly all is air: a blank exposure, or a breast that was not decoded.
+    /// Nearly everything is air: a blank exposure, or a breast that was not decoded.
     MostlyAir,
     /// The breast has hardly any grey levels.
     Flat,
-    /// The window hides much of the breast in black or white.
+    /// The window makes much of the breast black or white.
     Saturated,
-    /// A tear across the image: it decodes, and is damaged.
+    /// A seam across the image: it decodes, but is damaged.
     Torn,
-    /// The decoder was done before the data were: it lost its way.
+    /// The decoder finished before the end of the data: it lost synchronisation.
     Surplus,
-    /// The breast's box is uncertain or is the whole frame for want of a better one.
+    /// The breast's box is uncertain, or is the whole frame because none was found.
     DoubtfulBox,
 }
 
@@ -43,14 +43,14 @@ impl Flag {
         }
     }
 
-    /// What it means, in a line.
+    /// The meaning, in one line.
     pub fn about(self) -> &'static str {
         match self {
-            Self::MostlyAir => "nearly all is air",
+            Self::MostlyAir => "nearly the whole frame is air",
             Self::Flat => "the breast has hardly any grey levels",
-            Self::Saturated => "the window hides much of the breast in black or white",
-            Self::Torn => "a tear runs across the image",
-            Self::Surplus => "the decoder was done before the data were",
+            Self::Saturated => "the window makes much of the breast black or white",
+            Self::Torn => "a seam runs across the image, as after damage",
+            Self::Surplus => "the decoder finished before the end of the data",
             Self::DoubtfulBox => "the breast's box is uncertain, or the whole frame",
         }
     }
@@ -72,12 +72,12 @@ impl Flags {
         self.0 & (1 << flag as u8) != 0
     }
 
-    /// Whether none is set.
+    /// Whether no flag is set.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Sets `flag`, or clears it.
+    /// Sets or clears `flag`.
     pub fn set(&mut self, flag: Flag, on: bool) {
         self.0 |= u8::from(on) << flag as u8;
     }

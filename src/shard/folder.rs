@@ -1,8 +1,8 @@
-//! The folder of a release, and the name of every file in it.
+//! The folder of a release, and the names of all files in it.
 
 use std::path::{Path, PathBuf};
 
-/// Where a release is, or is to be.
+/// The path of a release that exists or is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseFolder(PathBuf);
 
@@ -17,27 +17,27 @@ impl ReleaseFolder {
         &self.0
     }
 
-    /// What is to be done. It is there as soon as a run was begun.
+    /// The plan. It exists as soon as a run was started.
     pub fn plan(&self) -> PathBuf {
         self.0.join("plan.json")
     }
 
-    /// All of the release. It is there only when the release is complete.
+    /// The manifest. It exists only if the release is complete.
     pub fn manifest(&self) -> PathBuf {
         self.0.join("manifest.json")
     }
 
-    /// Whether a run was begun here.
+    /// Whether a run was started here.
     pub fn is_begun(&self) -> bool {
         self.plan().exists()
     }
 
-    /// Whether all of it is here.
+    /// Whether the release is complete.
     pub fn is_complete(&self) -> bool {
         self.manifest().exists()
     }
 
-    /// The entries of the finished shards.
+    /// The folder with the entries of the finished shards.
     pub fn entries(&self) -> PathBuf {
         self.0.join("manifest")
     }
@@ -47,7 +47,7 @@ impl ReleaseFolder {
         self.entries().join(format!("shard-{shard:05}.json"))
     }
 
-    /// The files of the shards.
+    /// The folder with the shards.
     pub fn shards(&self) -> PathBuf {
         self.0.join(SHARDS)
     }
@@ -57,17 +57,17 @@ impl ReleaseFolder {
         self.0.join(name)
     }
 
-    /// What was set aside, with the reason.
+    /// The list of quarantined files with the reasons.
     pub fn quarantine(&self) -> PathBuf {
         self.0.join("quarantine.csv")
     }
 
-    /// The page to look at.
+    /// The page of the release.
     pub fn report(&self) -> PathBuf {
         self.0.join("report.html")
     }
 
-    /// What a run in the background prints.
+    /// The output of a run in the background.
     pub fn log(&self) -> PathBuf {
         self.0.join("run.log")
     }
@@ -75,7 +75,7 @@ impl ReleaseFolder {
 
 const SHARDS: &str = "shards";
 
-/// The name below the release of a finished shard: its number and the hash of its content.
+/// The path of a finished shard below the release: its number and the hash of its content.
 pub fn shard_name(shard: usize, sha256: &str, extension: &str) -> String {
     format!("{SHARDS}/shard-{shard:05}-{}.{extension}", &sha256[..12])
 }

@@ -1,4 +1,4 @@
-//! Rows of a shard, batch by batch, whichever format it has.
+//! Reads the rows of a shard, batch by batch, in either format.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -26,10 +26,11 @@ enum Format {
 }
 
 impl ShardReader {
-    /// Opens a `.parquet` or `.arrow` file; `columns` limits what is read, all if `None`.
+    /// Opens a `.parquet` or `.arrow` file. `columns` limits the columns that are read; all if
+    /// `None`.
     ///
     /// # Errors
-    /// [`Fault::Io`]; [`ReleaseError::Shard`] if it is not such a file or lacks a column.
+    /// [`Fault::Io`]; [`ReleaseError::Shard`] if it is not such a file, or lacks a column.
     pub fn open(path: &Path, columns: Option<&[&str]>) -> Result<Self, Fault> {
         let damaged =
             |reason: String| Fault::from(ReleaseError::Shard { path: path.into(), reason });
@@ -71,7 +72,7 @@ impl ShardReader {
     }
 }
 
-/// Rows read at once: what one row group of a shard holds.
+/// The number of rows read at once: those of one row group of a shard.
 pub const BATCH_ROWS: usize = 16;
 
 fn indices(schema: &SchemaRef, columns: &[&str]) -> Result<Vec<usize>, String> {

@@ -1,4 +1,4 @@
-//! The folder of a release while it is written: opened under a plan, committed shard by shard.
+//! A release while it is written: opened for a plan, and committed shard by shard.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use super::manifest::{Entry, Manifest, PlanFacts, Quarantined};
 use crate::error::Fault;
 use crate::store::{self, Aside, Written};
 
-/// A release open for writing. The lock on it is held as long as this lives.
+/// A release that is open for writing. It holds the lock on the folder as long as it lives.
 #[derive(Debug)]
 pub struct Release {
     names: ReleaseFolder,
@@ -18,11 +18,13 @@ pub struct Release {
 }
 
 impl Release {
-    /// Opens `folder` for `plan`, empty or as an earlier run of the same plan left it.
+    /// Opens `folder` for `plan`. The folder is empty, or as an earlier run of the same plan left
+    /// it.
     ///
     /// # Errors
-    /// [`ReleaseError::PlanChanged`] with what differs, [`ReleaseError::NotARelease`] if the folder holds
-    /// other things, [`ReleaseError::Locked`] while another run writes it, [`Fault::Io`].
+    /// [`ReleaseError::PlanChanged`] with the differences, [`ReleaseError::NotARelease`] if the
+    /// folder holds other files, [`ReleaseError::Locked`] while another run writes it,
+    /// [`Fault::Io`].
     pub fn open(folder: &Path, plan: &PlanFacts) -> Result<Self, Fault> {
         let names = ReleaseFolder::new(folder);
         if folder.exists() && !names.is_begun() && holds_other_things(folder)? {
@@ -32,7 +34,8 @@ impl Release {
         for path in [names.shards(), names.entries()] {
             fs::create_dir_all(&path).map_err(Fault::io(&path))?;
         }
-        // Some network file systems have no locks; creating entries in one step still holds.
+        // Some network file systems have no locks; creating entries in one step protects the
+        // release there.
         let lock =
             store::lock(folder)?.ok_or_else(|| ReleaseError::Locked { path: folder.into() })?;
         if let Some(before) = read_plan(folder)?
@@ -49,12 +52,12 @@ impl Release {
         Ok(Self { names, _lock: lock })
     }
 
-    /// Where it is.
+    /// The folder.
     pub fn folder(&self) -> &Path {
         self.names.path()
     }
 
-    /// The shards that earlier runs finished, whose file is still there.
+    /// The shards that earlier runs finished, and whose file still exists.
     ///
     /// # Errors
     /// [`Fault::Io`], [`Fault::Json`].
@@ -70,7 +73,7 @@ impl Release {
         })
     }
 
-    /// Takes back a finished shard, so that it is made again.
+    /// Removes the entry of a finished shard, so that it is made again.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -88,7 +91,7 @@ impl Release {
         Ok(())
     }
 
-    /// Starts the file of a shard, aside.
+    /// Creates the temporary file of a shard.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -96,11 +99,11 @@ impl Release {
         Aside::create(self.folder(), &format!("shard-{shard:05}.{extension}"))
     }
 
-    /// Puts a shard in place under its content's name, then its entry: from here on it is
+    /// Moves a shard to its place, named by its content, and then writes its entry: now it is
     /// finished.
     ///
     /// # Errors
-    /// [`Fault::Io`]; [`Fault::Conflict`] if the entry is there with other content.
+    /// [`Fault::Io`]; [`Fault::Conflict`] if the entry exists with other content.
     pub fn commit(&self, mut entry: Entry, file: Option<Written>) -> Result<Entry, Fault> {
         if let Some(written) = file {
             let extension = written.path.extension().unwrap_or_default().to_string_lossy();
@@ -114,7 +117,7 @@ impl Release {
         Ok(entry)
     }
 
-    /// Writes `quarantine.csv` and gives its SHA-256.
+    /// Writes `quarantine.csv` and returns its SHA-256.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -124,7 +127,7 @@ impl Release {
         Ok(store::sha256(&csv))
     }
 
-    /// Writes `manifest.json`, with which the release is complete.
+    /// Writes `manifest.json`, which completes the release.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -133,7 +136,7 @@ impl Release {
     }
 }
 
-/// The entries of the shards finished so far, by number.
+/// The entries of the shards that are finished, by number.
 ///
 /// # Errors
 /// [`Fault::Json`], [`Fault::Io`].
@@ -147,7 +150,7 @@ pub fn read_entries(folder: &ReleaseFolder) -> Result<BTreeMap<usize, Entry>, Fa
     files.map(entry).collect()
 }
 
-/// The plan that the release in `folder` was begun under, if there is one.
+/// The plan of the release in `folder`, if there is one.
 ///
 /// # Errors
 /// [`Fault::Json`], [`Fault::Io`].
@@ -159,8 +162,8 @@ pub fn read_plan(folder: &Path) -> Result<Option<PlanFacts>, Fault> {
 /// Reads `manifest.json` of the release in `folder`.
 ///
 /// # Errors
-/// [`ReleaseError::NoManifest`] if there is none, [`ReleaseError::NewerRelease`] if this tool is too old for
-/// it, [`Fault::Json`], [`Fault::Io`].
+/// [`ReleaseError::NoManifest`] if there is none, [`ReleaseError::NewerRelease`] if this tool is
+/// too old for it, [`Fault::Json`], [`Fault::Io`].
 pub fn read_manifest(folder: &Path) -> Result<Manifest, Fault> {
     let names = ReleaseFolder::new(folder);
     let path = names.manifest();

@@ -1,24 +1,24 @@
-//! What the columns of a release depend on.
+//! The settings that decide the columns of a release.
 
 use crate::config::{Config, ShardFormat};
 
-/// What the columns depend on.
+/// The settings that decide the columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// Rows of an image.
+    /// The height of an image in pixels.
     pub height: usize,
-    /// Columns of an image.
+    /// The width of an image in pixels.
     pub width: usize,
-    /// 8 or 16 bits a pixel.
+    /// Bits per pixel, 8 or 16.
     pub bits: u8,
-    /// How images are stored.
+    /// The file format of the shards.
     pub format: ShardFormat,
-    /// Names of the table's further columns.
+    /// The names of the table's further columns.
     pub extra: Vec<String>,
 }
 
 impl Shape {
-    /// As `config` has it.
+    /// The shape that `config` gives.
     pub fn of(config: &Config) -> Self {
         Self {
             height: config.resize.height,
@@ -29,7 +29,7 @@ impl Shape {
         }
     }
 
-    /// The type of a grey level, as NumPy names it.
+    /// The type of a grey level, by its NumPy name.
     pub fn dtype(&self) -> &'static str {
         if self.bits == 8 { "uint8" } else { "uint16" }
     }

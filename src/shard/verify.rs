@@ -1,4 +1,4 @@
-//! Holds a release against its manifest: every checksum, count and column.
+//! Checks a release against its manifest: every checksum, count and column.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use super::release::read_manifest;
 use crate::error::Fault;
 use crate::store;
 
-/// What was looked at and what was wrong with it.
+/// The result of the check.
 #[derive(Debug, Serialize)]
 pub struct Verified {
     /// Shards in the manifest.
@@ -27,17 +27,17 @@ pub struct Verified {
     pub rows: usize,
     /// Bytes read.
     pub bytes: u64,
-    /// Everything that does not match, a line each; empty for a sound release.
+    /// Everything that does not match, one line each; empty for a sound release.
     pub problems: Vec<String>,
 }
 
-/// Reads all of the release in `folder`; calls `done` with the rows of each shard as it ends.
+/// Reads the whole release in `folder`. Calls `done` with the number of rows after each shard.
 ///
-/// Memory: one batch of rows a thread, whatever the release's size.
+/// Memory: one batch of rows per thread, whatever the release's size.
 ///
 /// # Errors
-/// A [`Fault`] if there is no manifest to hold it against. What does not match the manifest
-/// is not a fault but a problem in the result.
+/// A [`Fault`] if there is no manifest. A mismatch with the manifest is not a fault but a problem
+/// in the result.
 pub fn verify(folder: &Path, done: impl Fn(usize) + Sync) -> Result<Verified, Fault> {
     let manifest = read_manifest(folder)?;
     let mut problems = Vec::new();
@@ -60,7 +60,7 @@ pub fn verify(folder: &Path, done: impl Fn(usize) + Sync) -> Result<Verified, Fa
     Ok(verified)
 }
 
-/// What concerns the release as a whole.
+/// Checks the release as a whole.
 fn whole(folder: &Path, manifest: &Manifest, problems: &mut Vec<String>) -> Result<(), Fault> {
     let mut expect = |what: &str, found: String, needed: String| {
         if found != needed {
@@ -95,7 +95,7 @@ fn whole(folder: &Path, manifest: &Manifest, problems: &mut Vec<String>) -> Resu
     Ok(())
 }
 
-/// Rows that match, bytes read, and what does not match.
+/// The number of matching rows, the bytes read, and the problems.
 fn shard(folder: &Path, entry: &Entry, columns: &[(String, String)]) -> (usize, u64, Vec<String>) {
     let mut problems = Vec::new();
     let numbered = entry.rows + entry.rejected.len();
@@ -135,7 +135,7 @@ fn shard(folder: &Path, entry: &Entry, columns: &[(String, String)]) -> (usize, 
     }
 }
 
-/// Number of rows that match, and the image ids of those that do not.
+/// The number of rows that match, and the image ids of those that do not.
 fn rows(path: &Path, columns: &[(String, String)]) -> Result<(usize, Vec<String>), Fault> {
     let found = image::columns(&ShardReader::open(path, None)?.schema());
     if found != columns {

@@ -1,6 +1,6 @@
-//! Record batches to the file of one shard.
+//! Writes record batches to the file of one shard.
 //!
-//! Memory: one batch as it is encoded.
+//! Memory: one batch in encoded form.
 
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::CompressionType;
@@ -17,8 +17,8 @@ use crate::config::{Compression, ShardConfig, ShardFormat};
 use crate::error::Fault;
 use crate::store::{Aside, Written};
 
-/// Bytes after which a data page ends: above the small columns of a row group, below an
-/// image, so that every image has a page of its own and can be read alone.
+/// The size in bytes at which a data page ends: larger than the small columns of a row group and
+/// smaller than an image, so every image has its own page and can be read alone.
 const PAGE_BYTES: usize = 32 << 10;
 
 /// The open file of a shard.
@@ -31,7 +31,7 @@ enum Format {
     Tensor(Box<FileWriter<Aside>>),
 }
 
-/// The ending of a shard's name.
+/// The extension of a shard's name.
 pub fn extension(format: ShardFormat) -> &'static str {
     match format {
         ShardFormat::Parquet => "parquet",
@@ -43,7 +43,7 @@ impl ShardWriter {
     /// Starts a shard with the columns of `schema` in `file`.
     ///
     /// # Errors
-    /// [`ReleaseError::Shard`] if the format's library refuses.
+    /// [`ReleaseError::Shard`] if the library of the file format fails.
     pub fn new(file: Aside, config: &ShardConfig, schema: SchemaRef) -> Result<Self, Fault> {
         let path = file.path().to_owned();
         let fault = |reason: String| Fault::from(ReleaseError::Shard { path, reason });
@@ -64,10 +64,11 @@ impl ShardWriter {
         Ok(Self { format })
     }
 
-    /// Adds a row group: a batch of the schema, of [`BATCH_ROWS`] rows but for the last one.
+    /// Adds a row group: a batch with this schema and [`BATCH_ROWS`] rows (the last may have
+    /// fewer).
     ///
     /// # Errors
-    /// [`ReleaseError::Shard`] if the disk is full, say.
+    /// [`ReleaseError::Shard`], for example if the disk is full.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), Fault> {
         let path = self.path();
         let written = match &mut self.format {
@@ -86,7 +87,7 @@ impl ShardWriter {
         }
     }
 
-    /// Ends the file, flushed to the disk.
+    /// Completes the file and flushes it to the disk.
     ///
     /// # Errors
     /// [`ReleaseError::Shard`], [`Fault::Io`].
@@ -112,10 +113,11 @@ fn properties(config: &ShardConfig) -> WriterProperties {
     };
     let image = ColumnPath::from("image");
     WriterProperties::builder()
-        // The library's version would make shards differ between builds of one release.
+        // The library's version is left out, because shards of one release would differ between
+        // builds.
         .set_created_by("mammo-pipe".into())
         .set_compression(codec)
-        // Rows are too few in a group for a dictionary, and the least image means nothing.
+        // A group has too few rows for a dictionary, and statistics of images are meaningless.
         .set_dictionary_enabled(false)
         .set_column_statistics_enabled(image, EnabledStatistics::None)
         .set_statistics_enabled(EnabledStatistics::Chunk)

@@ -1,8 +1,10 @@
-//! A file whose path the user typed: never put over something that this program did not make.
+//! Output files whose path the user typed. A file that this program did not make is never replaced
+//! without `--force`.
 //!
-//! A file of ours says so in itself: a PNG in its text, a page and a JSON file in their first
-//! lines, a Parquet file in its footer, a secondary capture as its manufacturer. A submission, which is plain CSV, is known by the
-//! Parquet file beside it, which holds the submission's SHA-256.
+//! Every file that we write carries a mark: a PNG in its text, a page and a JSON file in their
+//! first lines, a Parquet file in its footer, a secondary capture in its manufacturer. A
+//! submission, which is plain CSV, has no place for one: it is recognised by the Parquet file
+//! beside it, which holds the submission's SHA-256.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -13,13 +15,13 @@ use serde::Serialize;
 use super::{json, put, sha256};
 use crate::error::Fault;
 
-/// What a file made here is marked with, in the place that its format has for that.
+/// The mark of a file made by this program, in the place that its format has for it.
 pub const MAKER: &str = "mammo-pipe";
 
-/// The key in the footer of a Parquet file of predictions whose value is [`MAKER`].
+/// The key in the footer of a Parquet file of predictions. Its value is [`MAKER`].
 pub const MAKER_KEY: &str = "made_by";
 
-/// A place for one file.
+/// The path of one output file, checked.
 #[derive(Debug, Clone)]
 pub struct Target {
     path: PathBuf,
@@ -27,24 +29,24 @@ pub struct Target {
 }
 
 impl Target {
-    /// Accepts `path` if nothing is there or a file that this program made; whatever is there
-    /// if `force`. Call it before the work begins.
+    /// Accepts `path` if there is no file, or one that this program made; with `force`, any file.
+    /// Call it before the work begins.
     ///
     /// # Errors
-    /// [`Fault::Foreign`] for a file of somebody else's; [`Fault::Io`] for a folder, and where
-    /// the folder of `path` does not exist.
+    /// [`Fault::Foreign`] for a file that this program did not make; [`Fault::Io`] if `path` is a
+    /// folder, or its parent folder does not exist.
     pub fn new(path: impl Into<PathBuf>, force: bool) -> Result<Self, Fault> {
         let target = Self { path: path.into(), force };
         target.check()?;
         Ok(target)
     }
 
-    /// Where it is.
+    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts `content` there in one step, unless a file of somebody else's has come meanwhile.
+    /// Writes `content` in one step, unless a foreign file has appeared there meanwhile.
     ///
     /// # Errors
     /// As [`Target::new`].
@@ -74,10 +76,10 @@ impl Target {
     }
 }
 
-/// `value` as JSON of many lines, the first of which says that this program made it.
+/// `value` as indented JSON whose first line says that this program made it.
 ///
 /// # Panics
-/// For a value that is no plain data, such as a map whose keys are no text.
+/// If `value` is not plain data, for example a map whose keys are not text.
 pub fn marked_json(value: &impl Serialize) -> Vec<u8> {
     #[derive(Serialize)]
     struct Marked<'a, T> {
@@ -99,20 +101,24 @@ fn is_ours(path: &Path) -> io::Result<bool> {
         "csv" => {
             let beside = path.with_extension("parquet");
             let known = beside.exists() && is_our_parquet(&beside)?;
-            return Ok(known && has(&beside, sha256(&fs::read(path)?).as_bytes())?);
+            return Ok(known && contains_mark(&beside, sha256(&fs::read(path)?).as_bytes())?);
         }
-        "dcm" => return Ok(has(path, b"MAMMO-PIPE")? && has(path, MAKER.as_bytes())?),
+        "dcm" => {
+            return Ok(
+                contains_mark(path, b"MAMMO-PIPE")? && contains_mark(path, MAKER.as_bytes())?
+            );
+        }
         _ => return Ok(false),
     };
-    has(path, mark.as_bytes())
+    contains_mark(path, mark.as_bytes())
 }
 
 fn is_our_parquet(path: &Path) -> io::Result<bool> {
-    Ok(has(path, MAKER_KEY.as_bytes())? && has(path, MAKER.as_bytes())?)
+    Ok(contains_mark(path, MAKER_KEY.as_bytes())? && contains_mark(path, MAKER.as_bytes())?)
 }
 
-/// Whether `mark` stands in the file's first 4 KiB or its last 64.
-fn has(path: &Path, mark: &[u8]) -> io::Result<bool> {
+/// Whether `mark` occurs in the file's first 4 KiB or last 64 KiB.
+fn contains_mark(path: &Path, mark: &[u8]) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let bytes = file.metadata()?.len();
     let mut part = |from: u64, most: u64| {

@@ -1,28 +1,28 @@
-//! The shapes of a breast as a projection shows them: skin line, nipple, pectoral muscle.
+//! The shapes of a breast in a projection: skin line, nipple, pectoral muscle.
 //!
-//! In millimetres, for a left breast: x from the chest wall, y from the top of the frame. A
+//! Units are millimetres, for a left breast: x from the chest wall, y from the top of the frame. A
 //! right breast is the mirror image.
 
 use super::grid::{Grid, smoothstep};
 use crate::random::Random;
 use crate::record::View;
 
-/// Where everything is.
+/// The outline of one breast in one image.
 #[derive(Debug)]
 pub(super) struct Anatomy {
     /// Signed distance to the skin, positive inside, millimetres.
     skin: Grid,
-    /// The nipple's middle, on the skin line.
+    /// The centre of the nipple, on the skin line.
     pub nipple: [f32; 2],
-    /// Chest wall to nipple.
+    /// The distance from chest wall to nipple.
     pub depth: f32,
-    /// Nipple to the upper and to the lower end of the breast.
+    /// The distances from the nipple to the upper and the lower end of the breast.
     pub heights: [f32; 2],
-    /// Radius of the nipple where it is seen in profile.
+    /// The radius of the nipple if it is seen in profile.
     pub nipple_radius: f32,
-    /// The muscle's edge: a line from the top of the frame to the chest wall.
+    /// The edge of the pectoral muscle: a line from the top of the frame to the chest wall.
     pub muscle: Option<Muscle>,
-    /// Below this the abdomen begins; beyond the frame where it is not seen.
+    /// The abdomen begins below this height; beyond the frame if it is not visible.
     pub fold: f32,
 }
 
@@ -31,28 +31,28 @@ pub(super) struct Anatomy {
 pub(super) struct Muscle {
     /// Its width at the top of the frame, or in the middle of the band.
     pub width: f32,
-    /// Where it ends at the chest wall, from the top.
+    /// The height at which it ends at the chest wall, from the top.
     pub length: f32,
     /// How far its edge bulges.
     pub bulge: f32,
-    /// Where the band's middle is; `None` for a triangle.
+    /// The height of the band's middle; `None` for a triangle.
     pub middle: Option<f32>,
 }
 
-/// What the outline is drawn from.
+/// The parameters from which an outline is drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Build {
     /// The frame.
     pub frame: [f32; 2],
-    /// Chest wall to nipple.
+    /// The distance from chest wall to nipple.
     pub depth: f32,
-    /// Height of the breast over its depth.
+    /// The ratio of the breast's height to its depth.
     pub slenderness: f32,
 }
 
 impl Anatomy {
-    /// Draws the outline of one image. `patient` and `image` are the streams of what all her
-    /// images share and of how this one was positioned.
+    /// Draws the outline of one image. `patient` is the random stream of what all images of a
+    /// patient share, `image` that of this image's positioning.
     pub fn new(view: &View, build: Build, patient: &mut Random, image: &mut Random) -> Self {
         let mut anatomy = match view {
             View::Cc => Self::from_above(build, patient, image),
@@ -75,7 +75,7 @@ impl Anatomy {
         let middle = height * 0.5 + image.between(-0.04, 0.04) * height;
         let tilt = patient.between(-0.10, 0.10) + image.between(-0.04, 0.04);
         let (fullness, wobble) = (patient.between(1.9, 2.3), patient.between(-0.015, 0.015));
-        // A superellipse that goes on behind the chest wall, sheared by the tilt.
+        // A superellipse that continues behind the chest wall, sheared by the tilt.
         let outline: Vec<[f32; 2]> = (0..96)
             .map(|i| {
                 let angle = (i as f32 / 96.0 - 0.5) * std::f32::consts::TAU;
@@ -107,14 +107,14 @@ impl Anatomy {
     fn oblique(build: Build, patient: &mut Random, image: &mut Random) -> Self {
         let Build { frame: [width, height], depth, slenderness } = build;
         let below = depth * slenderness * patient.between(0.36, 0.46);
-        // The nipple is as low as the breast needs to have its fold in the frame.
+        // The nipple is low enough that the fold below the breast fits into the frame.
         let level = (height * image.between(0.54, 0.62)).min(height * 0.94 - below);
         let level = level.max(height * 0.42);
         let axilla = depth * patient.between(0.38, 0.60);
         let dip = axilla * image.between(0.86, 1.0);
         let wall = image.between(2.0, 9.0);
         let fold = level + below * 1.07;
-        // Below the axilla the skin runs straight to the nipple, or full and round.
+        // Below the axilla the skin runs straight to the nipple, or in a full round curve.
         let fullness = (patient.between(0.35, 1.0) + image.between(-0.1, 0.1)).min(1.0);
         let start = level * image.between(0.16, 0.26);
         let upper = |share: f32| {
@@ -174,8 +174,8 @@ impl Anatomy {
         self.skin.at(x, y)
     }
 
-    /// The distance to the skin, of which the nipple is a part: a rounded union of the breast
-    /// and a ball.
+    /// The distance to the skin, which includes the nipple: a smooth union of the breast and a
+    /// ball.
     #[inline]
     pub fn with_nipple(&self, x: f32, y: f32, skin: f32) -> f32 {
         if self.nipple_radius <= 0.0 {
@@ -191,7 +191,7 @@ impl Anatomy {
 }
 
 impl Muscle {
-    /// How much of the ray at a place goes through muscle, 0 to 1.
+    /// The share of the ray at a place that goes through muscle, 0 to 1.
     #[inline]
     pub fn at(&self, x: f32, y: f32) -> f32 {
         let edge = match self.middle {
@@ -210,7 +210,7 @@ impl Muscle {
 
 fn nipple(patient: &mut Random, image: &mut Random) -> f32 {
     let radius = patient.between(3.5, 6.5);
-    // Out of profile in a fifth of the views.
+    // In a fifth of the views the nipple is not in profile.
     if image.chance(0.2) { 0.0 } else { radius }
 }
 
@@ -254,7 +254,7 @@ fn distances(outline: &[[f32; 2]], [width, height]: [f32; 2]) -> Grid {
     })
 }
 
-/// One side of a polygon: where it starts, where it goes, one over its length squared.
+/// One side of a polygon: its start, its direction, and one over its squared length.
 struct Side {
     from: [f32; 2],
     to: [f32; 2],
@@ -267,7 +267,7 @@ impl Side {
         Self { from: a, to, inverse: 1.0 / (to[0] * to[0] + to[1] * to[1]).max(1e-9) }
     }
 
-    /// Where it crosses the height `y`.
+    /// The x at which it crosses the height `y`.
     fn crosses(&self, y: f32) -> Option<f32> {
         let ([x, start], [across, down]) = (self.from, self.to);
         ((start > y) != (start + down > y)).then(|| x + across * (y - start) / down)
@@ -282,8 +282,8 @@ impl Side {
     }
 }
 
-/// The square of the distance to the nearest side. Four minima side by side, for one alone
-/// would wait for itself.
+/// The squared distance to the nearest side. Four minima are computed side by side, because each
+/// step of one minimum has to wait for the step before.
 fn nearest(sides: &[Side], x: f32, y: f32) -> f32 {
     let mut least = [f32::INFINITY; 4];
     let (fours, rest) = sides.as_chunks::<4>();

@@ -1,4 +1,4 @@
-//! What is in the picture and is no breast: implants, markers, labels, paddle edges, film.
+//! Draws what is in an image besides the breast: implants, markers, labels, paddle edges, film.
 
 use super::anatomy::Anatomy;
 use super::canvas::Canvas;
@@ -31,10 +31,10 @@ impl Implant {
         }
     }
 
-    /// The brightness at a place where the tissue alone has `bright`.
+    /// The brightness at a place whose tissue alone has the brightness `bright`.
     pub fn over(&self, x: f32, y: f32, bright: f32) -> f32 {
         let (dx, dy) = ((x - self.middle[0]) / self.axes[0], (y - self.middle[1]) / self.axes[1]);
-        // A little flatter than an ellipse.
+        // The profile is a little flatter than an ellipse.
         let r = (dx.abs().powf(2.3) + dy.abs().powf(2.3)).powf(1.0 / 2.3);
         let inside = smoothstep(1.012, 0.988, r);
         let rim = (-(r - 0.985) * (r - 0.985) / 0.0004).exp();
@@ -42,11 +42,11 @@ impl Implant {
     }
 }
 
-/// Something taped to the skin.
+/// An object taped to the skin.
 pub(super) enum Marker {
-    /// A bead, millimetres.
+    /// A bead, in millimetres.
     Bead([f32; 2], f32),
-    /// A ring, millimetres: middle, radius.
+    /// A ring, in millimetres: centre, radius.
     Ring([f32; 2], f32),
 }
 
@@ -87,7 +87,7 @@ pub(super) fn on_the_skin(
     markers
 }
 
-/// Draws what is not the patient, in the plane of the image as it is stored.
+/// Draws everything that is not the patient, in the plane of the image as stored.
 pub(super) fn on_the_frame(
     spec: &PhantomSpec,
     pitch: f32,
@@ -116,7 +116,7 @@ pub(super) fn on_the_frame(
     }
 }
 
-/// The far end of the frame, as seen from the chest wall: a share of the width to a column.
+/// The far end of the frame, seen from the chest wall: converts a share of the width to a column.
 fn column(spec: &PhantomSpec, width: usize, share: f32) -> f32 {
     let from_wall = share * width as f32;
     match spec.laterality {
@@ -125,7 +125,8 @@ fn column(spec: &PhantomSpec, width: usize, share: f32) -> f32 {
     }
 }
 
-/// `R-MLO` in the upper corner away from the chest wall: as text, or as lead letters on a strip.
+/// Writes `R-MLO` in the upper corner away from the chest wall: burned in, or as lead letters on a
+/// strip.
 fn text(spec: &PhantomSpec, grey: &mut Plane<f32>, random: &mut Random) {
     let (width, height) = (grey.width() as f32, grey.height() as f32);
     let burned_in = spec.layouts.contains(&Layout::Label);
@@ -185,7 +186,7 @@ fn paddle(spec: &PhantomSpec, pitch: f32, grey: &mut Plane<f32>, random: &mut Ra
     );
 }
 
-/// Turns the image into a scanned film: air is grey and uneven, borders are white.
+/// Turns the image into a scanned film: air is grey and uneven, and the borders are white.
 fn film(spec: &PhantomSpec, grey: &mut Plane<f32>, tissue: &mut Plane<bool>, random: &mut Random) {
     let (width, height) = (grey.width() as f32, grey.height() as f32);
     let noise = Noise::new(random.next());
@@ -200,7 +201,7 @@ fn film(spec: &PhantomSpec, grey: &mut Plane<f32>, tissue: &mut Plane<bool>, ran
             let (x, y) = (x as f32, y as f32);
             let cloud = noise.octaves(6.0 * x / width, 6.0 * y / width, 3, 0.5);
             let air = base * (1.0 + 0.35 * cloud) + 0.03 * x / width;
-            // The film's curve: soft blacks, a little flatter whites.
+            // The film's curve: soft blacks, slightly flatter whites.
             *bright = air.max(0.006) + (0.94 - air) * *bright;
             let from_far = if left { width - x } else { x };
             let inset =
@@ -214,7 +215,7 @@ fn film(spec: &PhantomSpec, grey: &mut Plane<f32>, tissue: &mut Plane<bool>, ran
     }
 }
 
-/// Strips of tape, mostly over air, and a pencilled sticker.
+/// Strips of tape, mostly over air, and a sticker with pencil marks.
 fn tape(spec: &PhantomSpec, grey: &mut Plane<f32>, random: &mut Random) {
     let (width, height) = (grey.width() as f32, grey.height() as f32);
     for _ in 0..random.between(1.0, 3.99) as usize {
@@ -250,7 +251,7 @@ fn scratches(grey: &mut Plane<f32>, random: &mut Random) {
     *grey = page.plane;
 }
 
-/// Changes every pixel of a box, given its column, row and old value.
+/// Changes every pixel of a box by a function of its column, row and old value.
 fn each(grey: &mut Plane<f32>, low: [f32; 2], high: [f32; 2], f: impl Fn(f32, f32, f32) -> f32) {
     let range = |low: f32, high: f32, limit: usize| {
         (low.max(0.0) as usize).min(limit)..(high.max(0.0).ceil() as usize).min(limit)

@@ -1,8 +1,8 @@
-//! Draws bright things over an image in millimetres.
+//! Draws bright objects over an image, with coordinates in millimetres.
 
 use crate::image::Plane;
 
-/// Brightness to be added to each pixel. What overlaps does not add up: the brighter stays.
+/// Brightness to add to each pixel. Overlapping objects do not add up: the brighter one stays.
 pub(super) struct Canvas {
     pub plane: Plane<f32>,
     /// Millimetres between pixels.
@@ -10,13 +10,13 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas without anything on it.
+    /// An empty canvas.
     pub fn new(width: usize, height: usize, pitch: f32) -> Self {
         Self { plane: Plane::new(width, height, vec![0.0; width * height]), pitch }
     }
 
-    /// Puts the brighter of what is there and `f(x, y)` on every pixel within `reach` of the
-    /// box from `low` to `high`.
+    /// Sets every pixel within `reach` of the box from `low` to `high` to the larger of its value
+    /// and `f(x, y)`.
     pub fn brighten(
         &mut self,
         low: [f32; 2],
@@ -36,7 +36,7 @@ impl Canvas {
         }
     }
 
-    /// A round thing, as bright as its thickness along the ray.
+    /// A round object whose brightness is its thickness along the ray.
     pub fn ball(&mut self, [cx, cy]: [f32; 2], radius: f32, strength: f32) {
         let (radius, strength) = self.seen(radius, strength, 2);
         self.brighten([cx, cy], [cx, cy], radius, |x, y| {
@@ -45,8 +45,8 @@ impl Canvas {
         });
     }
 
-    /// A thread through the points, whose radius and strength go from the first to the second
-    /// of each pair.
+    /// A thread through the points. In each pair of parameters, radius and strength change from the
+    /// first value to the second.
     pub fn thread(&mut self, points: &[[f32; 2]], radius: [f32; 2], strength: [f32; 2]) {
         let last = points.len().saturating_sub(1).max(1) as f32;
         for (i, pair) in points.windows(2).enumerate() {
@@ -66,7 +66,7 @@ impl Canvas {
         }
     }
 
-    /// How something thinner than a pixel is seen: as wide as the pixel, and fainter.
+    /// An object thinner than a pixel appears as wide as a pixel, and fainter.
     fn seen(&self, radius: f32, strength: f32, dimensions: i32) -> (f32, f32) {
         let least = 0.75 * self.pitch;
         if radius >= least {

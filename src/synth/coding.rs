@@ -1,4 +1,4 @@
-//! How the pixel data of a generated file are coded.
+//! Encodes the pixel data of a generated file.
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
@@ -8,7 +8,7 @@ use std::io::Write;
 use crate::dicom::{Encoding, Value};
 use crate::image::Plane;
 
-/// A transfer syntax, with what it leaves open.
+/// A transfer syntax, with the options that it leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Coding {
     /// Native values, explicit VR.
@@ -35,8 +35,8 @@ pub enum Coding {
     JpegLs,
     /// JPEG-LS .81, every value within 3.
     JpegLsNear,
-    /// JPEG 2000 .90 as the real files have it: a JP2 file as the only fragment, 16 bits in
-    /// SIZ whatever Bits Stored is.
+    /// JPEG 2000 .90 as in the real files: a JP2 file as the only fragment, with 16 bits in SIZ
+    /// whatever Bits Stored is.
     Jpeg2000,
     /// JPEG 2000 .90, a bare codestream in several fragments.
     Jpeg2000Fragments,
@@ -85,7 +85,7 @@ impl Coding {
         }
     }
 
-    /// The transfer syntax UID.
+    /// The Transfer Syntax UID.
     pub fn uid(self) -> &'static str {
         match self {
             Self::ExplicitLittle => "1.2.840.10008.1.2.1",
@@ -104,7 +104,7 @@ impl Coding {
         }
     }
 
-    /// Whether every stored value comes back.
+    /// Whether decoding returns every stored value exactly.
     pub fn lossless(self) -> bool {
         !matches!(
             self,
@@ -112,8 +112,8 @@ impl Coding {
         )
     }
 
-    /// Bits Stored of a file of a machine with `bits`, and by how many places its values are
-    /// shifted down: all machines' values fit 12 bits, whatever they declare.
+    /// Bits Stored of a file of a machine with `bits`, and the number of bits by which its values
+    /// are shifted down. The values of all machines fit 12 bits, whatever they declare.
     pub(super) fn depth(self, bits: u32) -> (u32, u32) {
         match self {
             Self::JpegBaseline => (8, 4),
@@ -122,7 +122,7 @@ impl Coding {
         }
     }
 
-    /// Codes stored values of `bits` Bits Stored, as Pixel Data has them.
+    /// Encodes stored values with `bits` Bits Stored, as the value of Pixel Data.
     pub(super) fn encode(self, pixels: &Plane<u16>, bits: u32) -> Value {
         let size = |n: usize| u16::try_from(n).expect("no machine has 65,536 rows or columns");
         let (width, height) = (size(pixels.width()), size(pixels.height()));
@@ -168,7 +168,7 @@ impl Coding {
                     precision: bits as u8,
                     ..jpeg2000::Options::default()
                 });
-                // Even lengths, as PS3.5 A.4 asks of fragments.
+                // Fragments have even lengths, as PS3.5 A.4 demands.
                 let length = (stream.len() / 3).next_multiple_of(2).max(2);
                 Value::Fragments(stream.chunks(length).map(<[u8]>::to_vec).collect())
             }
@@ -181,7 +181,7 @@ impl Coding {
         }
     }
 
-    /// How its elements are written.
+    /// The encoding of its elements.
     pub(super) fn encoding(self) -> Encoding {
         match self {
             Self::ImplicitLittle => Encoding::ImplicitLittle,
@@ -190,7 +190,7 @@ impl Coding {
         }
     }
 
-    /// The dataset as it stands behind the file meta information.
+    /// The data set that follows the File Meta Information.
     pub(super) fn wrap(self, dataset: Vec<u8>) -> Vec<u8> {
         if self != Self::Deflated {
             return dataset;

@@ -1,18 +1,18 @@
-//! Breaks files in the ways that files of real datasets are broken.
+//! Damages files in the ways in which files of real datasets are damaged.
 
 use super::file::{self, DicomFile};
 use crate::dicom::Value;
 
-/// A way of being broken.
+/// A kind of damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Damage {
-    /// No bytes.
+    /// An empty file.
     Empty,
     /// A server's error page, saved under the file's name.
     Html,
-    /// Cut off.
+    /// A truncated file.
     Truncated,
-    /// One bit of the pixel data changed.
+    /// One flipped bit in the pixel data.
     BitFlip,
     /// Eight rows fewer in the header than in the pixel data.
     WrongRows,
@@ -20,27 +20,27 @@ pub enum Damage {
     LargerCodestream,
     /// Pixel data half as wide and as high as the header says.
     SmallerCodestream,
-    /// No Pixel Data.
+    /// Pixel Data is absent.
     NoPixelData,
     /// A header that claims 4 TB of pixels.
     HugeClaim,
-    /// A codestream that claims 4 TB or all that it can, under an honest header.
+    /// A codestream that claims 4 TB, or as much as it can, below a correct header.
     HugeCodestream,
     /// Three frames.
     Frames,
-    /// Three samples a pixel.
+    /// Three samples per pixel.
     Colour,
-    /// No Rows.
+    /// Rows is absent.
     NoRows,
-    /// A transfer syntax that nobody has.
+    /// A transfer syntax that does not exist.
     UnknownSyntax,
-    /// Noise without `DICM`.
+    /// Random bytes without `DICM`.
     NotDicom,
-    /// A file that the table has no row for.
+    /// A file without a row in the table.
     NoRow,
     /// A row without a file.
     MissingFile,
-    /// A row that stands twice.
+    /// A row that occurs twice.
     DuplicateRow,
 }
 
@@ -91,13 +91,13 @@ impl Damage {
         }
     }
 
-    /// Whether the file itself is broken, rather than what the table says about it.
+    /// Whether the file itself is damaged, and not its row in the table.
     pub fn of_the_file(self) -> bool {
         !matches!(self, Self::NoRow | Self::MissingFile | Self::DuplicateRow)
     }
 
-    /// The bytes of the damaged file. `place`, in (0, 1), is where it is cut or which bit is
-    /// flipped: a share of the file or of its pixel data.
+    /// The bytes of the damaged file. `place`, in (0, 1), says where the file is cut or which bit
+    /// is flipped, as a share of the file or of its pixel data.
     pub fn apply(self, mut file: DicomFile, place: f64) -> Vec<u8> {
         let size = |file: &DicomFile, tag| file.get(tag).unwrap_or(1);
         match self {
@@ -143,7 +143,7 @@ impl Damage {
     }
 }
 
-/// Flips the bit at `place` of the pixel data, behind what a codestream's header takes.
+/// Flips the bit at `place` of the pixel data, after the part that a codestream's header takes.
 fn flip(file: &mut DicomFile, place: f64) {
     match file.pixels_mut() {
         Some(Value::Words(samples)) => {
@@ -169,7 +169,7 @@ fn scale(file: &mut DicomFile, f: impl Fn(u16) -> u16) {
     }
 }
 
-/// The pixel data three times over.
+/// The pixel data, repeated three times.
 fn repeat(file: &mut DicomFile) {
     match file.pixels_mut() {
         Some(Value::Words(samples)) => *samples = samples.repeat(3),
@@ -178,8 +178,8 @@ fn repeat(file: &mut DicomFile) {
     }
 }
 
-/// Raises the size in a JPEG 2000 SIZ or a JPEG start of frame. Native data and RLE, which
-/// state none, lose half of what they need instead.
+/// Increases the size in a JPEG 2000 SIZ or a JPEG start of frame. Native data and RLE declare no
+/// size; they lose half of their bytes instead.
 fn claim(file: &mut DicomFile) {
     match file.pixels_mut() {
         Some(Value::Words(samples)) => samples.truncate(samples.len() / 2),
@@ -188,7 +188,7 @@ fn claim(file: &mut DicomFile) {
             let siz = stream.windows(4).position(|w| w == [0xFF, 0x4F, 0xFF, 0x51]);
             let sof = stream.windows(2).position(|w| w[0] == 0xFF && matches!(w[1], 0xC0..=0xC3));
             if let Some(at) = siz {
-                // Xsiz, Ysiz and the tile's size (ISO/IEC 15444-1 A.5.1): 2^21 each way.
+                // Xsiz, Ysiz and the tile's size (ISO/IEC 15444-1 A.5.1): 2^21 on each axis.
                 for field in [at + 8, at + 12, at + 24, at + 28] {
                     stream[field..field + 4].copy_from_slice(&(1_u32 << 21).to_be_bytes());
                 }

@@ -1,7 +1,8 @@
-//! Writes a phantom as the machines' DICOM files are: what they hold, and what they lack.
+//! Writes a phantom as a DICOM file, with the attributes that the machines' real files have and
+//! without those that they lack.
 //!
-//! No File Meta Information Group Length, no Modality, no View Position, no spacing; nothing
-//! about a patient but the id of the table.
+//! There is no File Meta Information Group Length, no Modality, no View Position and no spacing,
+//! and nothing about the patient but the id of the table.
 
 use super::coding::Coding;
 use super::machines::Grey;
@@ -9,12 +10,12 @@ use super::phantom::Phantom;
 use super::spec::PhantomSpec;
 use crate::dicom::{DataSet, GroupLength, Tag, Value, file_meta};
 
-/// A DICOM file before it becomes bytes, so that it can be damaged on purpose.
+/// A DICOM file before it is encoded, so that it can be damaged on purpose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DicomFile {
-    /// How the dataset is coded.
+    /// The coding of the pixel data.
     pub coding: Coding,
-    /// What Transfer Syntax UID says.
+    /// The value of Transfer Syntax UID.
     pub syntax: String,
     sop_instance: String,
     attributes: DataSet,
@@ -27,8 +28,8 @@ pub(super) const ROWS: Tag = Tag(0x0028, 0x0010);
 pub(super) const COLUMNS: Tag = Tag(0x0028, 0x0011);
 pub(super) const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 
-/// Of DICOM PS3.4: Digital X-Ray Image Storage - For Presentation, which is what the real
-/// files say they are.
+/// A SOP class of DICOM PS3.4: Digital X-Ray Image Storage - For Presentation, as in the real
+/// files.
 const SOP_CLASS: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 
 impl DicomFile {
@@ -104,7 +105,7 @@ impl DicomFile {
             0 => coding.encode(&phantom.pixels, bits),
             _ => coding.encode(&phantom.pixels.map(|value| value >> shift), bits),
         };
-        // PS3.5 asks for OB around a codestream; the real JPEG 2000 files have OW.
+        // PS3.5 demands OB for a codestream; the real JPEG 2000 files have OW.
         let fragments = matches!(pixels, Value::Fragments(_));
         let vr = if fragments && coding != Coding::Jpeg2000 { b"OB" } else { b"OW" };
         file.attributes.set(PIXEL_DATA, vr, pixels);
@@ -129,19 +130,19 @@ impl DicomFile {
         }
     }
 
-    /// Leaves an attribute out.
+    /// Removes an attribute.
     pub(super) fn remove(&mut self, tag: Tag) {
         self.attributes.remove(tag);
     }
 
-    /// The pixel data, to be changed.
+    /// The pixel data, for changing them.
     pub(super) fn pixels_mut(&mut self) -> Option<&mut Value> {
         self.attributes.get_mut(PIXEL_DATA)
     }
 
-    /// The file.
+    /// Encodes the file.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Without (0002,0000), as the real ones.
+        // Without (0002,0000), like the real files.
         let mut file = file_meta(SOP_CLASS, &self.sop_instance, &self.syntax, GroupLength::LeftOut);
         let mut dataset = Vec::new();
         self.attributes.write(self.coding.encoding(), &mut dataset);

@@ -1,6 +1,6 @@
-//! The letters that labels are made of, as strokes.
+//! The letters of labels, as strokes.
 
-/// Strokes of a letter in a box 4 wide and 6 high, y down.
+/// The strokes of a letter in a box 4 wide and 6 high, with y downwards.
 fn letter(c: char) -> &'static [&'static [[f32; 2]]] {
     match c {
         'A' => &[&[[0., 6.], [2., 0.], [4., 6.]], &[[0.8, 4.], [3.2, 4.]]],
@@ -37,15 +37,15 @@ fn letter(c: char) -> &'static [&'static [[f32; 2]]] {
     }
 }
 
-/// From the left of one letter to the left of the next, in heights of a letter.
+/// The step from one letter to the next, in heights of a letter.
 const ADVANCE: f32 = 5.6 / 6.0;
 
-/// The width of `text` in letters `size` high.
+/// The width of `text` with letters `size` high.
 pub(super) fn width(text: &str, size: f32) -> f32 {
     size * ADVANCE * text.chars().count() as f32
 }
 
-/// The strokes of `text` in letters `size` high, from its upper left corner.
+/// The strokes of `text` with letters `size` high, from its upper left corner.
 pub(super) fn strokes(text: &str, [left, top]: [f32; 2], size: f32) -> Vec<Vec<[f32; 2]>> {
     let place = |i: usize, [x, y]: [f32; 2]| {
         [left + size * (ADVANCE * i as f32 + x / 6.0), top + size * y / 6.0]

@@ -1,11 +1,11 @@
-//! Smooth functions of a place in millimetres: sampled coarsely, read finely.
+//! Smooth functions of a place in millimetres, sampled on a coarse grid and interpolated.
 
 use crate::random::Random;
 
-/// Values on a square grid, read between its points by cubic (Catmull-Rom) interpolation.
+/// Values on a square grid, interpolated by cubics (Catmull-Rom).
 ///
-/// A shape's distance field on 4 mm cells is smooth to far below a pixel, and costs four
-/// multiplications a pixel when it is read along a row.
+/// The distance field of a shape on 4 mm cells is accurate to far below a pixel, and costs four
+/// multiplications per pixel when it is read along a row.
 #[derive(Debug, Clone)]
 pub(super) struct Grid {
     step: f32,
@@ -14,7 +14,7 @@ pub(super) struct Grid {
     values: Vec<f32>,
 }
 
-/// Grid points beyond the frame on every side, for the interpolation.
+/// Grid points beyond the frame on every side, which the interpolation needs.
 const BORDER: f32 = 2.0;
 
 impl Grid {
@@ -79,13 +79,13 @@ impl Grid {
     }
 }
 
-/// Value noise: a random number at every point of a lattice, smooth in between, in [-1, 1].
+/// Value noise: a random number at every point of a lattice, interpolated smoothly, in [-1, 1].
 #[derive(Debug)]
 pub(super) struct Noise {
     lattice: Vec<f32>,
 }
 
-/// The lattice repeats after so many points.
+/// The lattice repeats after this number of points.
 const PERIOD: usize = 128;
 
 impl Noise {
@@ -110,21 +110,21 @@ impl Noise {
         above * (1.0 - t) + under * t
     }
 
-    /// `octaves` noises, each twice as fine and `gain` times as strong as the one before, the
-    /// first of strength 1.
+    /// The sum of `octaves` noises. Each has twice the frequency and `gain` times the strength of
+    /// the one before; the first has strength 1.
     #[inline]
     pub fn octaves(&self, mut u: f32, mut v: f32, octaves: u32, gain: f32) -> f32 {
         let (mut sum, mut strength) = (0.0, 1.0);
         for _ in 0..octaves {
             sum += strength * self.at(u, v);
-            // Turned a little, so that the lattices do not line up.
+            // Rotated a little, so that the lattices do not align.
             (u, v) = (1.92 * u - 0.56 * v + 17.3, 0.56 * u + 1.92 * v + 5.9);
             strength *= gain;
         }
         sum
     }
 
-    /// Fine bright lines where noise changes its sign, each octave strongest where the one
+    /// Fine bright lines where the noise changes its sign. Each octave is strongest where the one
     /// before has lines too, as fibres gather in bundles. In [0, 1].
     #[inline]
     pub fn lines(&self, mut u: f32, mut v: f32, octaves: u32, gain: f32) -> f32 {
@@ -142,7 +142,7 @@ impl Noise {
     }
 }
 
-/// 0 below `low`, 1 above `high`, smooth in between.
+/// 0 below `low`, 1 above `high`, smooth between them.
 #[inline(always)]
 pub(super) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);

@@ -1,5 +1,5 @@
-//! What a reader looks for: masses and calcifications, malignant and benign; lymph nodes,
-//! which are neither.
+//! Findings: masses and calcifications, malignant and benign. Also lymph nodes, which are no
+//! finding.
 
 use super::anatomy::Anatomy;
 use super::canvas::Canvas;
@@ -7,32 +7,32 @@ use super::grid::Noise;
 use super::tissue::wander;
 use crate::random::Random;
 
-/// A finding, the same in every view of its breast.
+/// A finding. It is the same in every view of its breast.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// What it is.
+    /// The kind of finding.
     pub kind: FindingKind,
-    /// Where, as a share of the way from the chest wall to the nipple.
+    /// Its position, as a share of the way from the chest wall to the nipple.
     pub depth: f32,
-    /// Where across, -1 to 1, from above; and in the oblique view, which looks along another
-    /// line.
+    /// Its position across, -1 to 1: seen from above, and seen in the oblique view, which has
+    /// another direction.
     pub across: [f32; 2],
     /// Radius in millimetres.
     pub radius: f32,
-    /// What its shape is drawn from.
+    /// The seed of its shape.
     pub seed: u64,
 }
 
-/// What a finding is.
+/// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FindingKind {
-    /// A cancer: irregular, bright, with spicules.
+    /// Malignant: an irregular, bright mass with spicules.
     SpiculatedMass,
-    /// A cancer: a cluster of fine, uneven specks.
+    /// Malignant: a cluster of fine, uneven calcifications.
     CalcificationCluster,
-    /// No cancer: round, smooth, faint.
+    /// Benign: a round, smooth, faint mass.
     Cyst,
-    /// No cancer: few large, round, bright.
+    /// Benign: a few large, round, bright calcifications.
     CoarseCalcifications,
 }
 
@@ -47,13 +47,13 @@ impl FindingKind {
         }
     }
 
-    /// Whether it makes the breast one with cancer.
+    /// Whether a breast with it has cancer.
     pub fn malignant(self) -> bool {
         matches!(self, Self::SpiculatedMass | Self::CalcificationCluster)
     }
 }
 
-/// What a breast has, given its labels.
+/// The findings of a breast with the given labels.
 pub(super) fn findings(cancer: bool, called_back: bool, random: &mut Random) -> Vec<Finding> {
     let mut kinds = Vec::new();
     if cancer {
@@ -71,7 +71,7 @@ pub(super) fn findings(cancer: bool, called_back: bool, random: &mut Random) -> 
     kinds
         .into_iter()
         .map(|kind| {
-            // A cluster goes with the mass of its cancer.
+            // The cluster lies near the mass of its cancer.
             if kind != FindingKind::CalcificationCluster {
                 place = (
                     random.between(0.35, 0.78),
@@ -90,7 +90,7 @@ pub(super) fn findings(cancer: bool, called_back: bool, random: &mut Random) -> 
 }
 
 impl Finding {
-    /// Draws it and gives its middle and radius in the image, millimetres; `oblique` tells the
+    /// Draws it and returns its centre and radius in the image, in millimetres. `oblique` is the
     /// view.
     pub(super) fn draw(&self, canvas: &mut Canvas, anatomy: &Anatomy, oblique: bool) -> Placed {
         let middle = self.place(anatomy, oblique);
@@ -126,7 +126,7 @@ impl Finding {
         let across = self.across[usize::from(oblique)];
         let side = anatomy.heights[usize::from(across > 0.0)];
         let wanted = [nx * self.depth, ny + across * side];
-        // Towards the middle of the breast until it has room below the skin.
+        // Moves towards the centre of the breast until it is far enough below the skin.
         let middle = [0.55 * nx, ny];
         (0..=10)
             .map(|i| i as f32 / 10.0)
@@ -136,7 +136,7 @@ impl Finding {
     }
 }
 
-/// Where a finding came to lie, millimetres.
+/// The position of a finding in the image, in millimetres.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
     pub middle: [f32; 2],
@@ -147,7 +147,7 @@ fn scatter([x, y]: [f32; 2], deviation: f32, random: &mut Random) -> [f32; 2] {
     [x + deviation * random.normal(), y + deviation * random.normal()]
 }
 
-/// A mass with spicules; its radius with them.
+/// Draws a mass with spicules; returns its radius including them.
 fn spiculated(canvas: &mut Canvas, middle: [f32; 2], radius: f32, random: &mut Random) -> f32 {
     let noise = Noise::new(random.next());
     mass(canvas, middle, radius, 0.42, 0.38, &noise);
@@ -164,7 +164,7 @@ fn spiculated(canvas: &mut Canvas, middle: [f32; 2], radius: f32, random: &mut R
     1.9 * radius
 }
 
-/// A filled shape whose radius varies by `roughness` around its edge.
+/// A filled shape whose radius varies by `roughness` along its edge.
 fn mass(
     canvas: &mut Canvas,
     [cx, cy]: [f32; 2],

@@ -1,8 +1,8 @@
-//! The machines of the dataset: how each one's files are sized, coded and windowed.
+//! The machines of the dataset: the size, coding and window of each one's files.
 //!
-//! 21, 29, 93 and 216 are written as the real files are; of 49 the size and the bytes a file
-//! are known; the others have not been seen, and theirs is a stated guess that adds what other
-//! archives hold: bare codestreams in several fragments, RLE, JPEG-LS, native values, restart
+//! Files of 21, 29, 93 and 216 are written like the real ones. Of 49 the size and the bytes per
+//! file are known. The others have not been seen; they are stated guesses that add what other
+//! archives contain: bare codestreams in several fragments, RLE, JPEG-LS, native values, restart
 //! markers.
 
 use super::coding::Coding;
@@ -10,44 +10,44 @@ use super::coding::Coding;
 /// A mammography machine, by the table's `machine_id`.
 #[derive(Debug, PartialEq)]
 pub struct Machine {
-    /// As in the table.
+    /// The id in the table.
     pub id: i64,
-    /// As in the table.
+    /// The site's id in the table.
     pub site: i64,
     /// Rows at full size.
     pub rows: usize,
     /// Columns at full size.
     pub columns: usize,
-    /// Millimetres between detector elements at full size; no file says it.
+    /// The distance between detector elements at full size, in millimetres. No file contains it.
     pub pitch: f32,
     /// Bits Stored.
     pub bits: u32,
-    /// How the files are coded when nothing else is asked for.
+    /// The coding of its files, unless another one is asked for.
     pub coding: Coding,
-    /// How stored values become grey.
+    /// The mapping of stored values to grey levels.
     pub grey: Grey,
-    /// What lies outside the breast.
+    /// The stored values outside the breast.
     pub air: Air,
-    /// Standard deviation of the quantum noise at full size, stored values.
+    /// Standard deviation of the quantum noise at full size, in stored values.
     pub noise: f32,
-    /// Patients of the 11,913.
+    /// The number of its patients among RSNA's 11,913.
     pub patients: f32,
-    /// Prevalence of cancer, relative to the whole dataset's.
+    /// Its prevalence of cancer, relative to that of the whole dataset.
     pub cancer: f32,
-    /// Share of its patients that have implants.
+    /// The share of its patients with implants.
     pub implants: f32,
-    /// Share of images with a burned-in label.
+    /// The share of images with a burned-in label.
     pub label: f32,
-    /// Share of images with the shadow of a small paddle's edge.
+    /// The share of images with the shadow of a small paddle's edge.
     pub paddle: f32,
-    /// Share of images that are scanned film.
+    /// The share of images that are scanned films.
     pub film: f32,
 }
 
-/// How stored values become grey: photometric interpretation and windows.
+/// The mapping of stored values to grey levels: photometric interpretation and windows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Grey {
-    /// MONOCHROME2 and one LINEAR window that is fixed.
+    /// MONOCHROME2 and one fixed LINEAR window.
     Linear {
         /// Window Center.
         centre: f32,
@@ -56,7 +56,7 @@ pub enum Grey {
     },
     /// MONOCHROME2 and three SIGMOID windows around the image's own centre.
     Sigmoid {
-        /// Window Center, from and to.
+        /// Window Center: the smallest and the largest.
         centre: (f32, f32),
     },
     /// MONOCHROME1 and four SIGMOID windows.
@@ -71,14 +71,14 @@ pub enum Grey {
 /// The stored values of air.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Air {
-    /// 0, and Pixel Padding Value says so.
+    /// 0, which Pixel Padding Value repeats.
     Zero,
-    /// The image's maximum, different in each image; Pixel Padding Value says so.
+    /// The image's maximum, which differs by image; Pixel Padding Value repeats it.
     Maximum {
-        /// From and to.
+        /// The smallest and the largest maximum.
         value: (f32, f32),
     },
-    /// Noise around a level, and no Pixel Padding Value.
+    /// Noise around a level, without Pixel Padding Value.
     Noise {
         /// Its mean.
         level: f32,
@@ -88,7 +88,7 @@ pub enum Air {
 }
 
 impl Machine {
-    /// The machine of an id.
+    /// The machine with an id.
     pub fn of(id: i64) -> Option<&'static Self> {
         ALL.iter().chain([&ONLY_IN_TEST]).find(|machine| machine.id == id)
     }
@@ -132,7 +132,7 @@ const SMALL: Machine = Machine {
     film: 0.0,
 };
 
-/// The training set's machines.
+/// The machines of the training set.
 pub const ALL: [Machine; 10] = [
     LARGE,
     Machine {
@@ -231,7 +231,7 @@ pub const ALL: [Machine; 10] = [
     },
 ];
 
-/// A machine that the training set lacks: the real test set has some.
+/// A machine that is absent from the training set: the real test set has some.
 pub const ONLY_IN_TEST: Machine = Machine {
     id: 234,
     rows: 2850,

@@ -1,4 +1,4 @@
-//! Makes what belongs to one patient: her files, her lines of the tables, the truth.
+//! Generates everything of one patient: the files, the rows of the tables, the truth.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,17 +13,17 @@ use super::{Size, SynthSpec, lesion, sheet};
 use crate::error::Fault;
 use crate::random::Random;
 
-/// What was made of one patient.
-pub(super) struct Made {
+/// The output for one patient.
+pub(super) struct PatientOutput {
     /// Lines of `train.csv` or `test.csv`.
     pub rows: String,
     /// Lines of `truth.csv`.
     pub truth: String,
-    /// Bytes of the files.
+    /// The size of the files in bytes.
     pub bytes: u64,
 }
 
-impl Made {
+impl PatientOutput {
     /// Draws and writes all images of a patient.
     pub fn new(
         spec: &SynthSpec,
@@ -74,7 +74,7 @@ impl Made {
     }
 }
 
-/// What the `nth` image of a breast shows.
+/// The layout of the `nth` image of a breast.
 fn phantom_spec(
     patient: &Patient,
     breast: &Breast,
@@ -86,7 +86,7 @@ fn phantom_spec(
     let image_seed = Random::seed_of(breast_seed, image.id);
     let mut findings = Random::new(Random::seed_of(breast_seed, 1));
     let called_back = breast.difficult_negative;
-    // Implants are imaged twice: in place and pushed back, so every other image of a view.
+    // A breast with an implant is imaged with it in place and pushed back, in turn for each view.
     let implant = patient.implant.then(|| {
         let earlier = breast.images[..nth].iter().filter(|other| other.view == image.view).count();
         if earlier % 2 == 0 { Layout::Implant } else { Layout::ImplantDisplaced }

@@ -1,7 +1,6 @@
 //! Draws one image: stored values as a machine would write them, and the truth about them.
 //!
-//! In: a [`PhantomSpec`], everything about the image. Out: a [`Phantom`]. The same spec gives
-//! the same pixels on any thread.
+//! In: a [`PhantomSpec`]. Out: a [`Phantom`]. The same spec gives the same pixels on any thread.
 
 use super::anatomy::{Anatomy, Build};
 use super::artefacts;
@@ -19,14 +18,14 @@ use crate::record::{Laterality, View};
 pub struct Phantom {
     /// Stored values.
     pub pixels: Plane<u16>,
-    /// Where breast is, with nipple, axilla and pectoral muscle. The abdomen below the fold is
-    /// not breast, nor is what lies under opaque film borders.
+    /// The mask of the breast, with nipple, axilla and pectoral muscle. The abdomen below the fold
+    /// is not part of it, nor is anything under opaque film borders.
     pub tissue: Plane<bool>,
     /// The box around the tissue.
     pub breast: Rect,
-    /// Boxes around what there is to find, cut to the frame.
+    /// The boxes of all findings, cut to the frame.
     pub findings: Vec<(FindingKind, Rect)>,
-    /// Grey scale of the file.
+    /// The grey scale of the file.
     pub tone: Tone,
 }
 
@@ -103,7 +102,7 @@ fn build(spec: &PhantomSpec, frame: [f32; 2], patient: &mut Random, image: &mut 
     Build { frame, depth, slenderness: slenderness.min(0.9 * height / depth) }
 }
 
-/// Fills in the brightness of every pixel, 0 in air, and the mask; breast on the left.
+/// Computes the brightness of every pixel, 0 in air, and the mask, for a breast on the left.
 fn compose(
     spec: &PhantomSpec,
     anatomy: &Anatomy,
@@ -156,7 +155,7 @@ fn boxed(at: Placed, pitch: f32, image: &Plane<u16>, laterality: Laterality) -> 
     (width > 0 && height > 0).then_some(Rect { left, top, width, height })
 }
 
-/// The smallest box around all that is set.
+/// The smallest box around all pixels of the mask.
 fn bounds(mask: &Plane<bool>) -> Option<Rect> {
     let top = mask.rows().position(|row| row.contains(&true))?;
     let bottom =

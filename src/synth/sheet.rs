@@ -1,4 +1,4 @@
-//! The tables of a generated dataset: the real dataset's columns, and the truth beside them.
+//! Writes the tables of a generated dataset: the columns of RSNA's tables, and the truth table.
 
 use std::fmt::Write;
 
@@ -17,8 +17,8 @@ pub const TRAIN_HEADER: &str = "site_id,patient_id,image_id,laterality,view,age,
 pub const TEST_HEADER: &str =
     "site_id,patient_id,image_id,laterality,view,age,implant,machine_id,prediction_id\n";
 
-/// Columns of `truth.csv`. Boxes are `left top width height`, in pixels; `findings` are
-/// `kind left top width height`, with `;` between them; `tissue` counts pixels.
+/// Columns of `truth.csv`. Boxes are `left top width height`, in pixels; `findings` are `kind left
+/// top width height`, separated by `;`; `tissue` is a number of pixels.
 pub const TRUTH_HEADER: &str = "split,patient_id,image_id,rows,columns,breast,tissue,findings,\
                                 layouts,density,implant,syntax,damage\n";
 

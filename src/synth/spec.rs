@@ -1,39 +1,39 @@
-//! All that decides one image: who writes it, of whom, and what is in the frame besides a breast.
+//! The specification of one image: the machine, the breast, and what else is in the frame.
 
 use super::lesion::{self, Finding};
 use super::machines::{self, Machine};
 use crate::random::Random;
 use crate::record::{Density, Laterality, View};
 
-/// All that decides an image.
+/// Everything that determines an image.
 #[derive(Debug, Clone)]
 pub struct PhantomSpec {
-    /// What the patient's build is drawn from, the same for all her images.
+    /// The seed of the patient's build, the same for all images of the patient.
     pub patient: u64,
-    /// What the breast's tissue is drawn from, the same for all its images.
+    /// The seed of the breast's tissue, the same for all images of the breast.
     pub breast: u64,
-    /// What positioning, noise and artefacts of this image are drawn from.
+    /// The seed of positioning, noise and artefacts of this image.
     pub image: u64,
-    /// Who writes it.
+    /// The machine that writes it.
     pub machine: &'static Machine,
-    /// What the machine's rows and columns are divided by: 1 is full size.
+    /// The divisor of the machine's rows and columns; 1 is full size.
     pub divisor: usize,
-    /// Which breast.
+    /// The side of the breast.
     pub laterality: Laterality,
     /// Projection.
     pub view: View,
-    /// How much gland.
+    /// The breast density.
     pub density: Density,
-    /// Years; old arteries calcify.
+    /// The patient's age in years; arteries of older patients calcify.
     pub age: u32,
-    /// What there is to find.
+    /// The findings.
     pub findings: Vec<Finding>,
-    /// What else there is in the frame.
+    /// What else is in the frame.
     pub layouts: Vec<Layout>,
 }
 
-/// One thing that makes an image unlike the others, in the frame or in how the breast lies in it:
-/// each has misled some method of finding the breast.
+/// A peculiarity of an image: an object in the frame, or an unusual position of the breast. Each
+/// has misled some method of finding the breast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Burned-in text such as `R-MLO`.
@@ -58,9 +58,9 @@ pub enum Layout {
     NoisyAir,
     /// MONOCHROME1: air has the highest stored value.
     Inverted,
-    /// A piece of the other breast, the arm or the belly in a corner, apart from the breast.
+    /// Part of the other breast, the arm or the abdomen in a corner, not connected to the breast.
     OtherSkin,
-    /// A breast in a tenth of the frame.
+    /// A breast that fills a tenth of the frame.
     SmallBreast,
     /// A breast that reaches all edges.
     FillingBreast,
@@ -140,8 +140,7 @@ impl Layout {
 }
 
 impl PhantomSpec {
-    /// An image that shows `layout`, an eighth of full size, everything else drawn from the
-    /// seed.
+    /// An image with `layout`, at an eighth of full size; everything else is drawn from the seed.
     pub fn example(layout: Layout, view: View, laterality: Laterality, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let usual = &machines::ALL[[0, 3, 4][(random.next() % 3) as usize]];

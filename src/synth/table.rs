@@ -1,8 +1,8 @@
-//! Invents the patients: who has what, where and how often she was imaged.
+//! Generates the patients: their labels, machines and images.
 //!
-//! Shares and correlations are those of the real `train.csv` (54,706 rows), breast by breast:
-//! a cancer was biopsied and has no BI-RADS 1 or 2; what was called back or biopsied without
-//! being a cancer is a difficult negative; density is empty at site 2, BI-RADS mostly so.
+//! Shares and correlations are those of RSNA's `train.csv` (54,706 rows), by breast: a breast with
+//! cancer had a biopsy and never has BI-RADS 1 or 2; a negative breast with a recall or a biopsy is
+//! a difficult negative; at site 2 density is empty, and BI-RADS mostly so.
 
 use std::collections::HashSet;
 
@@ -10,28 +10,28 @@ use super::machines::{self, Machine};
 use crate::random::Random;
 use crate::record::{Density, Laterality, Split, View};
 
-/// Cancers among the real breasts: 492 of 23,826.
+/// The share of breasts with cancer in RSNA's dataset: 492 of 23,826.
 pub const NATURAL_PREVALENCE: f64 = 0.020_65;
 
-/// Both breasts of 6 of the 486 patients with cancer have one.
+/// The share of patients with cancer in both breasts: 6 of 486.
 const BOTH_BREASTS: f32 = 6.0 / 486.0;
 
-/// A patient and her images.
+/// A patient with the images.
 #[derive(Debug, Clone)]
 pub(super) struct Patient {
     pub split: Split,
     pub id: u64,
     pub machine: &'static Machine,
-    /// Years; missing for a few of machine 49.
+    /// The age in years; missing for a few patients of machine 49.
     pub age: Option<u32>,
-    /// As it is; the table lacks it at site 2.
+    /// The true density; the table does not have it at site 2.
     pub density: Density,
-    /// Whether the table has her density.
+    /// Whether the table has the density.
     pub density_known: bool,
     pub implant: bool,
-    /// Left, right.
+    /// The left and the right breast.
     pub breasts: [Breast; 2],
-    /// What her anatomy is drawn from.
+    /// The seed of the anatomy.
     pub seed: u64,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Image {
     pub view: View,
 }
 
-/// The patients of a dataset, in the order of the real table: by id, as text.
+/// The patients of a dataset, in the order of RSNA's table: sorted by id as text.
 ///
 /// `prevalence` is the share of breasts with cancer in the training table.
 pub(super) fn patients(seed: u64, train: usize, test: usize, prevalence: f64) -> Vec<Patient> {
@@ -117,7 +117,7 @@ fn healthy(seed: u64, split: Split, id: u64) -> Patient {
     }
 }
 
-/// By the deciles of the real patients' ages.
+/// An age drawn by the deciles of RSNA's patients.
 fn age(site: i64, random: &mut Random) -> u32 {
     let deciles: [f32; 13] = match site {
         1 => [26., 40., 43., 46., 50., 53., 57., 60., 64., 68., 72., 82., 89.],
@@ -130,11 +130,11 @@ fn age(site: i64, random: &mut Random) -> u32 {
     (deciles[above - 1] + within * (deciles[above] - deciles[above - 1])).round() as u32
 }
 
-/// Gives `prevalence` of the breasts a cancer, likelier on the machines, at the ages and in the
-/// densities where the real ones are.
+/// Gives `prevalence` of the breasts a cancer, with the machines, ages and densities weighted as in
+/// RSNA's dataset.
 ///
-/// The count is exact within one: patients are laid end to end, each as long as she is likely,
-/// and marks at equal steps fall on those who get one.
+/// The count is exact to within one: the patients' probabilities are laid end to end, and equally
+/// spaced marks select the patients with cancer.
 fn give_cancers(patients: &mut [Patient], mut random: Random, prevalence: f64) {
     let wanted = prevalence * 2.0 * patients.len() as f64 / f64::from(1.0 + BOTH_BREASTS);
     let likelihoods = likelihoods(patients, wanted);
@@ -152,11 +152,11 @@ fn give_cancers(patients: &mut [Patient], mut random: Random, prevalence: f64) {
     }
 }
 
-/// A number in [0, 1] for each patient, `wanted` in sum if there are that many to be had.
+/// A number in [0, 1] for each patient; their sum is `wanted`, if that is possible.
 fn likelihoods(patients: &[Patient], wanted: f64) -> Vec<f64> {
     let risks: Vec<f64> = patients.iter().map(|patient| f64::from(risk(patient))).collect();
     let at = |scale: f64| risks.iter().map(move |risk| (risk * scale).min(1.0));
-    // The sum grows with the scale, not in proportion because of the ceiling: bisect.
+    // The sum grows with the scale, but not in proportion because of the ceiling, so bisect.
     let (mut low, mut high) = (0.0, 1e6);
     for _ in 0..80 {
         let middle = (low + high) / 2.0;
@@ -181,7 +181,7 @@ fn risk(patient: &Patient) -> f32 {
     patient.machine.cancer * by_age * by_density
 }
 
-/// Biopsy, invasiveness, BI-RADS and difficulty as the real table ties them together.
+/// Draws biopsy, invasiveness, BI-RADS and difficulty with the correlations of RSNA's table.
 fn label(breast: &mut Breast, site: i64, random: &mut Random) {
     #[derive(Clone, Copy)]
     enum Reading {
@@ -225,7 +225,7 @@ fn label(breast: &mut Breast, site: i64, random: &mut Random) {
     };
 }
 
-/// The views of one breast: CC and MLO always, 2 to 7 in all.
+/// The views of one breast: always CC and MLO, 2 to 7 in all.
 fn views(site: i64, implant: bool, random: &mut Random) -> Vec<View> {
     let (cc, mlo) = match (site, implant) {
         (1, false) => random.pick(&[
@@ -255,7 +255,7 @@ fn views(site: i64, implant: bool, random: &mut Random) -> Vec<View> {
     views
 }
 
-/// Ids as the real ones are: scattered, and told once.
+/// Unique ids, scattered like the real ones.
 struct Ids {
     random: Random,
     highest_patient: u64,
@@ -272,7 +272,7 @@ impl Ids {
         self.below(1, self.highest_patient)
     }
 
-    /// Above every patient's id, so that the two share a set.
+    /// Above every patient's id, so that both kinds can share one set.
     fn image(&mut self) -> u64 {
         self.below(self.highest_patient + 1, 2_147_483_647)
     }

@@ -1,7 +1,7 @@
-//! How bright the breast is at a place: fat, glandular tissue, muscle, skin.
+//! The brightness of the breast at a place: fat, glandular tissue, muscle, skin.
 //!
-//! Brightness is what a viewer shows, 0 black to 1 white: processed mammograms even out the
-//! thickness, so that fat is dark grey from the skin to the chest wall.
+//! Brightness is what a viewer shows, from 0 (black) to 1 (white). Processed mammograms compensate
+//! for the thickness, so fat is dark grey from the skin to the chest wall.
 
 use super::anatomy::Anatomy;
 use super::canvas::Canvas;
@@ -13,25 +13,25 @@ use crate::record::Density;
 pub(super) struct Tissue<'a> {
     anatomy: &'a Anatomy,
     noise: Noise,
-    /// How much of the breast is gland: shifts the threshold of the envelope.
+    /// The amount of gland: shifts the threshold of the envelope.
     amount: f32,
     /// How solid the gland is, from strands to a plate.
     solidity: f32,
-    /// Middle and half axes of the gland.
+    /// Centre and half axes of the gland.
     middle: [f32; 2],
     axes: [f32; 2],
-    /// Octaves of noise that the pixels can show.
+    /// The number of octaves of noise that the pixels can resolve.
     octaves: u32,
-    /// Octaves of the finest texture.
+    /// The number of octaves of the finest texture.
     fine: u32,
-    /// How bright the pectoral muscle is.
+    /// The brightness of the pectoral muscle.
     muscle: f32,
-    /// Shifts the noise from image to image a little, as compression does.
+    /// A small shift of the noise from image to image, as compression causes.
     shift: f32,
 }
 
 impl<'a> Tissue<'a> {
-    /// `breast` is the stream of what all images of the breast share.
+    /// `breast` is the random stream of what all images of the breast share.
     pub fn new(
         anatomy: &'a Anatomy,
         density: Density,
@@ -69,7 +69,7 @@ impl<'a> Tissue<'a> {
     #[inline]
     pub fn at(&self, x: f32, y: f32, skin: f32) -> f32 {
         let noise = &self.noise;
-        // Swirls: everything finer is read at a displaced place.
+        // Swirls: all finer noise is read at a displaced place.
         let wx = 4.0 * noise.octaves(x / 24.0, y / 24.0 + self.shift, 2, 0.5);
         let wy = 4.0 * noise.octaves(x / 24.0 + 40.0, y / 24.0 - self.shift, 2, 0.5);
         let (sx, sy) = (x + wx, y + wy);
@@ -77,7 +77,7 @@ impl<'a> Tissue<'a> {
         let fibres = self.fibres(sx, sy);
         let web = noise.lines(sx / 7.0 + 3.0, sy / 7.0, self.octaves, 0.8);
 
-        // Cooper's ligaments: the fat is threaded too.
+        // Cooper's ligaments: fat has fibres too.
         let threaded = 0.055 * fibres + 0.12 * web * smoothstep(3.0, 18.0, skin);
         let stroma = noise.octaves(sx / 2.8, sy / 2.8, self.fine, 0.85);
         let fat = 0.13 + 0.15 * (1.0 - (-skin / 15.0).exp()) + 0.030 * cloud + threaded;
@@ -112,10 +112,10 @@ impl<'a> Tissue<'a> {
     fn gland(&self, x: f32, y: f32, skin: f32, fibres: f32, cloud: f32) -> f32 {
         let (dx, dy) = ((x - self.middle[0]) / self.axes[0], (y - self.middle[1]) / self.axes[1]);
         let envelope = 1.0 - (dx * dx + dy * dy).sqrt();
-        // The duct tree comes together at the nipple, so the gland narrows towards it.
+        // The ducts converge at the nipple, so the gland narrows towards it.
         let [nx, ny] = self.anatomy.nipple;
         let cone = smoothstep(-4.0, 12.0, 0.95 * (nx - x) + 8.0 - (y - ny).abs());
-        // Fat below the skin and before the muscle.
+        // Fat lies below the skin and in front of the muscle.
         let room = smoothstep(3.5, 13.0, skin) * smoothstep(3.0, 24.0, x) * cone;
         if room <= 0.0 {
             return 0.0;
@@ -138,11 +138,11 @@ impl<'a> Tissue<'a> {
     }
 }
 
-/// Draws vessels and ligaments: threads that the noise cannot make.
+/// Draws vessels and ligaments: threads that the noise cannot produce.
 pub(super) fn threads(canvas: &mut Canvas, anatomy: &Anatomy, age: u32, breast: &mut Random) {
     let [nx, ny] = anatomy.nipple;
     for _ in 0..60 {
-        // Ligaments: fine, from the gland outwards or along it.
+        // Ligaments: fine, outwards from the gland or along it.
         let x = breast.between(0.05, 0.95) * nx;
         let y = ny + breast.between(-1.0, 0.9) * anatomy.heights[0] * (1.0 - 0.6 * x / nx);
         let towards = (ny - y).atan2(nx + 20.0 - x) + breast.between(-0.5, 0.5);
@@ -150,7 +150,7 @@ pub(super) fn threads(canvas: &mut Canvas, anatomy: &Anatomy, age: u32, breast: 
         let path = wander([x, y], towards, length, 0.05, breast);
         let (first, second) = path.split_at(path.len() / 2);
         let (radius, strength) = (breast.between(0.22, 0.45), breast.between(0.04, 0.13));
-        // Fading at both ends.
+        // They fade at both ends.
         draw(canvas, anatomy, first, [0.7 * radius, radius], [0.0, strength]);
         draw(canvas, anatomy, second, [radius, 0.7 * radius], [strength, 0.0]);
     }
@@ -162,7 +162,7 @@ pub(super) fn threads(canvas: &mut Canvas, anatomy: &Anatomy, age: u32, breast: 
         let (radius, strength) = (breast.between(0.6, 1.2), breast.between(0.07, 0.14));
         draw(canvas, anatomy, &path, [radius, 0.6 * radius], [strength, 0.6 * strength]);
         if age > 60 && breast.chance(0.15) {
-            // Calcified artery: two rails of specks.
+            // A calcified artery: two lines of specks.
             for &[x, y] in &path {
                 let side = if breast.chance(0.5) { radius } else { -radius };
                 if anatomy.skin_at(x, y) > 6.0 && breast.chance(0.6) {
@@ -173,7 +173,7 @@ pub(super) fn threads(canvas: &mut Canvas, anatomy: &Anatomy, age: u32, breast: 
     }
 }
 
-/// Where a thread leaves the breast it ends.
+/// A thread ends where it leaves the breast.
 fn draw(
     canvas: &mut Canvas,
     anatomy: &Anatomy,
@@ -185,7 +185,7 @@ fn draw(
     canvas.thread(&path[..inside], radius, strength);
 }
 
-/// A path of points 1.5 mm apart whose direction drifts.
+/// A path of points 1.5 mm apart whose direction changes slowly.
 pub(super) fn wander(
     from: [f32; 2],
     direction: f32,

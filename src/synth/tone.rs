@@ -1,5 +1,5 @@
-//! From brightness to the stored values of a machine: the window read backwards, the level of
-//! air, quantum noise.
+//! Converts brightness to the stored values of a machine: inverts the window, sets the level of
+//! air, adds quantum noise.
 
 use super::grid::Noise;
 use super::machines::{Air, Grey, Machine};
@@ -10,17 +10,17 @@ use crate::random::Random;
 /// The grey scale of one file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tone {
-    /// MONOCHROME1 if set, else MONOCHROME2.
+    /// Whether the file is MONOCHROME1; otherwise MONOCHROME2.
     pub inverted: bool,
-    /// Whether VOI LUT Function is SIGMOID; else it is absent, which means LINEAR.
+    /// Whether VOI LUT Function is SIGMOID; otherwise it is absent, which means LINEAR.
     pub sigmoid: bool,
-    /// Window Center and Window Width, the first the one that the image is made for.
+    /// Window Center and Window Width; the first window is the one that the image is made for.
     pub windows: Vec<(f32, f32)>,
     /// Pixel Padding Value.
     pub padding: Option<u16>,
     /// The level of air.
     air: f32,
-    /// The deviation of its noise.
+    /// The standard deviation of air's noise.
     air_noise: f32,
     /// The largest stored value.
     highest: f32,
@@ -69,7 +69,7 @@ impl Tone {
         } else {
             centre + (shown - 0.5) * width
         };
-        // The last of the skin fades into the air.
+        // The outermost skin fades into the air.
         self.air + (value - self.air) * (bright / 0.04).min(1.0)
     }
 
@@ -82,7 +82,7 @@ impl Tone {
     ) -> Plane<u16> {
         const STEPS: f32 = 4096.0;
         let table: Vec<f32> = (0..=4097).map(|i| self.stored(i as f32 / STEPS)).collect();
-        // A pixel that averages many elements has less noise; the processing keeps some.
+        // A pixel that averages many elements has less noise, but the processing keeps some.
         let calm = (1.0 / spec.divisor as f32).max(0.4);
         let (noise, air_noise) = (spec.machine.noise * calm, self.air_noise);
         let drift = Noise::new(image.next());

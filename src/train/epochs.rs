@@ -1,10 +1,10 @@
-//! What every epoch predicted for the images held out, kept in a fold's folder.
+//! The predictions of every epoch for the held-out images, saved in the folder of a fold.
 
 use super::folder::FoldFolder;
 use crate::error::Fault;
 use crate::predictions::{self, Prediction};
 
-/// Keeps what the network of an epoch (from 0) predicted, through `.tmp` in the fold's folder.
+/// Saves the predictions of an epoch, counted from 1. Writes through `.tmp` in the fold's folder.
 ///
 /// # Errors
 /// [`Fault::Io`].
@@ -14,7 +14,7 @@ pub fn keep_epoch(
     predictions: &[Prediction],
 ) -> Result<(), Fault> {
     let path = fold.epoch(epoch);
-    let folder = path.parent().expect("it lies in a folder of epochs");
+    let folder = path.parent().expect("it is in a folder of epochs");
     std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
     predictions::write(fold.path(), &path, predictions)
 }

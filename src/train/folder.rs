@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Where a run is, or is to be.
+/// The folder of a run, which may not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
 
@@ -17,27 +17,27 @@ impl RunFolder {
         &self.0
     }
 
-    /// Whether a run was begun here.
+    /// Whether the folder holds a run.
     pub fn is_begun(&self) -> bool {
         self.facts().exists()
     }
 
-    /// What the run is: release, settings, folds.
+    /// The file with release, settings and folds of the run.
     pub fn facts(&self) -> PathBuf {
         self.0.join("run.json")
     }
 
-    /// How far it is.
+    /// The file with the progress of the run.
     pub fn status(&self) -> PathBuf {
         self.0.join("status.json")
     }
 
-    /// What a run in the background prints.
+    /// The output of a run in the background.
     pub fn log(&self) -> PathBuf {
         self.0.join("run.log")
     }
 
-    /// The page to look at.
+    /// The report page.
     pub fn report(&self) -> PathBuf {
         self.0.join("report.html")
     }
@@ -47,13 +47,13 @@ impl RunFolder {
         self.0.join("model_card.md")
     }
 
-    /// The folder of a fold; `None` is the network trained on all patients.
+    /// The folder of a fold; `None` for the network trained on all folds.
     pub fn fold(&self, fold: Option<u16>) -> FoldFolder {
         FoldFolder(self.0.join(fold.map_or("fold-none".to_owned(), |fold| format!("fold-{fold}"))))
     }
 }
 
-/// Where a fold of a run is, or is to be.
+/// The folder of a fold of a run, which may not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldFolder(PathBuf);
 
@@ -68,12 +68,12 @@ impl FoldFolder {
         &self.0
     }
 
-    /// A line for every step and every epoch.
+    /// The log: one line per step and per epoch.
     pub fn metrics(&self) -> PathBuf {
         self.0.join("metrics.jsonl")
     }
 
-    /// All that the training needs to go on.
+    /// The saved state that a run resumes from.
     pub fn state(&self) -> PathBuf {
         self.0.join("last.state")
     }
@@ -88,22 +88,22 @@ impl FoldFolder {
         self.0.join("best.safetensors")
     }
 
-    /// What the best network predicts for the images held out.
+    /// Predictions of the best network for the held-out images.
     pub fn validation(&self) -> PathBuf {
         self.0.join("validation.parquet")
     }
 
-    /// What the best network predicts for the locked split.
+    /// Predictions of the best network for the locked split.
     pub fn locked(&self) -> PathBuf {
         self.0.join("locked.parquet")
     }
 
-    /// What the network of an epoch (from 0) predicts for the images held out.
+    /// Predictions of the network of an epoch, counted from 1, for the held-out images.
     pub fn epoch(&self, epoch: usize) -> PathBuf {
         self.0.join("epochs").join(format!("epoch-{epoch:03}.parquet"))
     }
 
-    /// The maps of the best network.
+    /// The attention maps of the best network.
     pub fn maps(&self) -> PathBuf {
         self.0.join("explain")
     }

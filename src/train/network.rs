@@ -1,4 +1,4 @@
-//! The network that the settings describe, its weights drawn from the seed.
+//! Builds the network of the settings, with random weights drawn from the seed.
 
 use crate::config::TrainConfig;
 use crate::model::heads::{Heads, HeadsSpec};
@@ -6,7 +6,7 @@ use crate::model::network::Network;
 use crate::model::{Device, GradientCheckpointing, ModelError, Options, build};
 use crate::random::Random;
 
-/// What is drawn from the seed, each from a stream of its own.
+/// The random streams; each is seeded separately.
 pub(super) mod stream {
     pub const BACKBONE: u64 = 1;
     pub const HEADS: u64 = 2;
@@ -16,7 +16,7 @@ pub(super) mod stream {
 /// A network with random weights, on a device.
 ///
 /// # Errors
-/// [`ModelError`] if the device is missing or cannot compute so.
+/// [`ModelError`] if the device is missing or does not support the precision.
 pub fn random(
     train: &TrainConfig,
     device: Device,
@@ -28,7 +28,7 @@ pub fn random(
         precision: train.precision,
         normalisation: None,
         drop_path: train.model.drop_path,
-        gradient_checkpointing: match train.recompute {
+        gradient_checkpointing: match train.gradient_checkpointing {
             true => GradientCheckpointing::Stages,
             false => GradientCheckpointing::Off,
         },

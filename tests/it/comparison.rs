@@ -10,8 +10,8 @@ use std::process::{Command, Output};
 use common::browser::{Seen, open_in_browser};
 use common::run::{facts, predictions_of, run_that_said};
 use mammo_pipe::evaluate::compare::{CompareError, NotComparable, Run, compare};
-use mammo_pipe::evaluate::figures::Name;
-use mammo_pipe::evaluate::run::{Which, load};
+use mammo_pipe::evaluate::metric_set::MetricName;
+use mammo_pipe::evaluate::run::{EpochRule, load};
 use mammo_pipe::evaluate::{Bootstrap, Given};
 use mammo_pipe::report::comparison::Compared;
 use serde_json::Value;
@@ -41,11 +41,11 @@ fn the_command_tells_in_json_text_and_on_a_page_what_compare_finds() {
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
 
     let [clear, muddled] = ["clear", "muddled"]
-        .map(|name| load(&folder.path().join(name), Which::CrossFitted).unwrap().predictions);
+        .map(|name| load(&folder.path().join(name), EpochRule::CrossFitted).unwrap().predictions);
     let run = |predictions| Run { predictions, given: Given::default() };
     let expected = compare(run(&clear), run(&muddled), &Bootstrap::default()).unwrap();
     let breast = &expected.parts[0].levels[1];
-    let auroc = breast.differences.get(Name::Auroc).unwrap();
+    let auroc = breast.differences.get(MetricName::Auroc).unwrap();
     let found = &json["comparisons"][0]["parts"][0]["levels"][1];
     assert_eq!(found["level"], "breast_mean");
     let difference = &found["differences"]["auroc"]["difference"];
@@ -103,7 +103,7 @@ fn a_page_never_takes_the_place_of_another_file() {
 }
 
 #[test]
-fn runs_that_judged_other_images_or_by_other_labels_are_refused() {
+fn runs_evaluated_on_other_images_or_with_other_labels_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     two_runs(folder.path());
     let of = |names: [&str; 3]| {

@@ -142,7 +142,7 @@ fn a_bad_table_is_named_with_its_line() {
     let cases: [(&str, &str); 16] = [
         (
             "",
-            "dataset.train_csv is train.csv, needs a CSV file with patient_id and image_id; there is none in this place",
+            "dataset.train_csv is train.csv, needs a CSV file with patient_id and image_id; there is no file at this path",
         ),
         ("\n\n", "train.csv:1: no header"),
         ("patient_id,image_id\n", "train.csv:1: no rows"),
@@ -158,7 +158,7 @@ fn a_bad_table_is_named_with_its_line() {
         ),
         (
             "patient_id,image_id,image_id\n1,2,3\n",
-            "train.csv:1: column image_id stands twice in the header",
+            "train.csv:1: column image_id occurs twice in the header",
         ),
         ("patient_id,image_id\n1,2\n3\n", "train.csv:3: 1 field, the header has 2"),
         (
@@ -174,7 +174,7 @@ fn a_bad_table_is_named_with_its_line() {
             "train.csv:2: patient_id is \"..\", needs the name of one file or folder, without / \\ : \" or ..",
         ),
         ("patient_id,image_id\r\n1,2\r\n,3\r\n", "train.csv:3: patient_id is empty"),
-        (duplicate, "train.csv:4: image_id 10 is in train.csv line 2 already"),
+        (duplicate, "train.csv:4: image_id 10 occurs already in train.csv, line 2"),
         (
             "patient_id,image_id,age\n1,2,61Y\n",
             "train.csv:2: age is \"61Y\", needs years from 0 to 130",
@@ -207,7 +207,7 @@ fn errors_of_both_tables_are_told_at_once() {
         "3 errors in the table:\n  \
          train.csv:2: age is \"old\", needs years from 0 to 130\n  \
          test.csv:3: implant is \"x\", needs 0, 1, True or False\n  \
-         test.csv:2: image_id 10 is in train.csv line 2 already"
+         test.csv:2: image_id 10 occurs already in train.csv, line 2"
     );
 }
 
@@ -238,7 +238,10 @@ fn settings_that_no_table_can_meet_are_refused_with_the_nearest_name() {
 fn two_rows_that_lead_to_one_file_are_both_named() {
     let (_root, mut config) = dataset("patient_id,image_id\n1,23\n12,3\n", "", &[]);
     config.path = "{patient_id}{image_id}.dcm".into();
-    assert_eq!(fault(&config), "train.csv:3: its file 123.dcm is also that of train.csv line 2");
+    assert_eq!(
+        fault(&config),
+        "train.csv:3: its file 123.dcm belongs already to train.csv, line 2"
+    );
 }
 
 // The real table.

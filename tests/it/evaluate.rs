@@ -43,22 +43,22 @@ pub fn table(path: &Path) {
 }
 
 #[test]
-fn predictions_alone_are_judged_printed_and_written() {
+fn predictions_alone_are_evaluated_printed_and_written() {
     let folder = tempfile::tempdir().unwrap();
     let csv = folder.path().join("predictions.csv");
     table(&csv);
     let (csv, out) = (csv.to_str().unwrap(), folder.path().join("out"));
     let run = |out: &Path| {
         let out = out.to_str().unwrap();
-        mammo_pipe(&["evaluate", csv, "--out", out, "--resamples", "100"])
+        mammo_pipe(&["evaluate", csv, "--output", out, "--resamples", "100"])
     };
     let shown = run(&out);
     let printed = text(&shown.stdout);
     assert!(shown.status.success(), "{}", text(&shown.stderr));
     for line in [
-        "3 folds held out, each judged by the model that was not trained on it.",
+        "3 folds held out, each evaluated with the model that was not trained on it.",
         "Threshold and temperature: chosen on the other folds.",
-        "F1 of calling all positive  0.2",
+        "F1 if all positive         0.2",
         "density not known",
         "site 2",
         "100 resamples of the patients",
@@ -70,17 +70,17 @@ fn predictions_alone_are_judged_printed_and_written() {
     let json: Value = serde_json::from_slice(&json).unwrap();
     let breast = &json["parts"][0]["levels"][1];
     assert_eq!((&breast["level"], &breast["n"]), (&"breast_mean".into(), &240.into()));
-    let auroc = &breast["figures"]["auroc"];
+    let auroc = &breast["metrics"]["auroc"];
     let [low, value, high] = [&auroc["interval"][0], &auroc["value"], &auroc["interval"][1]]
         .map(|value| value.as_f64().unwrap());
     assert!(low < value && value < high && value > 0.55, "{auroc}");
-    assert_eq!(json["epoch"]["chosen_by"], "not_told");
+    assert_eq!(json["epoch"]["selected_on"], "unknown");
 
-    // What was written is read as predictions again, and gives the same figures.
+    // What was written is read as predictions again, and gives the same metrics.
     let again = folder.path().join("again");
     let rows = out.join("predictions.parquet");
     assert_eq!(predictions::read(&rows).unwrap().len(), 480);
-    let args = ["evaluate", rows.to_str().unwrap(), "--json", "--resamples", "100", "--out"];
+    let args = ["evaluate", rows.to_str().unwrap(), "--json", "--resamples", "100", "--output"];
     let second = mammo_pipe(&[&args[..], &[again.to_str().unwrap()]].concat());
     assert_eq!(serde_json::from_slice::<Value>(&second.stdout).unwrap(), json);
     let names = std::fs::read_dir(&again).unwrap().map(|entry| entry.unwrap().file_name());
@@ -95,7 +95,7 @@ fn an_evaluation_never_takes_the_place_of_predictions_that_it_did_not_make() {
     let theirs = folder.path().join("predictions.parquet");
     std::fs::write(&theirs, "of another program").unwrap();
     let out = folder.path().to_str().unwrap();
-    let args = ["evaluate", csv.to_str().unwrap(), "--resamples", "0", "--out", out];
+    let args = ["evaluate", csv.to_str().unwrap(), "--resamples", "0", "--output", out];
     let refused = mammo_pipe(&args);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("predictions.parquet is there already"));
@@ -120,13 +120,13 @@ fn a_submission_is_scored_and_what_is_wrong_with_it_told() {
     let scored = mammo_pipe(&["score", &path("submission.csv"), &labels, "--json"]);
     assert!(scored.status.success(), "{}", text(&scored.stderr));
     let json: Value = serde_json::from_slice(&scored.stdout).unwrap();
-    // All ones score what calling everything positive does: 27 of 240 breasts.
+    // All ones score what predicting all positive does: 27 of 240 breasts.
     let all = 2.0 * 27.0 / (240.0 + 27.0);
-    for value in [&json["figures"]["pf1"]["value"], &json["all_positive_f1"]] {
+    for value in [&json["metrics"]["pf1"]["value"], &json["all_positive_f1"]] {
         assert!((value.as_f64().unwrap() - all).abs() < 1e-12, "{value}");
     }
     let table = mammo_pipe(&["score", &path("submission.csv"), &labels, "--threshold", "0.5"]);
-    assert!(text(&table.stdout).contains("F1, threshold given"), "{}", text(&table.stdout));
+    assert!(text(&table.stdout).contains("F1, given threshold"), "{}", text(&table.stdout));
 
     std::fs::write(path("short.csv"), submission.replace("\n7_R,1\n", "\n")).unwrap();
     let refused = mammo_pipe(&["score", &path("short.csv"), &labels]);

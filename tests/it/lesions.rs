@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::release::{config, dataset, run};
+use common::sized;
 use mammo_pipe::config::TrainConfig;
 use mammo_pipe::error::Fault;
 use mammo_pipe::explain::gradcam::{Method, maps};
@@ -74,7 +75,7 @@ fn after_training_on_visible_lesions_the_peaks_lie_on_them_in_the_source() {
     let (data, path) = (folder.path().join("data"), folder.path().join("run"));
     let spec = SynthSpec {
         seed: 2026,
-        patients: 200,
+        patients: sized(140, 200),
         test_patients: 0,
         prevalence: 0.5,
         coding: Some(Coding::ExplicitLittle),
@@ -87,7 +88,7 @@ fn after_training_on_visible_lesions_the_peaks_lie_on_them_in_the_source() {
     (made_with.folds.count, made_with.shard.rows) = (4, 256);
     run(&made_with, 2).unwrap();
 
-    let mut settings = TrainConfig { epochs: 6, batch: 16, average: None, ..Default::default() };
+    let mut settings = TrainConfig { epochs: 6, batch: 16, ema_decay: None, ..Default::default() };
     settings.model.variant = Variant::B0;
     settings.model.drop_path = 0.0;
     settings.auxiliary.weight = 0.0;
@@ -107,7 +108,7 @@ fn after_training_on_visible_lesions_the_peaks_lie_on_them_in_the_source() {
         init: None,
     };
     let setup = Setup { train: settings, device: Device::Cpu, init: None, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), seen: &|_| {}, tell: &|_| {} };
+    let control = Control { stop: Stop::default(), on_event: &|_| {}, on_message: &|_| {} };
     let begun = Run::create(&path, facts).unwrap();
     assert_eq!(train(&begun, &table, &setup, &control).unwrap(), End::Finished);
     drop(begun);

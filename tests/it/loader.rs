@@ -198,7 +198,7 @@ fn any_number_of_threads_and_any_memory_give_the_same_bytes() {
         let config = |threads, memory_mb| LoaderConfig {
             threads,
             memory_mb,
-            sampling: Sampling { positives_per_batch: 2, oversample: 1.0 },
+            sampling: Sampling { positives_per_batch: 2, oversample_positives: 1.0 },
             augment: Some(AugmentConfig::all()),
             ..LoaderConfig::default()
         };
@@ -375,12 +375,12 @@ fn what_cannot_be_loaded_is_refused_with_what_would_do() {
     assert_eq!(refused(&[], LoaderConfig::default()), "there are no rows to load");
     let large = LoaderConfig { batch: 4096, memory_mb: 16, ..LoaderConfig::default() };
     let said = refused(&rows, LoaderConfig { threads: 1, ..large.clone() });
-    assert!(said.contains("memory_mb of the loader is 16") && said.contains("need 31"), "{said}");
+    assert!(said.contains("memory limit is 16 MiB") && said.contains("need 31"), "{said}");
     let fits = LoaderConfig { threads: 1, memory_mb: 31, ..large };
     assert!(Loader::new(&table, &rows, &fits, &Stop::default()).is_ok());
     let negatives: Vec<usize> =
         rows.iter().copied().filter(|row| table.rows[*row].record.cancer != Some(true)).collect();
-    let sampling = Sampling { positives_per_batch: 1, oversample: 1.0 };
+    let sampling = Sampling { positives_per_batch: 1, oversample_positives: 1.0 };
     let said = refused(&negatives, LoaderConfig { sampling, ..LoaderConfig::default() });
     assert!(said.contains("needs rows with cancer"), "{said}");
 }

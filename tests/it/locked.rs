@@ -1,4 +1,4 @@
-//! Patients that were locked away are judged at the end, by what the folds had chosen before.
+//! Patients that were locked away are evaluated at the end, with what the folds had chosen before.
 
 use crate::common;
 
@@ -22,7 +22,7 @@ fn mammo_pipe(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_run_speaks_of_the_locked_split_when_its_folds_are_through_and_evaluate_judges_it() {
+fn a_finished_run_predicts_the_locked_split_and_evaluate_evaluates_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let spec =
@@ -64,21 +64,21 @@ fn a_run_speaks_of_the_locked_split_when_its_folds_are_through_and_evaluate_judg
     let held_out = predictions::read(&file(0).with_file_name("validation.parquet")).unwrap();
     assert!(held_out.iter().all(|p| p.role == Role::Fold(0)), "nothing locked chose an epoch");
 
-    let judged = |run: &str| -> Value {
+    let evaluated = |run: &str| -> Value {
         let output = mammo_pipe(&["evaluate", run, "--json", "--resamples", "20"]);
         serde_json::from_slice(&output.stdout).unwrap()
     };
-    let json = judged(&run);
-    assert_eq!(json["locked"]["networks"], 2);
+    let json = evaluated(&run);
+    assert_eq!(json["locked"]["evaluated_networks"], 2);
     let [folds, part] = [0, 1].map(|place| &json["parts"][place]);
     assert_eq!(
-        (&folds["judged"], &part["judged"]),
+        (&folds["split"], &part["split"]),
         (&"held_out_folds".into(), &"locked_split".into())
     );
     let by_image = |part: &Value| part["levels"][0].clone();
     assert_eq!(by_image(part)["n"], locked);
-    assert_eq!(by_image(part)["chosen_by"], "all_folds");
-    assert_eq!(by_image(part)["chosen"][0]["chosen_on"], by_image(folds)["n"]);
+    assert_eq!(by_image(part)["selected_on"], "all_folds");
+    assert_eq!(by_image(part)["selected"][0]["n"], by_image(folds)["n"]);
     let rows = predictions::read(&Path::new(&run).join("predictions.parquet")).unwrap();
     let of_locked: Vec<_> = rows.iter().filter(|p| p.role == Role::Locked).collect();
     for (place, row) in of_locked.iter().enumerate() {
@@ -91,10 +91,10 @@ fn a_run_speaks_of_the_locked_split_when_its_folds_are_through_and_evaluate_judg
     fs::remove_file(file(1)).unwrap();
     let told = mammo_pipe(&["evaluate", &run, "--resamples", "0"]);
     let told = String::from_utf8(told.stderr).unwrap();
-    assert!(told.contains("1 network of this run said nothing of the locked split"), "{told}");
+    assert!(told.contains("1 network of this run not evaluated on the locked split yet"), "{told}");
     mammo_pipe(&["train", "--resume", &run, "-q"]);
     assert!(fs::read(file(1)).unwrap() == before, "the same bytes");
-    assert_eq!(judged(&run), json);
+    assert_eq!(evaluated(&run), json);
 
     // Others' predictions of it stand in for the run's own.
     let others = path("others.parquet");
@@ -103,10 +103,18 @@ fn a_run_speaks_of_the_locked_split_when_its_folds_are_through_and_evaluate_judg
     assert!(text.contains("the mean probability of 2 networks of the run"), "{text}");
     fs::create_dir(folder.path().join(".tmp")).unwrap();
     predictions::write(folder.path(), Path::new(&others), &said[0]).unwrap();
-    let stood_in = mammo_pipe(&["evaluate", &run, "--with", &others, "--json", "--resamples", "0"]);
+    let stood_in = mammo_pipe(&[
+        "evaluate",
+        &run,
+        "--extra-predictions",
+        &others,
+        "--json",
+        "--resamples",
+        "0",
+    ]);
     let stood_in: Value = serde_json::from_slice(&stood_in.stdout).unwrap();
     assert_eq!(
-        (&stood_in["parts"][1]["levels"][0]["n"], &stood_in["locked"]["networks"]),
+        (&stood_in["parts"][1]["levels"][0]["n"], &stood_in["locked"]["evaluated_networks"]),
         (&locked.into(), &0.into())
     );
 }

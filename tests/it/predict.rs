@@ -226,8 +226,8 @@ fn what_cannot_be_predicted_is_told_and_ends_in_3() {
     );
     let text = ends_in(3, predict(&data, &at("a.csv")).args(["--split", "train", "--json"]));
     let told: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(told["set_aside"].as_array().unwrap().len(), 1, "{told}");
-    assert_eq!(told["set_aside"][0]["stage"], "read");
+    assert_eq!(told["quarantined"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["quarantined"][0]["stage"], "read");
     assert_eq!(told["breasts"], 4);
     // New patients with a label: an evaluation takes them for a locked split.
     let by_image = predictions::read(&at("a.parquet")).unwrap();
@@ -280,7 +280,7 @@ fn an_explanation_has_pictures_captures_and_the_energy_inside_the_breast() {
         };
         assert_eq!(size(&image.crop), (2 * 48, 64));
         assert_eq!(size(image.source.as_ref().unwrap()), row.source);
-        let capture = std::fs::read(out.join(image.capture.as_ref().unwrap())).unwrap();
+        let capture = std::fs::read(out.join(image.secondary_capture.as_ref().unwrap())).unwrap();
         assert!(capture.len() > 3 * row.source.0 * row.source.1);
         if let Some((x, y)) = image.peak {
             let crop = row.geometry.crop;
@@ -318,11 +318,11 @@ fn an_evaluation_has_the_energy_inside_the_breast_once_every_fold_has_looked() {
     };
     let before = evaluate(&[]);
     assert!(before["maps"].is_null(), "{before}");
-    let reason = "the network of folds 0, 1 did not look at all held-out images yet";
+    let reason = "folds 0, 1 have no maps of all held-out images yet";
     assert_eq!(before["no_maps"], reason);
     let mut command = program();
     ends_in(0, command.arg("explain").arg(&run).args(["--fold", "1", "--all", "--quiet"]));
-    let reason = "the network of fold 0 did not look at all held-out images yet";
+    let reason = "fold 0 has no maps of all held-out images yet";
     assert_eq!(evaluate(&[])["no_maps"], reason);
 
     let found = evaluate(&["--maps"]);
@@ -344,6 +344,6 @@ fn an_evaluation_has_the_energy_inside_the_breast_once_every_fold_has_looked() {
     assert_eq!(evaluate(&[])["maps"], *maps);
     std::fs::copy(run.join("fold-0/best.safetensors"), run.join("fold-1/best.safetensors"))
         .unwrap();
-    let reason = "the network of fold 1 looked at them with other weights than it has now";
+    let reason = "fold 1 has maps that were made with other weights";
     assert_eq!(evaluate(&[])["no_maps"], reason);
 }

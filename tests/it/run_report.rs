@@ -1,4 +1,4 @@
-//! The page and the model card of a training run: the figures of `evaluate`, what else there is of
+//! The page and the model card of a training run: the metrics of `evaluate`, what else there is of
 //! the run, and nothing from the network.
 
 use crate::common;
@@ -12,9 +12,9 @@ use common::release;
 use common::run::{run_of_two_folds, run_on, run_that_said};
 use mammo_pipe::config::{self, Config};
 use mammo_pipe::evaluate::Bootstrap;
-use mammo_pipe::evaluate::figures::Name;
-use mammo_pipe::evaluate::judge::judge;
-use mammo_pipe::evaluate::run::{Which, load};
+use mammo_pipe::evaluate::evaluation::evaluate;
+use mammo_pipe::evaluate::metric_set::MetricName;
+use mammo_pipe::evaluate::run::{EpochRule, load};
 use mammo_pipe::explain::energy::{Energy, Share};
 use mammo_pipe::explain::gradcam::Method;
 use mammo_pipe::explain::select::Kind;
@@ -53,7 +53,7 @@ fn small_release(folder: &Path) -> PathBuf {
 fn explain(run: &Run) -> Explanation {
     let folder = run.fold(Some(0)).unwrap().maps();
     fs::create_dir_all(&folder).unwrap();
-    let said = load(run.folder(), Which::Best).unwrap().predictions;
+    let said = load(run.folder(), EpochRule::Best).unwrap().predictions;
     let image = |i: usize, kind: Kind| {
         let record = &said[i].record;
         let name = format!("{}-{}.png", kind.as_str(), record.image_id);
@@ -71,7 +71,7 @@ fn explain(run: &Run) -> Explanation {
             breast: Rect { left: 0, top: 0, width: 9, height: 9 },
             crop: name,
             source: None,
-            capture: None,
+            secondary_capture: None,
             problem: None,
         }
     };
@@ -109,12 +109,12 @@ fn the_page_shows_maps_and_worst_crops_of_the_release_and_proves_the_folds() {
 
     // Six of the nine are shown, the most certain first; the damaged picture is told of.
     assert!(page.contains("3 more are in the run&#39;s folder"), "{page}");
-    assert_eq!(page.matches("A cancer found: the image, and under its map").count(), 6);
+    assert_eq!(page.matches("True positive: the image, and the image under its map").count(), 6);
     assert!(page.contains("The picture is no longer in the run&#39;s folder."));
     assert!(page.contains("0.432, chosen on the other folds"));
-    assert!(page.contains("None among the images held out."), "no cancer was missed here");
+    assert!(page.contains("None among the held-out images."), "no cancer was missed here");
 
-    let crops = &page[page.find("The most energy outside the breast").unwrap()..];
+    let crops = &page[page.find("Most energy outside the breast").unwrap()..];
     let crops = &crops[..crops.find("</section>").unwrap()];
     let places =
         explanation.energy.worst.iter().map(|share| {
@@ -123,9 +123,8 @@ fn the_page_shows_maps_and_worst_crops_of_the_release_and_proves_the_folds() {
     assert!(places.collect::<Vec<_>>().is_sorted(), "the worst first");
     assert!(crops.contains("inside the breast 3 %"));
 
-    let said = load(run.folder(), Which::Best).unwrap().predictions.len();
-    let own =
-        format!("Each network was judged on its own fold and on nothing else: {said} of {said}");
+    let said = load(run.folder(), EpochRule::Best).unwrap().predictions.len();
+    let own = format!("Each network was evaluated on its held-out fold only: {said} of {said}");
     assert!(page.contains(&own) && page.contains("No patient is in two folds"), "{own}");
 
     // The same predictions held to folds that were dealt otherwise.
@@ -138,7 +137,7 @@ fn the_page_shows_maps_and_worst_crops_of_the_release_and_proves_the_folds() {
         mammo_pipe::predictions::read(&path).unwrap()
     });
     let page = page_of(&run_that_said(&folder.path().join("mixed"), other, said));
-    assert!(page.contains("are not of the fold whose network spoke"), "{page}");
+    assert!(page.contains("do not belong to the held-out fold of their network"), "{page}");
 }
 
 #[test]
@@ -159,11 +158,13 @@ fn what_is_not_there_is_told_with_the_command_that_makes_it() {
     let run = run_of_two_folds(&folder.path().join("bare"));
     let page = page_of(&run);
     assert!(page.contains(&format!("mammo-pipe explain {}", run.folder().display())));
-    assert!(page.contains("nowhere is not there; say where it is with --release DIR"));
+    assert!(
+        page.contains("nowhere does not exist; give the release&#39;s folder with --release DIR")
+    );
     assert!(page.contains("To be filled in by the authors:"));
-    // The log says that epoch 1 of each fold overfits.
+    // The log says that epoch 2 of each fold overfits.
     assert_eq!(page.matches(" glow\"").count(), 3, "two folds and the legend");
-    assert!(page.contains("<td class=\"number\" data-column=\"Overfitting\">1</td>"));
+    assert!(page.contains("<td class=\"number\" data-column=\"Overfitting\">2</td>"));
 }
 
 #[test]
@@ -181,11 +182,11 @@ fn the_model_card_has_front_matter_for_the_hub_and_settings_that_make_the_run_ag
     let result = &index["results"][0];
     assert_eq!(result["task"]["type"], "image-classification");
     assert!(result["dataset"]["type"].is_string() && result["dataset"]["name"].is_string());
-    let loaded = load(run.folder(), Which::CrossFitted).unwrap();
-    let (evaluation, _) = judge(&loaded.predictions, loaded.given, &FEW).unwrap();
+    let loaded = load(run.folder(), EpochRule::CrossFitted).unwrap();
+    let (evaluation, _) = evaluate(&loaded.predictions, loaded.given, &FEW).unwrap();
     let breast =
         evaluation.parts[0].levels.iter().find(|at| at.level == Level::BreastMean).unwrap();
-    let auroc = breast.figures.get(Name::Auroc).unwrap();
+    let auroc = breast.metrics.get(MetricName::Auroc).unwrap();
     let metric = &result["metrics"][0];
     assert_eq!(metric["type"], "roc_auc");
     let (found, expected) = (metric["value"].as_f64().unwrap(), auroc.value.unwrap());
@@ -210,19 +211,19 @@ fn the_page_tells_what_evaluate_tells() {
     let run = run_of_two_folds(&folder.path().join("first"));
     let page = page_of(&run);
 
-    let loaded = load(run.folder(), Which::CrossFitted).unwrap();
-    let (evaluation, _) = judge(&loaded.predictions, loaded.given, &FEW).unwrap();
+    let loaded = load(run.folder(), EpochRule::CrossFitted).unwrap();
+    let (evaluation, _) = evaluate(&loaded.predictions, loaded.given, &FEW).unwrap();
     let levels = &evaluation.parts[0].levels;
     for level in levels {
-        for name in [Name::Auroc, Name::Pf1, Name::F1, Name::Ece] {
-            let figure = level.figures.get(name).unwrap().to_string();
+        for name in [MetricName::Auroc, MetricName::Pf1, MetricName::F1, MetricName::Ece] {
+            let figure = level.metrics.get(name).unwrap().to_string();
             assert!(page.contains(&figure), "{name:?} by {:?}: {figure}", level.level);
         }
     }
     let breast = levels.iter().find(|at| at.level == Level::BreastMean).unwrap();
     assert_eq!((breast.size.n, breast.size.positives), (80, 20));
     assert!(page.contains("20 of 80"));
-    for title in ["ROC", "Precision and recall", "Reliability", "Loss", "Waiting for data"] {
+    for title in ["ROC", "Precision and recall", "Reliability", "Loss", "Data wait"] {
         assert!(page.contains(&format!("<h3>{title}</h3>")), "{title}");
     }
     assert_eq!(page.matches("class=\"area s0\"").count(), 2, "bands of ROC and of precision");
@@ -231,12 +232,12 @@ fn the_page_tells_what_evaluate_tells() {
 }
 
 #[test]
-fn a_run_without_a_judged_fold_has_its_curves_and_says_what_is_missing() {
+fn a_run_without_an_evaluated_fold_has_its_curves_and_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of_two_folds(&folder.path().join("young"));
     for fold in 0..2 {
         fs::remove_file(run.fold(Some(fold)).unwrap().validation()).unwrap();
     }
     let page = page_of(&run);
-    assert!(page.contains("No fold was judged yet") && page.contains("<h3>Loss</h3>"));
+    assert!(page.contains("No fold was evaluated yet") && page.contains("<h3>Loss</h3>"));
 }

@@ -19,10 +19,14 @@ use crate::common::run::{facts, predictions_of, run_of_two_folds, run_that_said}
 use crate::evaluate::table;
 
 /// What may differ from run to run: a pattern, and what stands for it.
-const ANY_RUN: [(&str, &str); 4] = [
+const ANY_RUN: [(&str, &str); 6] = [
+    // How far it is, every ten seconds.
+    (r"(?m)^(step )?\d+ of \d+( images)?, .* left\n", ""),
     (r"\d+(\.\d+)? (images|MB)/s", "[rate]"),
     (r"(\d+ h )?(\d+ min )?\d+(\.\d+)? s\b", "[time]"),
     (r"\d+(\.\d+)? [kMGT]?B (of memory|free)", "[size] $2"),
+    // The last digits of what is not rounded differ by the system's logarithm.
+    (r"(\d\.\d{6})\d{6,}", "$1"),
     // Hashes of settings and listings, which any new setting changes.
     (r"\b[0-9a-f]{64}\b", "[sha256]"),
 ];
@@ -59,9 +63,9 @@ fn shown(folder: &Path, line: &str) -> String {
     if !err.is_empty() {
         shown += &format!("(standard error)\n{err}");
     }
-    match output.status.code() {
-        Some(0) => shown,
-        code => shown + &format!("(exit code {code:?})\n"),
+    match output.status.code().unwrap() {
+        0 => shown,
+        code => shown + &format!("(exit code {code})\n"),
     }
 }
 

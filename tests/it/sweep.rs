@@ -30,7 +30,7 @@ fn release(folder: &Path) -> PathBuf {
 /// The sweep as it is typed: the smallest network, a few steps a fold.
 fn sweep(release: &Path, out: &Path, further: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mammo-pipe"));
-    command.arg("sweep").arg(release).arg("--out").arg(out).args(further);
+    command.arg("sweep").arg(release).arg("--output").arg(out).args(further);
     for setting in ["train.model.variant=b0", "train.batch=8", "train.epochs=1"] {
         command.args(["--set", setting]);
     }
@@ -115,7 +115,7 @@ fn killed_interrupted_and_shared_a_sweep_trains_every_weight_once_and_shows_all(
     assert!(interrupted.unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", said(&output));
-    assert!(said(&output).contains("is gone; taking its run over"), "{}", said(&output));
+    assert!(said(&output).contains("is gone; taking over its run"), "{}", said(&output));
     let page = fs::read_to_string(out.join("sweep.html")).unwrap();
     assert!(page.contains("2 of 11 runs are finished") && page.contains("stopped, saved"));
 
@@ -166,7 +166,7 @@ fn other_settings_are_refused(release: &Path, out: &Path) {
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mammo-pipe"));
         let typed = ["--set", "train.model.variant=b0", "--set", "train.batch=8"];
-        command.arg("sweep").arg(release).arg("--out").arg(out).args(typed);
+        command.arg("sweep").arg(release).arg("--output").arg(out).args(typed);
         let output = command.args(["--set", "train.epochs=1"]).args(further).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));
         assert!(said(&output).contains(difference), "{}", said(&output));
@@ -200,7 +200,7 @@ fn the_page_holds_all_rows(out: &Path) {
 fn a_browser_shows_the_page_without_a_request_or_a_console_message() {
     let folder = tempfile::tempdir().unwrap();
     let (release, out) = (release(folder.path()), folder.path().join("x"));
-    let output = sweep(&release, &out, &["--weights", "cnn,0.3"]).output().unwrap();
+    let output = sweep(&release, &out, &["--auxiliary-weights", "cnn,0.3"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let seen = open_in_browser(&out.join("sweep.html"));
     let title = "Sweep x".to_owned();
@@ -220,9 +220,9 @@ fn a_dry_run_tells_what_fewer_negatives_leave_and_writes_nothing() {
     assert_eq!((all["left"].as_array().unwrap().len(), &all["folds"]), (11, &2.into()));
     assert!(all["seconds"].as_f64() > Some(0.0) && all["disk_bytes"].as_u64() > Some(1 << 30));
     // By patient: every positive patient stays, with her images of the healthy side.
-    let few = ask(&["--negatives-per-positive", "0.1", "--weights", "cnn,0.3"]);
+    let few = ask(&["--negatives-per-positive", "0.1", "--auxiliary-weights", "cnn,0.3"]);
     assert_eq!(few["left"], serde_json::json!([0.0, 0.3]));
-    assert_eq!(few["folds"], 2, "the release's own folds, dealt anew");
+    assert_eq!(few["folds"], 2, "the release's own folds, reassigned");
     assert_eq!(few["positives"], all["positives"]);
     assert!(few["images"].as_u64() < all["images"].as_u64(), "{few}");
     assert!(!out.exists());
@@ -231,5 +231,5 @@ fn a_dry_run_tells_what_fewer_negatives_leave_and_writes_nothing() {
     let output = sweep(&release, &out, &["--set", "folds.negatives_per_positive=0.1"]).output();
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("unless train.folds=anew"), "{}", said(&output));
+    assert!(said(&output).contains("unless train.folds=reassign"), "{}", said(&output));
 }

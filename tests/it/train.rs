@@ -67,7 +67,7 @@ fn train_here(folder: &Path, release: &Path, config: TrainConfig, held_out: Opti
     let table = Arc::new(Table::read(release).unwrap());
     let run = Run::create(folder, facts(release, config.clone(), &[held_out])).unwrap();
     let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), seen: &|_| {}, tell: &|_| {} };
+    let control = Control { stop: Stop::default(), on_event: &|_| {}, on_message: &|_| {} };
     assert_eq!(train(&run, &table, &setup, &control).unwrap(), End::Finished);
     run
 }
@@ -140,11 +140,11 @@ fn a_handful_of_images_is_learnt_by_heart() {
     let folder = tempfile::tempdir().unwrap();
     let release = release(folder.path(), 6);
     let mut config = small();
-    (config.epochs, config.average, config.augment) = (12, None, None);
+    (config.epochs, config.ema_decay, config.augment) = (12, None, None);
     (config.model.dropout, config.model.drop_path) = (Some(0.0), 0.0);
     (config.loss.positive_label, config.auxiliary.weight) = (1.0, 0.0);
     config.optimizer.learning_rate = 2e-3;
-    config.sampling = Sampling { positives_per_batch: 3, oversample: 1.0 };
+    config.sampling = Sampling { positives_per_batch: 3, oversample_positives: 1.0 };
     let run = train_here(&folder.path().join("run"), &release, config, None);
     let losses = steps(RunFolder::new(run.folder()).fold(None).path());
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
@@ -160,7 +160,7 @@ fn a_trained_network_gives_in_timm_the_logits_that_it_gives_here() {
     let folder = folder.path();
     let release = release(folder, 6);
     let mut config = small();
-    (config.average, config.auxiliary.weight) = (None, 0.0);
+    (config.ema_decay, config.auxiliary.weight) = (None, 0.0);
     let run = train_here(&folder.join("run"), &release, config, None);
     let table = Arc::new(Table::read(&release).unwrap());
     let path = RunFolder::new(run.folder()).fold(None).best();
@@ -208,12 +208,12 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let release = release(folder.path(), 6);
     let mut config = small();
-    (config.optimizer.learning_rate, config.optimizer.clip) = (1e30, None);
+    (config.optimizer.learning_rate, config.optimizer.max_grad_norm) = (1e30, None);
     let table = Arc::new(Table::read(&release).unwrap());
     let path = folder.path().join("run");
     let run = Run::create(&path, facts(&release, config.clone(), &[None])).unwrap();
     let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), seen: &|_| {}, tell: &|_| {} };
+    let control = Control { stop: Stop::default(), on_event: &|_| {}, on_message: &|_| {} };
     let fault = train(&run, &table, &setup, &control).unwrap_err();
     assert!(matches!(fault.cause(), Some(TrainError::NotFinite { .. })), "{fault}");
     assert!(fault.to_string().contains("learning_rate"), "{fault}");
@@ -363,13 +363,13 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
         String::from_utf8(output.stderr).unwrap()
     };
     let leak = said(&["--set", "train.auxiliary.inputs=[biopsy]"]);
-    assert!(leak.contains("biopsy, which leaks the answer"), "{leak}");
+    assert!(leak.contains("biopsy, which leaks the label"), "{leak}");
     let unknown = said(&["--set", "train.batchsize=3"]);
     assert!(unknown.contains("did you mean train.batch"), "{unknown}");
     let fold = said(&["--fold", "7"]);
     assert!(fold.contains("no fold 7, its folds are [0, 1]"), "{fold}");
     let ratio = said(&["--set", "folds.negatives_per_positive=2"]);
-    assert!(ratio.contains("unless train.folds=anew"), "{ratio}");
+    assert!(ratio.contains("unless train.folds=reassign"), "{ratio}");
     // No machine has a hundred GPUs, and this program may not be built for one.
     let device = said(&["--device", "cuda:99"]);
     let reasons: &[&str] = match cfg!(feature = "cuda") {

@@ -1,13 +1,13 @@
-//! JPEG 2000: our decoder beside OpenJPEG, on made images of full size and, where the checkout has
-//! `../shared` beside it, on real files. Prints a table by image, a line as soon as it is known.
+//! JPEG 2000: our decoder and OpenJPEG on generated images of full size and, if `../shared` lies
+//! beside the checkout, on real files. Prints a table with one line per image.
 //!
-//! One thread each, CPU time (not wall time, so that a busy machine disturbs less), the best of
-//! three runs. `display` and `fast` decode for an output of 1024 or 2048 rows under a linear window
-//! over all values: as a straight line where that can be, else over 12 bits and clipped. Errors are
-//! those of the output's 8-bit pixels.
+//! One thread each; CPU time instead of wall time, so that other processes disturb less; the best
+//! of three runs. `display` and `fast` decode for an output of 1024 or 2048 rows with a linear
+//! window over all values: as a straight line if possible, else over 12 bits and clipped. Errors
+//! are those of the output's 8-bit pixels.
 //!
-//! `cargo bench -p mammo-codecs --features openjpeg --bench jpeg2000 -- NAME` takes only the images
-//! whose names hold NAME.
+//! `cargo bench -p mammo-codecs --features openjpeg --bench jpeg2000 -- NAME` runs only the images
+//! whose names contain NAME.
 
 mod made;
 
@@ -71,7 +71,7 @@ fn row(name: &str, bytes: &[u8]) {
     let _ = std::io::stdout().flush();
 }
 
-/// What suffices for 8-bit pixels under a window over all values of `bits`.
+/// The precision that suffices for 8-bit pixels with a window over all values of `bits`.
 fn request(bytes: &[u8], bits: u8, scale: f64, assurance: Assurance) -> Request {
     let main = header(bytes).expect("it decodes");
     let is_straight = main.reversible && !main.signed && bits <= 14;
@@ -88,7 +88,7 @@ fn request(bytes: &[u8], bits: u8, scale: f64, assurance: Assurance) -> Request 
     Request { planes: plan.planes, range, ..Request::default() }
 }
 
-/// The best time of some runs, in CPU milliseconds where the system tells them.
+/// The best time of several runs, in CPU milliseconds if the system reports them.
 fn best<T>(mut run: impl FnMut() -> T) -> (f64, T) {
     let start = Instant::now();
     let now = || match std::fs::read_to_string("/proc/thread-self/schedstat") {
@@ -177,7 +177,7 @@ fn find(folder: &Path, streams: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// What the fragments of encapsulated Pixel Data hold, the offset table left out.
+/// The contents of the fragments of encapsulated Pixel Data, without the offset table.
 fn fragment(bytes: &[u8]) -> Option<Vec<u8>> {
     let tag = [0xE0, 0x7F, 0x10, 0x00];
     let start =

@@ -1,6 +1,6 @@
-//! JPEG lossless: our decoder beside the crate `jpeg-decoder`, on made images of full size.
+//! JPEG lossless: our decoder and the crate `jpeg-decoder` on generated images of full size.
 //!
-//! Raw bytes count, two a pixel: what comes out, whatever the stream's size.
+//! Throughput counts the decoded bytes, two per pixel, whatever the stream's size.
 
 mod made;
 

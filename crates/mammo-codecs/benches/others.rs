@@ -1,5 +1,5 @@
-//! JPEG-LS, RLE and sequential JPEG: our decoders beside other Rust crates, on made images of full
-//! size. Raw bytes count, two a pixel (one for baseline JPEG): what comes out.
+//! JPEG-LS, RLE and sequential JPEG: our decoders and other Rust crates on generated images of full
+//! size. Throughput counts the decoded bytes, two per pixel (one for baseline JPEG).
 
 mod made;
 

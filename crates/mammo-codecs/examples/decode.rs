@@ -1,7 +1,7 @@
 //! Decodes a file to a PGM: `cargo run --release --example decode -- INPUT OUTPUT.pgm [REDUCE]`.
 //!
-//! The file is a JP2 file, a JPEG 2000 codestream, a JPEG or a JPEG-LS stream. With REDUCE, as many
-//! wavelet levels of JPEG 2000 are left out, each of which halves the image.
+//! The file is a JP2 file, a JPEG 2000 codestream, a JPEG or a JPEG-LS stream. REDUCE is the number
+//! of JPEG 2000's wavelet levels to leave out; each one halves the image.
 
 use std::error::Error;
 

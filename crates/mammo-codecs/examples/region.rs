@@ -1,8 +1,8 @@
-//! Finds out on a small image where to look, and decodes that part alone:
-//! `cargo run --release --example region -- INPUT.jp2`.
+//! Chooses a region on a reduced image, and decodes only that region at full size: `cargo run
+//! --release --example region -- INPUT.jp2`.
 //!
-//! The wavelet holds the small image inside the large one, so a look at an eighth of the size costs
-//! a few percent of decoding all of it, and only that much of the file has to be at hand.
+//! A JPEG 2000 stream contains the reduced image. Decoding it at an eighth of the size costs a few
+//! percent of decoding the whole image, and needs only that part of the file.
 
 use std::error::Error;
 use std::time::Instant;

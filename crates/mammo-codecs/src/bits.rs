@@ -1,13 +1,14 @@
-//! Reads the bits of a JPEG or JPEG-LS scan: stuffing undone, stopping at markers.
+//! Reads the bits of a JPEG or JPEG-LS scan: removes stuffed bits and stops at markers.
 //!
-//! Past the end of the data, or at a marker, zero bits are invented so that the decoding loops
-//! need no check a symbol. They ask [`BitReader::overrun`] once a line instead; whoever does not
-//! ask turns a truncated stream into a picture.
+//! Past the end of the data, or at a marker, the reader supplies zero bits, so that the decoding
+//! loops need no check per symbol. They call [`BitReader::overrun`] once per line instead. Without
+//! that call, a truncated stream would decode to an image.
 
-/// The bits of entropy-coded data, the first bit of a byte being its highest.
+/// The bits of entropy-coded data, starting with the highest bit of each byte.
 ///
-/// `AFTER_FF` says how many bits of a byte behind 0xFF are data, the ones above being stuffed
-/// zeros: none in JPEG (T.81 F.1.2.3), 7 in JPEG-LS (T.87 A.1). Any other byte there is a marker.
+/// `AFTER_FF` is the number of data bits in a byte that follows 0xFF; the bits above are stuffed
+/// zeros. It is 0 in JPEG (T.81 F.1.2.3) and 7 in JPEG-LS (T.87 A.1). Any other byte there is a
+/// marker.
 pub(crate) struct BitReader<'a, const AFTER_FF: u32> {
     bytes: &'a [u8],
     position: usize,
@@ -15,7 +16,7 @@ pub(crate) struct BitReader<'a, const AFTER_FF: u32> {
     /// copy of the bytes at `position`; a refill may therefore `or` them in once more.
     window: u64,
     count: u32,
-    /// Zero bits that were made up for want of data, those already taken included.
+    /// The number of zero bits supplied for lack of data, including those already taken.
     invented: u32,
 }
 
@@ -29,7 +30,7 @@ pub(crate) type JpegLsBits<'a> = BitReader<'a, 7>;
 pub(crate) struct SegmentEnd {
     /// The second byte of the marker found; `None` where the data end.
     pub marker: Option<u8>,
-    /// Whole bytes that lay between the last bit taken and the marker.
+    /// Whole bytes between the last bit taken and the marker.
     pub surplus_bytes: usize,
 }
 
@@ -80,7 +81,7 @@ impl<'a, const AFTER_FF: u32> BitReader<'a, AFTER_FF> {
         }
     }
 
-    /// The next bits, the first on top. No more than [`BitReader::available`] of them are sound.
+    /// The next bits, the first one on top. At most [`BitReader::available`] of them are valid.
     #[inline(always)]
     pub fn window(&self) -> u64 {
         self.window
@@ -113,13 +114,13 @@ impl<'a, const AFTER_FF: u32> BitReader<'a, AFTER_FF> {
         value
     }
 
-    /// Whether bits were taken that the data did not hold.
+    /// Whether bits were taken that the data do not hold.
     #[inline(always)]
     pub fn overrun(&self) -> bool {
         self.invented > self.count
     }
 
-    /// Ends an entropy-coded segment: drops the padding, passes the marker that follows.
+    /// Ends an entropy-coded segment: skips the padding and the marker that follows.
     pub fn end_segment(&mut self) -> SegmentEnd {
         let mut surplus_bytes = (self.count.saturating_sub(self.invented) / 8) as usize;
         (self.window, self.count, self.invented) = (0, 0, 0);

@@ -1,10 +1,10 @@
-//! Names the codings, and tells from a stream's headers which it is in and how large its image is.
+//! The codings, and how to recognise one from a stream's headers.
 
 use crate::error::Error;
 use crate::headers::{self, marker};
 use crate::jpeg2000;
 
-/// How a stream is coded.
+/// The coding of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// JPEG 2000 or HTJ2K, as a JP2 file or a bare codestream (ISO/IEC 15444-1 and -15).
@@ -13,7 +13,7 @@ pub enum Codec {
     Jpeg,
     /// JPEG-LS (ITU-T T.87).
     JpegLs,
-    /// DICOM's RLE (PS3.5 Annex G), whose streams do not tell how large their image is.
+    /// DICOM's RLE (PS3.5 Annex G), whose streams do not contain the size of the image.
     Rle {
         /// Columns.
         width: u32,
@@ -25,8 +25,8 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The coding of a stream, by its first bytes and, for JPEG and JPEG-LS, its frame header;
-    /// `None` for anything else, RLE included, which nothing marks.
+    /// The coding of a stream, recognised by its first bytes and, for JPEG and JPEG-LS, by its
+    /// frame header. `None` for anything else, including RLE, which has no signature.
     pub fn detect(bytes: &[u8]) -> Option<Self> {
         const JP2: &[u8] = b"\0\0\0\x0cjP  \r\n\x87\n";
         if bytes.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) || bytes.starts_with(JP2) {
@@ -49,7 +49,7 @@ impl Codec {
     }
 }
 
-/// What a stream's headers declare.
+/// The facts that a stream's headers declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Info {
     /// The coding.
@@ -62,16 +62,16 @@ pub struct Info {
     pub components: u8,
     /// Bits per sample; the samples may use fewer.
     pub precision: u8,
-    /// Whether samples are two's complement. Only JPEG 2000 says so.
+    /// Whether samples are two's complement. Only JPEG 2000 declares that.
     pub signed: bool,
-    /// Wavelet levels, each of which can be left out to halve the image; 0 but for JPEG 2000.
+    /// Wavelet levels; each one left out halves the image. 0 for all codings but JPEG 2000.
     pub levels: u8,
 }
 
-/// Reads a stream's headers and no more of it. Allocates nothing that grows with what they declare.
+/// Reads only a stream's headers. Allocates nothing whose size they declare.
 ///
 /// # Errors
-/// [`Error::Unknown`] for no coding that can be told, else what is wrong with the headers.
+/// [`Error::Unknown`] if the coding is not recognised, otherwise what is wrong with the headers.
 pub fn info(bytes: &[u8]) -> Result<Info, Error> {
     let codec = Codec::detect(bytes).ok_or_else(|| Error::unknown(bytes))?;
     if codec == Codec::Jpeg2000 {

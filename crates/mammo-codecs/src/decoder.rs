@@ -1,4 +1,4 @@
-//! One entry for all codings.
+//! One entry point for all codings.
 
 use crate::codec::Codec;
 use crate::coded::Coded;
@@ -9,35 +9,35 @@ use crate::request::Request;
 use crate::sample::Sample;
 use crate::{jpeg, jpeg_ls, rle};
 
-/// Decodes one image after the other, and keeps its buffers in between.
+/// Decodes one image after the other and reuses its buffers.
 #[derive(Debug, Default)]
 pub struct Decoder {
     jpeg2000: jpeg2000::Decoder,
     scratch: Vec<u16>,
 }
 
-/// Bytes for what does not grow with an image: tables, contexts, the line at work.
+/// Bytes for parts whose size does not depend on the image: tables, contexts, the current line.
 const FIXED: u64 = 1 << 20;
 
 impl Decoder {
-    /// One that uses the calling thread alone.
+    /// A decoder that uses only the calling thread.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One that may use all cores for one image (JPEG 2000). The samples are the same.
+    /// A decoder that may use all cores for one image (JPEG 2000). The samples are the same.
     #[cfg(feature = "parallel")]
     pub fn parallel() -> Self {
         Self { jpeg2000: jpeg2000::Decoder::parallel(), scratch: Vec::new() }
     }
 
-    /// Decodes what `request` asks for of a stream into `out`, which is cleared first.
+    /// Decodes the part of a stream that `request` asks for into `out`, which is cleared first.
     ///
-    /// A `Vec<u16>` is written to directly; other types are converted to from a buffer that the
-    /// decoder keeps.
+    /// The decoder writes directly into a `Vec<u16>`. For other types it decodes into a buffer that
+    /// it keeps, and converts.
     ///
     /// # Errors
-    /// [`Error`]; after one, `out` holds no promise.
+    /// [`Error`]. After an error the content of `out` is unspecified.
     pub fn decode_into<S: Sample>(
         &mut self,
         bytes: &[u8],
@@ -102,7 +102,7 @@ impl Decoder {
     }
 }
 
-/// Decodes a coding that is only had whole.
+/// Decodes a coding that can only be decoded as a whole.
 fn whole(
     codec: Codec,
     bytes: &[u8],
@@ -116,7 +116,7 @@ fn whole(
     if let Some(length) = request.prefix_of.filter(|&length| length > bytes.len()) {
         return Err(Error::Prefix { have: bytes.len(), length, codec: name });
     }
-    // Two bytes a sample, which are nearly all that these decoders take.
+    // Two bytes per sample, which is nearly all the memory that these decoders need.
     let limit = request.max_memory;
     let affordable = limit.saturating_sub(FIXED) / 2;
     let most = request.max_samples.min(affordable).try_into().unwrap_or(usize::MAX);
@@ -146,11 +146,12 @@ fn whole(
     cut(image, request, samples)
 }
 
-/// Drops what lies outside the region, in place.
+/// Removes the samples outside the region, in place.
 fn cut(image: Image, request: &Request, samples: &mut Vec<u16>) -> Result<Image, Error> {
     let Some(rect) = request.region else { return Ok(image) };
     let (whole, height) = (image.width, image.height);
-    // The region is in full-size pixels; a reduced image has those of them that its samples are on.
+    // The region is in full-size pixels; a reduced image keeps those pixels that its samples are
+    // centred on.
     let reduced = |at: u32| at.div_ceil(1 << request.reduce);
     let right = reduced(rect.left.saturating_add(rect.width)).min(whole);
     let bottom = reduced(rect.top.saturating_add(rect.height)).min(height);
@@ -168,7 +169,7 @@ fn cut(image: Image, request: &Request, samples: &mut Vec<u16>) -> Result<Image,
     Ok(Image { width: right - left, height: bottom - top, origin: (left, top), ..image })
 }
 
-/// Leaves to OpenJPEG what our decoder does not do, if the image has one component.
+/// Passes streams that our decoder does not support to OpenJPEG, if the image has one component.
 #[cfg(feature = "openjpeg")]
 fn by_openjpeg(
     bytes: &[u8],
@@ -212,16 +213,16 @@ fn by_openjpeg(
     cut(image, request, samples)
 }
 
-/// How many bytes of a stream of `length`, which begins with `bytes`, are needed to decode what
-/// `request` asks for, whatever its region and planes: most of them, unless JPEG 2000 with levels
-/// left out, whose coarse levels come first in most files.
+/// The number of bytes of a stream of `length`, which begins with `bytes`, that are needed for
+/// `request`, for any region and planes. It is nearly the whole stream, except for JPEG 2000 with
+/// levels left out: most files store the coarse levels first.
 ///
 /// # Errors
-/// As [`Decoder::decode_into`], but for what is cut off.
+/// As for [`Decoder::decode_into`], except that the stream may be cut off.
 pub fn prefix(bytes: &[u8], length: usize, request: &Request) -> Result<jpeg2000::Prefix, Error> {
     let codec = match request.codec.or_else(|| Codec::detect(bytes)) {
         Some(codec) => codec,
-        // A frame header may lie behind what is at hand.
+        // The frame header may lie beyond the bytes that are available.
         None if bytes.len() < length && bytes.starts_with(&[0xFF, 0xD8]) => Codec::Jpeg,
         None => return Err(Error::unknown(bytes)),
     };

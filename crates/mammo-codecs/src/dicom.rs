@@ -1,7 +1,7 @@
 //! The codecs as pixel data adapters of [dicom-rs](https://docs.rs/dicom), feature `dicom`.
 //!
-//! With this crate linked in, `dicom-pixeldata` and whatever else asks dicom-rs's registry of
-//! transfer syntaxes decode through it. Nothing has to be called, but the crate has to be named
+//! If a program links this crate, `dicom-pixeldata` and everything else that uses dicom-rs's
+//! registry of transfer syntaxes decodes with it. No call is needed, but the crate has to be named
 //! once, or the linker leaves it out:
 //!
 //! ```
@@ -9,9 +9,9 @@
 //! ```
 //!
 //! # Which decoder runs
-//! The registry (`dicom-transfer-syntax-registry`) takes its own entries first, and lets a later one
-//! take an entry's place only where that can do more: a decoder for a stub, an encoder beside the
-//! decoder. Ours come with an encoder where that decides it.
+//! The registry (`dicom-transfer-syntax-registry`) enters its own adapters first. A later adapter
+//! replaces an entry only if it can do more: a decoder for an entry without one, or an encoder in
+//! addition to the decoder. Ours therefore come with an encoder where that decides.
 //!
 //! | transfer syntax | UID 1.2.840.10008.1.2... | encoder | ours runs |
 //! |---|---|---|---|
@@ -23,15 +23,15 @@
 //! | JPEG-LS | .4.80, .4.81 | lossless, for .80 | unless dicom-rs has `charls` |
 //! | JPEG baseline | .4.50 | none | unless dicom-rs has `jpeg` (in `native`, its default) |
 //!
-//! "dicom-rs has" means the Cargo features of `dicom-pixeldata` or of the registry, by whichever
-//! crate of a program they are switched on. Where an entry is taken, no later one can have it: then
-//! ask for [`PixelDecoder`] itself. [`runs`] tells what is so in the program at hand.
+//! "dicom-rs has" means the Cargo features of `dicom-pixeldata` or of the registry, whichever crate
+//! of the program enables them. If an entry cannot be replaced, use [`PixelDecoder`] directly.
+//! [`runs`] says which decoder is used in the current program.
 //!
 //! # What it decodes
-//! One sample per pixel, and three of JPEG 2000, which come out as RGB, pixel by pixel. Colour in the
-//! other codings is an error. The size has to be Rows and Columns, and the precision at most Bits
-//! Allocated, which is 8 or 16. Samples come out as the codestream has them: bits above Bits Stored
-//! are not cut off.
+//! Images with one sample per pixel. JPEG 2000 may have three, which are returned as RGB, pixel by
+//! pixel; colour in the other codings is an error. The size has to equal Rows and Columns, and the
+//! precision is at most Bits Allocated, which is 8 or 16. Samples are returned as they are in the
+//! codestream: bits above Bits Stored are not removed.
 
 mod reader;
 mod syntax;
@@ -45,12 +45,12 @@ pub use reader::PixelDecoder;
 pub use syntax::Syntax;
 pub use writer::PixelEncoder;
 
-/// Whether dicom-rs decodes this syntax through us in the program at hand.
+/// Whether dicom-rs uses our decoder for this syntax in the current program.
 pub fn runs(syntax: Syntax) -> bool {
     TransferSyntaxRegistry.get(syntax.uid()).is_some_and(|entry| entry.name() == syntax.name())
 }
 
-/// Our entry's adapters.
+/// The adapters of our entry.
 fn codec(syntax: Syntax) -> Codec<NeverAdapter, PixelDecoder, PixelEncoder> {
     Codec::EncapsulatedPixelData(Some(PixelDecoder(syntax)), PixelEncoder::new(syntax))
 }

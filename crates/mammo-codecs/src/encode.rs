@@ -1,12 +1,12 @@
 //! Encoders, for tests, fixtures and archives.
 //!
-//! In: a [`Frame`] of samples. Out: a codestream, as it stands in a fragment of DICOM's Pixel Data.
-//! The encoders share no code with the decoders, so that each can catch the other's mistakes, but
-//! for the model that both ends of JPEG-LS follow. All but JPEG 2000, which OpenJPEG writes
-//! (feature `openjpeg`), are our own.
+//! In: a [`Frame`] of samples. Out: a codestream, as in a fragment of DICOM's Pixel Data. Encoders
+//! and decoders share no code, so that each can reveal the other's mistakes; the exception is the
+//! adaptive model of JPEG-LS, which both ends follow. JPEG 2000 is written by OpenJPEG (feature
+//! `openjpeg`); all other encoders are our own.
 //!
-//! An encoder takes the frame, its own copy of what it writes (coefficients or differences: two
-//! bytes per sample), and the stream.
+//! An encoder needs memory for the frame, its own coefficients or differences (two bytes per
+//! sample), and the stream.
 
 mod bits;
 mod frame;

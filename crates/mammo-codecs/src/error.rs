@@ -1,4 +1,4 @@
-//! Why a stream was not decoded, whatever its coding.
+//! The error of all decoders.
 
 use crate::jpeg::JpegError;
 use crate::jpeg_ls::JpegLsError;
@@ -9,47 +9,47 @@ use crate::rle::RleError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No coding that can be told from the stream. RLE has to be named in the request.
+    /// The coding is not recognised. RLE has to be named in the request.
     #[error("the stream begins with {found:02x?}, as none of the codings does")]
     Unknown {
-        /// Up to four bytes.
+        /// The first bytes, at most four.
         found: Vec<u8>,
     },
-    /// What is wrong with JPEG 2000.
+    /// An error in a JPEG 2000 stream.
     #[error("JPEG 2000")]
     Jpeg2000(#[from] jpeg2000::Error),
-    /// What is wrong with JPEG.
+    /// An error in a JPEG stream.
     #[error("JPEG")]
     Jpeg(#[from] JpegError),
-    /// What is wrong with JPEG-LS.
+    /// An error in a JPEG-LS stream.
     #[error("JPEG-LS")]
     JpegLs(#[from] JpegLsError),
-    /// What is wrong with RLE.
+    /// An error in an RLE stream.
     #[error("RLE")]
     Rle(#[from] RleError),
-    /// JPEG 2000 that OpenJPEG refuses, which our own decoder left to it.
+    /// OpenJPEG refuses a JPEG 2000 stream that our own decoder does not support.
     #[cfg(feature = "openjpeg")]
     #[error("JPEG 2000 through OpenJPEG")]
     OpenJpeg(#[from] crate::openjpeg::Error),
-    /// Wavelet levels to leave out of a coding that has none.
+    /// Wavelet levels are to be left out of a coding that has none.
     #[error("{asked} wavelet levels to leave out, {codec} has none")]
     Reduction {
-        /// Levels asked for.
+        /// The number of levels to leave out.
         asked: u8,
         /// The coding.
         codec: &'static str,
     },
-    /// A prefix of a coding whose streams are needed whole.
+    /// A prefix was given for a coding that needs the whole stream.
     #[error("{have} of {length} bytes are there, {codec} is decoded from all of them")]
     Prefix {
-        /// Bytes given.
+        /// The bytes that were given.
         have: usize,
-        /// Bytes of the stream.
+        /// The length of the stream.
         length: usize,
         /// The coding.
         codec: &'static str,
     },
-    /// A region that holds no sample of the image.
+    /// The region contains no sample of the image.
     #[error("the region holds no sample of the image of {width} x {height}")]
     EmptyRegion {
         /// Columns of the image.
@@ -57,7 +57,7 @@ pub enum Error {
         /// Rows of the image.
         height: u32,
     },
-    /// A header that declares more than the request allows.
+    /// The header declares more than the request allows.
     #[error("decoding takes {bytes} bytes of memory or more, at most {limit} are allowed")]
     TooMuchMemory {
         /// Bytes counted so far.
@@ -65,7 +65,7 @@ pub enum Error {
         /// Bytes that the request allows.
         limit: u64,
     },
-    /// Samples that the output's type cannot hold.
+    /// The type of the output cannot hold the samples.
     #[error(
         "the samples have {precision} bits{}, which {output} does not hold",
         if *signed { " and a sign" } else { "" }

@@ -1,7 +1,7 @@
-//! Reads what JPEG and JPEG-LS streams have in common: marker segments and the frame header
-//! (T.81 Annex B, T.87 Annex C).
+//! Reads the parts that JPEG and JPEG-LS streams have in common: marker segments and the frame
+//! header (T.81 Annex B, T.87 Annex C).
 
-/// What can be wrong with a stream before its coded data begin.
+/// Errors in the headers of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// The first two bytes are not SOI.
@@ -10,7 +10,7 @@ pub enum HeaderError {
         /// Up to two bytes.
         found: Vec<u8>,
     },
-    /// A marker was due.
+    /// A marker is missing.
     #[error("byte {at} is {found:#04x} where a marker begins with 0xff")]
     NoMarker {
         /// Offset in the stream.
@@ -24,14 +24,14 @@ pub enum HeaderError {
         /// Length of the stream.
         at: usize,
     },
-    /// A marker segment is too short for what it holds.
+    /// A marker segment is too short for its content.
     #[error("segment {marker:#04x} holds {have} bytes and needs {need}")]
     ShortSegment {
         /// Second byte of the marker.
         marker: u8,
         /// Bytes after the length field.
         have: usize,
-        /// Bytes that its content takes.
+        /// The bytes that its content needs.
         need: usize,
     },
     /// More than one component in the frame or the scan.
@@ -40,7 +40,7 @@ pub enum HeaderError {
         /// The count declared.
         found: u8,
     },
-    /// A width or height of zero (a height left to a later marker included).
+    /// A width or height of zero (also a height that a later marker would give).
     #[error("the frame is {width} x {height} samples")]
     Empty {
         /// Samples in a line.
@@ -66,7 +66,7 @@ pub enum HeaderError {
     NoScan,
 }
 
-/// The second bytes of the markers that both formats use.
+/// The second bytes of the markers that both formats have.
 pub(crate) mod marker {
     pub const RST0: u8 = 0xD0;
     pub const SOI: u8 = 0xD8;
@@ -76,13 +76,13 @@ pub(crate) mod marker {
     pub const SOF55: u8 = 0xF7;
 }
 
-/// Walks a stream from marker to marker.
+/// Reads a stream from marker to marker.
 pub(crate) struct Markers<'a> {
     bytes: &'a [u8],
     position: usize,
 }
 
-/// A marker and what its length field covers, that field left out.
+/// A marker and the content of its segment, without the length field.
 pub(crate) struct Segment<'a> {
     pub marker: u8,
     pub body: &'a [u8],
@@ -101,7 +101,7 @@ impl Segment<'_> {
 }
 
 impl<'a> Markers<'a> {
-    /// Starts behind SOI, which has to be there.
+    /// A position after SOI, which is required.
     pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         if !bytes.starts_with(&[0xFF, marker::SOI]) {
             return Err(HeaderError::NoStart { found: bytes[..bytes.len().min(2)].to_vec() });
@@ -134,7 +134,7 @@ impl<'a> Markers<'a> {
         Ok(Segment { marker, body })
     }
 
-    /// Everything behind the last segment.
+    /// Everything after the last segment.
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.position..]
     }
@@ -147,14 +147,14 @@ impl<'a> Markers<'a> {
     }
 }
 
-/// Passes from marker to marker to the first frame header of any process (T.81 table B.1, T.87
+/// Reads from marker to marker up to the first frame header of any process (T.81 table B.1, T.87
 /// C.2.2).
 pub(crate) fn first_frame<'a>(bytes: &'a [u8]) -> Result<Segment<'a>, HeaderError> {
     let mut markers = Markers::new(bytes)?;
     loop {
         let segment = markers.next_segment()?;
         match segment.marker {
-            // 0xC4, 0xC8 and 0xCC define tables or nothing.
+            // 0xC4, 0xC8 and 0xCC are not frame headers.
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | marker::SOF55 => {
                 return Ok(segment);
             }
@@ -165,7 +165,7 @@ pub(crate) fn first_frame<'a>(bytes: &'a [u8]) -> Result<Segment<'a>, HeaderErro
     }
 }
 
-/// The frame header (SOFn) of an image of one component, its size within the caller's bound.
+/// The frame header (SOFn) of an image of one component, if its size is within the caller's bound.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     pub width: usize,
@@ -194,7 +194,7 @@ impl Frame {
     }
 }
 
-/// The scan header (SOS) of one component; the two formats name its last three bytes apart.
+/// The scan header (SOS) of one component. JPEG and JPEG-LS use its last three bytes differently.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scan {
     /// Td and Ta (JPEG), Tm (JPEG-LS).

@@ -1,11 +1,12 @@
-//! Decodes JPEG (T.81): the processes that DICOM's 1.2.840.10008.1.2.4.50, .51, .57 and .70 name.
+//! Decodes JPEG (T.81): the processes of DICOM's 1.2.840.10008.1.2.4.50, .51, .57 and .70.
 //!
-//! In: one frame's codestream, its fragments joined. Out: its samples, row by row, and the
-//! [`Coded`] size. Huffman coding, one component: baseline and extended sequential DCT of 8 and
-//! 12 bits, lossless of 2 to 16 bits with every predictor, point transform and restart interval.
+//! In: one frame's codestream, with its fragments joined. Out: its samples, row by row, and the
+//! [`Coded`] size. Supported are Huffman coding with one component: baseline and extended
+//! sequential DCT with 8 and 12 bits, and lossless with 2 to 16 bits, every predictor, point
+//! transform and restart interval.
 //!
-//! Assumes nothing of the input. Any sequence of bytes yields samples of the declared size or a
-//! [`JpegError`]; a stream that ends early is an error, never a grey rest.
+//! Assumes nothing about the input. Any sequence of bytes gives samples of the declared size or a
+//! [`JpegError`]. A stream that ends early is an error, never an image with a grey rest.
 
 mod error;
 mod huffman;
@@ -29,8 +30,8 @@ const DQT: u8 = 0xDB;
 
 /// Decodes one image into `out`, which is cleared and then holds `width * height` samples.
 ///
-/// `max_samples` bounds what is allocated: an image that declares more is refused unread. After
-/// an error `out` holds no promise.
+/// `max_samples` bounds the allocation: an image that declares more is refused. After an error the
+/// content of `out` is unspecified.
 pub fn decode(bytes: &[u8], max_samples: usize, out: &mut Vec<u16>) -> Result<Coded, JpegError> {
     out.clear();
     let mut markers = Markers::new(bytes)?;
@@ -47,7 +48,8 @@ pub fn decode(bytes: &[u8], max_samples: usize, out: &mut Vec<u16>) -> Result<Co
                 check_precision(process, read.precision)?;
                 frame = Some((process, read));
             }
-            // The other frame headers, 0xC4, 0xC8 and 0xCC being none, name other processes.
+            // The other frame headers (0xC4, 0xC8 and 0xCC are not frame headers) belong to other
+            // processes.
             unsupported @ 0xC2..=0xCF => return Err(JpegError::Process { marker: unsupported }),
             marker::SOS => {
                 let (process, frame) = frame.ok_or(HeaderError::ScanBeforeFrame)?;

@@ -1,23 +1,23 @@
 //! JPEG 2000 and HTJ2K (ISO/IEC 15444-1 and 15444-15; DICOM's 1.2.840.10008.1.2.4.90, .91, .201,
 //! .202 and .203), in safe Rust.
 //!
-//! In: a JP2 file or a bare codestream. Out: [`Image`], samples of 1 to 16 bits, the whole or
-//! a [`Request`]ed region of it, at full size or with wavelet levels discarded.
+//! In: a JP2 file or a bare codestream. Out: [`Image`], samples of 1 to 16 bits: the whole image or
+//! a [`Request`]ed region of it, at full size or with wavelet levels left out.
 //!
-//! [`BitPlanes::Exact`] gives what OpenJPEG gives, bit for bit, on both wavelets. With
-//! [`BitPlanes::Skip`] and [`BitPlanes::Local`] low bit-planes of the finer levels are left
-//! undecoded; [`display::plan`] finds those that an image on a screen can spare, with a bound on
-//! what that changes.
+//! With [`BitPlanes::Exact`] the samples equal OpenJPEG's, bit for bit, for both wavelets. With
+//! [`BitPlanes::Skip`] and [`BitPlanes::Local`] low bit-planes of the finer levels are not decoded.
+//! [`display::plan`] computes which ones can be left out for an image on a screen, with a bound on
+//! the resulting error.
 //!
-//! Nothing panics on any input. What this decoder leaves to others is [`Error::Unsupported`]:
-//! Part 2, subsampled components, palettes, regions of interest, more than four components or 16
+//! No input makes it panic. A stream that it does not support gives [`Error::Unsupported`]: Part 2,
+//! subsampled components, palettes, regions of interest, more than four components, or more than 16
 //! bits.
 //!
 //! # Memory
-//! What a stream declares is counted before it is allocated, and refused with
-//! [`Error::TooMuchMemory`] beyond [`Request::max_memory`]. Take an image of `n` samples per component
-//! (of the region, at its reduced size) and `c` components, whose largest tile has `t` samples per
-//! component under the region, `w` columns of it. Decoding takes at most, in bytes:
+//! The memory that a stream needs is counted before it is allocated. More than
+//! [`Request::max_memory`] is refused with [`Error::TooMuchMemory`]. Take an image with `c`
+//! components of `n` samples each (in the region, at its reduced size). Its largest tile has `t`
+//! samples per component under the region, in `w` columns. Decoding then needs at most, in bytes:
 //!
 //! | for | bytes |
 //! |---|---|
@@ -33,8 +33,9 @@
 //! | packets in several tile-parts, or packet headers apart from packets | up to 4 for each of their bytes |
 //! | tables | 1 MiB, on all cores for each thread |
 //!
-//! For a mammogram in one tile of 64x64 code-blocks that is less than 4 bytes per sample. The stream is
-//! not in it. A [`Decoder`] keeps its buffers: of several images, the largest so far counts.
+//! For a mammogram in one tile with 64x64 code-blocks that is less than 4 bytes per sample. The
+//! stream itself is not included. A [`Decoder`] keeps its buffers, so for several images the
+//! largest one so far counts.
 
 mod block;
 mod boxes;

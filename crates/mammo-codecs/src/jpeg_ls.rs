@@ -1,11 +1,11 @@
 //! Decodes JPEG-LS (T.87): DICOM's 1.2.840.10008.1.2.4.80 and .81, lossless and near-lossless.
 //!
-//! In: one frame's codestream, its fragments joined. Out: its samples, row by row, and the
-//! [`Coded`] size. One component of 2 to 16 bits, any NEAR, preset parameters (LSE) and restart
-//! intervals.
+//! In: one frame's codestream, with its fragments joined. Out: its samples, row by row, and the
+//! [`Coded`] size. Supported are one component of 2 to 16 bits, any NEAR, preset parameters (LSE)
+//! and restart intervals.
 //!
-//! Assumes nothing of the input. Any sequence of bytes yields samples of the declared size or a
-//! [`JpegLsError`]; a stream that ends early is an error, never a grey rest.
+//! Assumes nothing about the input. Any sequence of bytes gives samples of the declared size or a
+//! [`JpegLsError`]. A stream that ends early is an error, never an image with a grey rest.
 
 mod error;
 pub(crate) mod model;
@@ -23,8 +23,8 @@ const LSE: u8 = 0xF8;
 
 /// Decodes one image into `out`, which is cleared and then holds `width * height` samples.
 ///
-/// `max_samples` bounds what is allocated: an image that declares more is refused unread. After
-/// an error `out` holds no promise.
+/// `max_samples` bounds the allocation: an image that declares more is refused. After an error the
+/// content of `out` is unspecified.
 pub fn decode(bytes: &[u8], max_samples: usize, out: &mut Vec<u16>) -> Result<Coded, JpegLsError> {
     out.clear();
     let mut markers = Markers::new(bytes)?;
@@ -52,7 +52,7 @@ pub fn decode(bytes: &[u8], max_samples: usize, out: &mut Vec<u16>) -> Result<Co
                 return Ok(Coded { width, height, precision, surplus_bytes });
             }
             marker::EOI => return Err(HeaderError::NoScan.into()),
-            // 0xC4, 0xC8 and 0xCC apart, these are the frame headers of JPEG.
+            // Except for 0xC4, 0xC8 and 0xCC, these are the frame headers of JPEG.
             other @ (0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF) => {
                 return Err(JpegLsError::NotJpegLs { marker: other });
             }
@@ -61,7 +61,7 @@ pub fn decode(bytes: &[u8], max_samples: usize, out: &mut Vec<u16>) -> Result<Co
     }
 }
 
-/// What the scan header leaves open, settled.
+/// The parameters that the scan header leaves open.
 fn parameters(frame: &Frame, scan: &Scan, presets: &Presets) -> Result<Parameters, JpegLsError> {
     if scan.tables != 0 {
         return Err(JpegLsError::MappingTable { found: scan.tables });

@@ -1,8 +1,9 @@
-//! Decoders and encoders for the codings that medical images come in: JPEG 2000 and HTJ2K, JPEG
-//! (lossless and sequential), JPEG-LS and DICOM's RLE.
+//! Decoders and encoders for the codings of medical images: JPEG 2000 and HTJ2K, JPEG (lossless and
+//! sequential), JPEG-LS, and DICOM's RLE.
 //!
-//! Pure and safe Rust, without I/O, and without a dependency on DICOM. Made for grey images of up
-//! to 16 bits, mammograms above all; JPEG 2000 may have up to four components.
+//! The crate is pure and safe Rust, performs no I/O, and does not depend on DICOM. It is made for
+//! grey images of up to 16 bits, in particular mammograms; JPEG 2000 may have up to four
+//! components.
 //!
 //! ```
 //! use mammo_codecs::{Decoder, Request, encode};
@@ -20,23 +21,24 @@
 //! # }
 //! ```
 //!
-//! - [`Decoder::decode_into`] decodes any of them, as [`Request`] says: a region, a reduced size,
-//!   fewer bit-planes, the beginning of a stream. [`info`] reads the headers alone.
-//! - The modules [`jpeg2000`], [`jpeg`], [`jpeg_ls`] and [`rle`] are the decoders one by one, with all
-//!   that each can do.
+//! - [`Decoder::decode_into`] decodes any of them. A [`Request`] can ask for a region, a reduced
+//!   size, fewer bit-planes, or the beginning of a stream. [`info`] reads only the headers.
+//! - The modules [`jpeg2000`], [`jpeg`], [`jpeg_ls`] and [`rle`] are the individual decoders with
+//!   all their options.
 //! - [`encode`] has encoders, for tests and archives.
 //!
 //! # What comes out
-//! Samples as the stream has them: unsigned, or signed where JPEG 2000 says so, in a type that can
-//! hold them ([`Sample`]). Nothing is scaled, windowed, or turned into colours.
+//! Samples as they are in the stream: unsigned, or signed if JPEG 2000 says so, in a type that can
+//! hold them ([`Sample`]). They are not scaled, windowed or converted to colours.
 //!
 //! # What goes wrong
-//! Any bytes give samples of the declared size or an [`Error`] that says what was found and what was
-//! needed. Nothing panics, and a stream that ends early is an error, never a grey rest.
+//! Any bytes give samples of the declared size, or an [`Error`] that says what was found and what
+//! was needed. Nothing panics. A stream that ends early is an error, never an image with a grey
+//! rest.
 //!
 //! # Memory
-//! [`Request::max_memory`] is enforced before anything is allocated. Decoding takes, at its peak and
-//! in bytes, the stream itself not counted:
+//! [`Request::max_memory`] is checked before anything is allocated. At its peak, decoding needs
+//! this number of bytes, without the stream itself:
 //!
 //! | coding | for `n` samples |
 //! |---|---|
@@ -45,13 +47,13 @@
 //! | into `u8`, `i16` or `i32` | the output besides |
 //!
 //! # Threads
-//! One, the caller's. With the feature `parallel`, `Decoder::parallel` spreads the code-blocks of a
-//! JPEG 2000 image over all cores.
+//! One, the caller's. With the feature `parallel`, `Decoder::parallel` spreads the code-blocks of
+//! one JPEG 2000 image over all cores.
 //!
 //! # Features
-//! - `parallel`: rayon, see above.
-//! - `openjpeg`: OpenJPEG (C) decodes what our JPEG 2000 decoder leaves to others, and encodes JPEG
-//!   2000. The only `unsafe` code is in its encoder's bindings.
+//! - `parallel`: several threads for one image, by rayon.
+//! - `openjpeg`: OpenJPEG (C) decodes JPEG 2000 streams that our decoder does not support, and
+//!   encodes JPEG 2000. The only `unsafe` code is in the bindings of its encoder.
 //! - `dicom`: the decoders and encoders as pixel data adapters of dicom-rs.
 
 mod bits;

@@ -1,32 +1,33 @@
-//! JPEG 2000 and HTJ2K through OpenJPEG, for what our own decoder leaves to others.
+//! Decodes JPEG 2000 and HTJ2K with OpenJPEG, for streams that our own decoder does not support.
 //!
-//! In: a codestream that [`guard`](crate::jpeg2000::guard) has looked over. Out: its samples. Without
-//! OpenJPEG's threads: who decodes many images decodes them side by side.
+//! In: a codestream that [`guard`](crate::jpeg2000::guard) has checked. Out: its samples.
+//! OpenJPEG's threads are not used: callers with many images decode them in parallel.
 
 use jpeg2k::{DecodeParameters, Image};
 
 use crate::jpeg2000::guard::{Codestream, CodestreamError};
 
-/// Why OpenJPEG's result is not to be had.
+/// Why OpenJPEG gives no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The stream's structure cannot be.
+    /// The structure of the stream is invalid.
     #[error(transparent)]
     Codestream(#[from] CodestreamError),
-    /// In its words, or ours where it decodes to something else than the header says.
+    /// OpenJPEG's own message, or ours if the result differs from the header.
     #[error("OpenJPEG refuses the codestream ({0})")]
     Refused(String),
 }
 
-/// Bytes that OpenJPEG takes for a result of `pixels`, itself not counted: 32-bit coefficients, a
-/// copy of the codestream, and some hundred bytes for each code-block of 64 x 64. Real files peak
-/// at 70 to 94 % of it and the result together.
+/// The bytes that OpenJPEG needs for a result of `pixels`, without the result: 32-bit coefficients,
+/// a copy of the codestream, and some hundred bytes for each code-block of 64 x 64. Real files peak
+/// at 70 to 94 % of the sum of this and the result.
 pub fn memory(pixels: usize, compressed: usize) -> usize {
     4 * pixels + 2 * compressed + pixels / 8 + (1 << 20)
 }
 
-/// Decodes with `reduce` levels left out, and appends each sample as `convert` makes it to `out`.
+/// Decodes with `reduce` levels left out. Converts each sample by `convert` and appends it to
+/// `out`.
 ///
 /// # Errors
 /// [`Error::Refused`].

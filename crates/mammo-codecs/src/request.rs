@@ -1,31 +1,33 @@
-//! What is asked of a decoder.
+//! What to decode, and the limits.
 
 use crate::codec::Codec;
 use crate::jpeg2000::{self, BitPlanes, Rect};
 
-/// What of an image is wanted, and what it may cost.
+/// The part of an image to decode, and the limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// The coding; told from the stream if `None`, which cannot tell RLE.
+    /// The coding. `None`: it is recognised from the stream, which is not possible for RLE.
     pub codec: Option<Codec>,
-    /// The part to decode, in full-size pixels; `None` for all. JPEG 2000 decodes no more than is
-    /// needed for it; of other codings the rest is decoded and dropped.
+    /// The part to decode, in full-size pixels; `None` for the whole image. JPEG 2000 decodes only
+    /// what is needed for it; other codings decode everything and drop the rest.
     pub region: Option<Rect>,
-    /// Wavelet levels of JPEG 2000 to leave out: each halves the image, rounded up. 0 for others.
+    /// The number of JPEG 2000's wavelet levels to leave out; each one halves the image, rounded
+    /// up. Must be 0 for other codings.
     pub reduce: u8,
-    /// Bit-planes of JPEG 2000 to decode. Others are decoded exactly.
+    /// The bit-planes of JPEG 2000 to decode. Other codings are always decoded exactly.
     pub planes: BitPlanes,
-    /// Bytes of the whole stream, where only the beginning that [`prefix`](crate::prefix) asks for is given.
+    /// The length of the whole stream in bytes, if only the beginning that
+    /// [`prefix`](crate::prefix) asks for is given.
     pub prefix_of: Option<usize>,
-    /// Samples that the header may declare, over all components.
+    /// The largest number of samples that the header may declare, over all components.
     pub max_samples: u64,
-    /// Bytes that decoding may take at its peak, the output included and the stream not: see
+    /// The most bytes that decoding may need at once, with the output and without the stream: see
     /// [the formula](crate#memory).
     pub max_memory: u64,
 }
 
 impl Default for Request {
-    /// All of the image, exactly, of at most 2^28 samples and in at most 4 GiB.
+    /// The whole image, exact, with at most 2^28 samples and at most 4 GiB.
     fn default() -> Self {
         let jpeg2000::Request { max_samples, max_memory, .. } = jpeg2000::Request::default();
         Self {

@@ -1,36 +1,37 @@
-//! Decodes DICOM's RLE (PS3.5 Annex G): PackBits, the high and the low bytes of the samples apart.
+//! Decodes DICOM's RLE (PS3.5 Annex G): PackBits, with the high and the low bytes of the samples in
+//! separate segments.
 //!
-//! In: one frame's fragment, and from the header how many samples of 8 or 16 bits it holds; the
-//! coding itself tells no size. Out: the samples, row by row.
+//! In: one frame's fragment and, from the header, the number of samples of 8 or 16 bits, because
+//! the coding does not contain the size. Out: the samples, row by row.
 //!
-//! Runs are taken as they come: the standard ends them with each row, writers do not all.
+//! A run may cross the end of a row: the standard forbids that, but some writers do it.
 
 /// Why an RLE frame was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RleError {
-    /// The header's size is a sample size that has no place here.
+    /// Bits Allocated is neither 8 nor 16.
     #[error("{found} bits allocated a sample, RLE is read with 8 or 16")]
     BitsAllocated {
         /// From the DICOM header.
         found: u16,
     },
-    /// Not even the header is there.
+    /// The frame is shorter than the header.
     #[error("{have} bytes, the RLE header alone has 64")]
     NoHeader {
         /// Length of the frame.
         have: usize,
     },
-    /// A segment a byte of the sample is needed; more are those of colour.
+    /// The frame needs one segment per byte of a sample. More segments mean colour.
     #[error("{found} segments, one component of {bits_allocated} bits has {needed}")]
     Segments {
         /// Segments declared.
         found: u32,
-        /// Bits a sample.
+        /// Bits per sample.
         bits_allocated: u16,
-        /// Segments that make such samples.
+        /// The number of segments for such samples.
         needed: usize,
     },
-    /// The frame has fewer bytes than the samples take at the shortest.
+    /// The frame has fewer bytes than the shortest coding of its samples.
     #[error("{have} bytes cannot hold {samples} samples, 2 bytes make 128 at most")]
     TooFewBytes {
         /// Length of the frame.
@@ -38,7 +39,7 @@ pub enum RleError {
         /// Samples expected.
         samples: usize,
     },
-    /// A segment begins before the one ahead of it, in the header or behind the end.
+    /// A segment begins before the previous one, in the header, or after the end.
     #[error("segment {segment} is at {start}..{end} of {have} bytes")]
     Offsets {
         /// Counted from 1.
@@ -76,10 +77,10 @@ pub enum RleError {
 
 const HEADER: usize = 64;
 
-/// Decodes `samples` samples into `out`, which is cleared first. Yields how many bytes, padding
-/// aside, the segments hold beyond the last sample: a sound frame has none.
+/// Decodes `samples` samples into `out`, which is cleared first. Returns how many bytes, apart from
+/// padding, the segments hold after the last sample: a sound frame has none.
 ///
-/// After an error `out` holds no promise.
+/// After an error the content of `out` is unspecified.
 pub fn decode(
     bytes: &[u8],
     samples: usize,
@@ -112,16 +113,16 @@ pub fn decode(
         let end = if segment < needed { word(segment + 1) as usize } else { have };
         let coded = bytes.get(start..end).filter(|_| start >= HEADER);
         let coded = coded.ok_or(RleError::Offsets { segment, start, end, have })?;
-        // The first segment has the highest bytes.
+        // The first segment has the most significant bytes.
         let shift = 8 * (needed - segment);
         let left = unpack(segment, coded, shift as u32, out)?;
-        // One byte may fill the segment to an even length.
+        // One byte may pad the segment to an even length.
         surplus_bytes += left.saturating_sub(1);
     }
     Ok(surplus_bytes)
 }
 
-/// Adds one byte to every sample; yields how many coded bytes are left over.
+/// Adds one byte to every sample. Returns how many coded bytes are left over.
 fn unpack(segment: usize, coded: &[u8], shift: u32, out: &mut [u16]) -> Result<usize, RleError> {
     let samples = out.len();
     let mut coded = coded;
@@ -129,7 +130,8 @@ fn unpack(segment: usize, coded: &[u8], shift: u32, out: &mut [u16]) -> Result<u
     while !out.is_empty() {
         let truncated = RleError::Truncated { segment, have: samples - out.len(), samples };
         let Some((&control, rest)) = coded.split_first() else { return Err(truncated) };
-        // 0 to 127: so many bytes and one more follow; 129 to 255: the next byte, 257 - n times.
+        // 0 to 127: this number plus one bytes follow; 129 to 255: the next byte is repeated 257 -
+        // n times.
         let (run, taken) = match control {
             0..=127 => (usize::from(control) + 1, usize::from(control) + 1),
             128 => (0, 0),

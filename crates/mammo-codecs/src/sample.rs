@@ -1,4 +1,4 @@
-//! The types that samples can be had in.
+//! The types of decoded samples.
 
 /// A type of samples: `u8` and `u16` for unsigned ones of up to 8 and 16 bits, `i16` for signed
 /// ones and for unsigned ones of up to 15 bits, `i32` for all.
@@ -10,14 +10,14 @@ impl Sample for i16 {}
 impl Sample for i32 {}
 
 pub(crate) mod sealed {
-    /// What decoders need of it. They all write 16 bits, two's complement where samples are signed.
+    /// Used by decoders. They all write 16 bits, two's complement if samples are signed.
     pub trait Sample: Sized {
         const NAME: &'static str;
-        /// Whether all such samples can be held.
+        /// Whether the type can hold all such samples.
         fn holds(precision: u8, signed: bool) -> bool;
-        /// A buffer to decode to: `out` itself, or `scratch`.
+        /// The buffer to decode into: `out` itself, or `scratch`.
         fn buffer(out: &mut Vec<Self>, scratch: &mut Vec<u16>) -> Vec<u16>;
-        /// Makes what was decoded to it the contents of `out`.
+        /// Moves the decoded samples into `out`.
         fn put(samples: Vec<u16>, signed: bool, out: &mut Vec<Self>, scratch: &mut Vec<u16>);
     }
 
@@ -37,7 +37,7 @@ pub(crate) mod sealed {
         }
     }
 
-    /// Copies, each sample as `convert` makes it.
+    /// Copies the samples, each converted by `convert`.
     fn copy<S>(
         samples: Vec<u16>,
         out: &mut Vec<S>,

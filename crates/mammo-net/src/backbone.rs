@@ -1,4 +1,4 @@
-//! What a network is to those who train it, ask it, or explain it.
+//! The trait of a network: what those who train it, use it or explain it can ask of it.
 
 use std::ops::Range;
 
@@ -31,7 +31,7 @@ pub struct Tap {
     pub gradient: Vec<f32>,
 }
 
-/// A network on a device: images in, pooled features out, and the way back.
+/// A network on a device, from images to pooled features, with its backward pass and its parameters.
 pub trait Backbone: Send {
     /// Names, shapes and places of the parameters and the running statistics.
     fn layout(&self) -> &Layout;
@@ -42,7 +42,7 @@ pub trait Backbone: Send {
     /// Pooled features, `[batch, features]`, on the host.
     ///
     /// # Errors
-    /// [`ModelError::Length`] if the pixels are not as many as the batch says,
+    /// [`ModelError::Length`] if the number of pixels does not match the batch,
     /// [`ModelError::SinglePixel`] if a batch norm cannot be trained on images this small,
     /// [`ModelError::Device`] if the device fails.
     fn forward(&mut self, images: &Images<'_>, mode: Mode) -> Result<Vec<f32>, ModelError>;
@@ -50,7 +50,8 @@ pub trait Backbone: Send {
     /// Takes the gradient of the loss with respect to the features, `[batch, features]`, of the
     /// last forward pass in [`Mode::Train`] or [`Mode::Explain`], and adds the gradient of every
     /// parameter to [`Buffer::Gradient`]. `ready` is called with each range of that buffer as soon
-    /// as this pass is done with it, the last stage first. A forward pass can be walked back once.
+    /// as this pass is done with it, the last stage first. Each forward pass
+    /// allows one backward pass.
     ///
     /// # Errors
     /// [`ModelError::NothingKept`] without such a forward pass, [`ModelError::Length`] if the
@@ -69,7 +70,7 @@ pub trait Backbone: Send {
     /// [`ModelError::NoBlock`].
     fn tap(&mut self, block: Option<&str>) -> Result<(), ModelError>;
 
-    /// What the last backward pass left at the tap, once.
+    /// What the last backward pass left at the tap. A second call gives `None`.
     fn tapped(&mut self) -> Option<Tap>;
 
     /// The Euclidean norm of [`Buffer::Gradient`].

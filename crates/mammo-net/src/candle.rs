@@ -2,7 +2,7 @@
 //!
 //! [`CandleBackbone::forward_images`] gives the pooled features as a candle tensor, `[batch, features]`, on
 //! the CPU (whatever device the backbone computes on). A classifier and a loss of plain candle ops
-//! follow. `loss.backward()` then walks through them, reaches the features, and goes on through the
+//! follow. `loss.backward()` then goes through them, reaches the features, and continues through the
 //! whole backbone.
 //!
 //! What is differentiable: every parameter of the backbone, in [`Mode::Train`] and
@@ -12,7 +12,7 @@
 //! may be on a GPU. Images have no gradient, and second derivatives do not exist.
 //!
 //! How it works: candle asks a custom op for its gradient only if a variable is among its inputs.
-//! The op's input is therefore a variable of one number that nobody reads, which stands for the
+//! The op's input is therefore a variable of one unused number, which represents the
 //! parameters.
 
 use std::ops::Range;
@@ -44,7 +44,7 @@ struct Shared {
 
 impl Shared {
     fn forward(&mut self, images: &Images<'_>, mode: Mode) -> Result<Vec<f32>, ModelError> {
-        // Before the pass: one that fails has taken the way back from the one before it.
+        // Counted first: a pass that fails has already discarded what the pass before it stored.
         self.passes += 1;
         self.backbone.forward(images, mode)
     }
@@ -105,7 +105,7 @@ impl CandleBackbone {
     }
 }
 
-/// A panic elsewhere leaves the backbone as a failed pass would.
+/// A panic under the lock leaves the backbone no worse than a failed pass does, so it is used on.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -118,7 +118,7 @@ impl ModuleT for CandleBackbone {
     }
 }
 
-/// The features of one forward pass, and the way back from them.
+/// The features of one forward pass. Their backward pass is the backbone's.
 struct BackboneOp {
     shared: Arc<Mutex<Shared>>,
     /// The number of the pass.
@@ -150,7 +150,7 @@ impl CustomOp1 for BackboneOp {
         let mut shared = lock(&self.shared);
         if shared.passes != self.pass {
             candle_core::bail!(
-                "the backbone has made another forward pass since: walk back before the next one"
+                "the backbone has made another forward pass since: call backward before the next one"
             );
         }
         shared.backbone.backward(&gradient, &mut |_| {})?;

@@ -42,7 +42,7 @@ pub struct Settings {
     /// The probability that the branch of the last block is dropped for an image in training. It
     /// grows linearly from 0 at the first block.
     pub drop_path: f64,
-    /// Memory against time.
+    /// Whether activations are stored or computed again.
     pub gradient_checkpointing: GradientCheckpointing,
 }
 
@@ -135,7 +135,7 @@ impl<K: Kernels> Backbone for EfficientNet<K> {
 
     fn forward(&mut self, images: &Images<'_>, mode: Mode) -> Result<Vec<f32>> {
         self.check(images)?;
-        // A pass that was not walked back has left its tape, and it goes first.
+        // Without a backward pass the last tape is still there. Its memory is freed first.
         self.tape = None;
         self.tapped = None;
         let normalisation = self.settings.normalisation.clone();

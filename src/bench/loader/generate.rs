@@ -1,8 +1,8 @@
-//! A release to read, made without files to make it of.
+//! Generates a release without any source files.
 //!
-//! A few phantoms are drawn and repeated; every image carries its number in its first pixels,
-//! so that no two are the same. All else is as preprocess would leave it: the release is
-//! sound to `verify` and complete.
+//! A few phantoms are drawn and repeated. Every image has its number in its first pixels, so that
+//! no two are the same. Everything else is as `preprocess` writes it: the release is complete, and
+//! `verify` accepts it.
 
 use std::path::{Path, PathBuf};
 
@@ -35,27 +35,27 @@ use crate::shard::writer;
 use crate::store;
 use crate::synth::{Layout, PhantomSpec, phantom};
 
-/// What to make.
+/// The release to generate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
-    /// Images; four a patient, of whom one in ten has cancer in her left breast.
+    /// Number of images: four per patient; one patient in ten has cancer in her left breast.
     pub images: usize,
     /// Rows of an image.
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// 8 or 16.
+    /// Bits per pixel: 8 or 16.
     pub bits: u8,
     /// Format of the shards.
     pub format: ShardFormat,
     /// Compression of the pixels; the format's default if `None`.
     pub compression: Option<Compression>,
-    /// Images in a shard.
+    /// Images per shard.
     pub shard_rows: usize,
 }
 
 impl Default for Spec {
-    /// 512 images as a release has them by default.
+    /// 512 images with the default settings of a release.
     fn default() -> Self {
         let config = Config::default();
         Self {
@@ -70,10 +70,10 @@ impl Default for Spec {
     }
 }
 
-/// Phantoms drawn.
+/// Number of phantoms.
 const PHANTOMS: usize = 16;
 
-/// Grey levels of 16 bits to make releases of one size from.
+/// 16-bit phantoms, from which releases of one image size are written.
 pub struct Pictures {
     images: Vec<Picture>,
 }
@@ -85,7 +85,7 @@ struct Picture {
 }
 
 impl Pictures {
-    /// Draws them.
+    /// Draws the phantoms.
     pub fn new(height: usize, width: usize) -> Self {
         let draw = |index: usize| picture(index, height, width);
         Self { images: (0..PHANTOMS).into_par_iter().map(draw).collect() }
@@ -111,7 +111,7 @@ fn picture(index: usize, height: usize, width: usize) -> Picture {
     let grey = drawn.pixels.map(|v| (f32::from(v - low) * scale) as u16);
     let image = match Resizer::default().resize(&grey, drawn.breast.into(), &geometry, 16) {
         Pixels::U16(image) => image,
-        Pixels::U8(_) => unreachable!("16 bits were asked for"),
+        Pixels::U8(_) => unreachable!("the output has 16 bits"),
     };
     Picture { image, geometry, source: (grey.width(), grey.height()) }
 }
@@ -123,7 +123,7 @@ impl Pictures {
     /// [`ReleaseError::NotARelease`], [`ReleaseError::Shard`], [`Fault::Io`].
     ///
     /// # Panics
-    /// If `spec` has another size than the pictures.
+    /// If `spec` has another image size than the pictures.
     pub fn write(&self, folder: &Path, spec: &Spec) -> Result<(), Fault> {
         let mut config = Config { output: folder.into(), ..Config::default() };
         (config.resize.height, config.resize.width) = (spec.height, spec.width);

@@ -1,15 +1,17 @@
-//! What is done to one image, drawn from the settings.
+//! Draws the changes to one image from the settings.
 
+use super::intensity::Intensity;
 use super::noise::Noise;
-use super::tone::Tone;
 use super::warp::{Crop, Motion};
-use crate::config::augment::{AffineConfig, CropConfig, CutoutConfig, NoiseConfig, ToneConfig};
+use crate::config::augment::{
+    AffineConfig, CropConfig, CutoutConfig, IntensityConfig, NoiseConfig,
+};
 use crate::image::Rect;
 use crate::random::Random;
 
-/// A number between -`most` and `most`.
-fn either_way(random: &mut Random, most: f64) -> f64 {
-    f64::from(random.between(-1.0, 1.0)) * most
+/// A random number between -`max` and `max`.
+fn either_way(random: &mut Random, max: f64) -> f64 {
+    f64::from(random.between(-1.0, 1.0)) * max
 }
 
 fn between(random: &mut Random, [low, high]: [f64; 2]) -> f64 {
@@ -41,12 +43,12 @@ impl CropConfig {
     }
 }
 
-impl ToneConfig {
-    pub(super) fn draw(&self, random: &mut Random) -> Option<Tone> {
-        happens(random, self.probability).then(|| Tone {
+impl IntensityConfig {
+    pub(super) fn draw(&self, random: &mut Random) -> Option<Intensity> {
+        happens(random, self.probability).then(|| Intensity {
             brightness: either_way(random, self.brightness),
             contrast: 1.0 + either_way(random, self.contrast),
-            // As often above 1 as below.
+            // Above 1 as often as below.
             gamma: (either_way(random, (1.0 + self.gamma).ln())).exp(),
         })
     }
@@ -54,10 +56,8 @@ impl ToneConfig {
 
 impl NoiseConfig {
     pub(super) fn draw(&self, random: &mut Random) -> Option<Noise> {
-        happens(random, self.probability).then(|| Noise {
-            deviation: between(random, [0.0, self.deviation]),
-            seed: random.next(),
-        })
+        happens(random, self.probability)
+            .then(|| Noise { deviation: between(random, [0.0, self.max_std]), seed: random.next() })
     }
 }
 

@@ -1,7 +1,8 @@
-//! An image to decode: a breast on air, with tissue of all scales and the detector's grain.
+//! Generates an image to decode: a breast on air, with tissue at all scales and detector noise.
 //!
-//! Made here, so that the benches depend on the crate alone. What coders see of it, flat air, a
-//! bright edge, smooth gradients under noise, is as in a mammogram; nothing else is.
+//! It is generated here, so that the benches depend on the crate alone. The properties that matter
+//! to coders are those of a mammogram: flat air, a bright edge, smooth gradients under noise.
+//! Nothing else is.
 
 // Each bench uses some of it.
 #![allow(dead_code)]

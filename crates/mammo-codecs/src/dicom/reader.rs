@@ -11,7 +11,7 @@ use crate::{Codec, Decoder, Error, Request};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PixelDecoder(pub Syntax);
 
-/// What of a DICOM object its frames are decoded by.
+/// The attributes of a DICOM object that its frames are decoded with.
 struct Layout {
     rows: u16,
     columns: u16,
@@ -52,7 +52,7 @@ impl PixelDataReader for PixelDecoder {
     }
 }
 
-/// The frames of an object, and what decodes them.
+/// The frames of an object, and the decoder for them.
 struct Frames<'a> {
     syntax: Syntax,
     object: &'a dyn PixelDataObject,
@@ -69,7 +69,7 @@ impl<'a> Frames<'a> {
         Ok(Self { syntax, object, layout, count, decoder: Decoder::new(), samples: Vec::new() })
     }
 
-    /// Appends a frame's samples, little endian, in Bits Allocated each.
+    /// Appends a frame's samples in little endian, each in Bits Allocated.
     fn decode(&mut self, frame: u32, out: &mut Vec<u8>) -> DecodeResult<()> {
         let stream = self.stream(frame)?;
         let &Layout { rows, columns, samples, bits_allocated } = &self.layout;
@@ -110,7 +110,7 @@ impl<'a> Frames<'a> {
         let count = pixels * usize::from(samples);
         out.reserve(count * usize::from(bits_allocated / 8));
         let planes = usize::from(samples);
-        // Pixel by pixel, where the decoder has plane after plane.
+        // The output is pixel by pixel; the decoder returns plane after plane.
         let ordered = (0..count).map(|i| self.samples[i % planes * pixels + i / planes]);
         match (planes, bits_allocated) {
             (1, 8) => out.extend(self.samples.iter().map(|&sample| sample as u8)),
@@ -121,14 +121,14 @@ impl<'a> Frames<'a> {
         Ok(())
     }
 
-    /// Whether samples of three components are red, green and blue once the codestream's own colour
-    /// transform is undone (PS3.5 8.2.4).
+    /// Whether samples of three components are red, green and blue after the codestream's own
+    /// colour transform is undone (PS3.5 8.2.4).
     fn is_rgb(&self) -> bool {
         let photometric = self.object.photometric_interpretation();
         matches!(photometric, Some("RGB" | "YBR_RCT" | "YBR_ICT"))
     }
 
-    /// The frame's stream; of a single frame all fragments, whatever the offset table says.
+    /// The frame's stream; for a single frame all fragments, whatever the offset table says.
     fn stream(&self, frame: u32) -> DecodeResult<Cow<'a, [u8]>> {
         let object = self.object;
         let fragments = object.number_of_fragments().ok_or(DecodeError::NotEncapsulated)?;

@@ -53,13 +53,13 @@ impl Syntax {
         }
     }
 
-    /// The one with this UID, trailing zeros and blanks aside.
+    /// The syntax with this UID; trailing zeros and blanks are ignored.
     pub fn of(uid: &str) -> Option<Self> {
         let uid = uid.trim_end_matches(['\0', ' ']);
         Self::ALL.into_iter().find(|syntax| syntax.uid() == uid)
     }
 
-    /// The name that the registry knows our entry by: PS3.6's, and whose it is.
+    /// The name of our entry in the registry: the one in PS3.6, with our name appended.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::JpegBaseline => "JPEG Baseline (Process 1) [mammo-codecs]",

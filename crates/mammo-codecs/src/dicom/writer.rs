@@ -1,4 +1,4 @@
-//! Encodes the frames of a native pixel data element, without loss where the syntax can.
+//! Encodes the frames of a native pixel data element, without loss if the syntax allows.
 
 use dicom_core::ops::{AttributeAction, AttributeOp};
 use dicom_core::{PrimitiveValue, Tag};
@@ -17,12 +17,12 @@ const LOSSY_IMAGE_COMPRESSION_METHOD: Tag = Tag(0x0028, 0x2114);
 
 /// Encodes grey pixel data in one transfer syntax.
 ///
-/// All but JPEG extended are coded without loss, whatever [`EncodeOptions::quality`] says.
+/// All syntaxes but JPEG extended are encoded without loss, whatever [`EncodeOptions::quality`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PixelEncoder(Syntax);
 
 impl PixelEncoder {
-    /// `None` for a syntax that there is no encoder for.
+    /// `None` for a syntax without an encoder.
     pub fn new(syntax: Syntax) -> Option<Self> {
         use Syntax::*;
         let own = matches!(
@@ -63,11 +63,11 @@ impl PixelDataWriter for PixelEncoder {
             8 => bytes.iter().map(|&byte| byte.into()).collect(),
             _ => bytes.as_chunks().0.iter().map(|&word| u16::from_le_bytes(word)).collect(),
         };
-        // A signed value, or one with an overlay above it, may have bits above those stored.
+        // A signed value, or one with an overlay above it, may have bits above Bits Stored.
         let all = samples.iter().fold(0, |all, &sample| all | sample);
         let fits = (2..=16).contains(&bits_stored) && u32::from(all) >> bits_stored == 0;
         let precision = if fits { bits_stored } else { bits_allocated };
-        // RLE goes by Bits Allocated alone.
+        // RLE depends on Bits Allocated alone.
         let precision = if self.0 == Syntax::RleLossless { bits_allocated } else { precision };
         let image = Frame::new(columns, rows, precision as u8, &samples)
             .map_err(|error| caused("the pixels make no image", error))?;
@@ -110,7 +110,7 @@ fn jpeg_2000(image: &Frame, samples: &[u16]) -> EncodeResult<Vec<u8>> {
     use crate::encode::jpeg2000::{Container, Options, encode};
 
     let (width, height) = (u32::from(image.width()), u32::from(image.height()));
-    // OpenJPEG wants a tile of at least 2^levels samples each way.
+    // OpenJPEG needs a tile of at least 2^levels samples on each axis.
     let levels = width.min(height).ilog2().min(5) as u8;
     let container = Container::Codestream;
     let options = Options { precision: image.precision(), levels, container, ..Options::default() };
@@ -122,7 +122,7 @@ fn jpeg_2000(_: &Frame, _: &[u16]) -> EncodeResult<Vec<u8>> {
     unreachable!("PixelEncoder::new makes none for JPEG 2000 without OpenJPEG")
 }
 
-/// What a lossy coding changes of an object (PS3.3 C.7.6.1.1.5).
+/// The attributes that a lossy coding changes (PS3.3 C.7.6.1.1.5).
 fn lossy(bits: u16, ratio: f64) -> Vec<AttributeOp> {
     let set =
         |tag, value: u16| AttributeOp::new(tag, AttributeAction::Set(PrimitiveValue::from(value)));

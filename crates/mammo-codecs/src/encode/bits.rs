@@ -1,5 +1,5 @@
-//! Writes the bits of a scan: of JPEG with a zero byte stuffed behind every 0xFF (T.81 F.1.2.3),
-//! of JPEG-LS with a zero bit there (T.87 A.1).
+//! Writes the bits of a scan. JPEG inserts a zero byte after every 0xFF (T.81 F.1.2.3), JPEG-LS a
+//! zero bit (T.87 A.1).
 
 /// Appends the bits of a JPEG scan to a stream.
 pub(super) struct BitWriter<'a> {
@@ -14,7 +14,7 @@ impl<'a> BitWriter<'a> {
         Self { stream, window: 0, count: 0 }
     }
 
-    /// Writes the low `length` bits, 1 to 32, of `bits`, above which there are zeros.
+    /// Writes the low `length` bits, 1 to 32, of `bits`; the bits above have to be zero.
     #[inline(always)]
     pub fn write(&mut self, bits: u32, length: u32) {
         self.window |= u64::from(bits) << (64 - self.count - length);
@@ -65,7 +65,7 @@ pub(super) struct JpegLsBitWriter<'a> {
     /// Bits not yet written, the oldest on top; fewer than a byte of them between calls.
     window: u64,
     count: u32,
-    /// How many bits the next byte takes: 7 behind 0xFF, else 8.
+    /// The number of bits that the next byte takes: 7 after 0xFF, else 8.
     room: u32,
 }
 
@@ -74,7 +74,7 @@ impl<'a> JpegLsBitWriter<'a> {
         Self { stream, window: 0, count: 0, room: 8 }
     }
 
-    /// Writes the low `length` bits, 1 to 32, of `bits`, above which there are zeros.
+    /// Writes the low `length` bits, 1 to 32, of `bits`; the bits above have to be zero.
     #[inline(always)]
     pub fn write(&mut self, bits: u32, length: u32) {
         self.window |= u64::from(bits) << (64 - self.count - length);
@@ -93,8 +93,8 @@ impl<'a> JpegLsBitWriter<'a> {
         self.room = if byte == 0xFF { 7 } else { 8 };
     }
 
-    /// Fills the last byte with zeros and appends a marker. A last byte of ones gets a byte of
-    /// zeros behind it, or it would be taken for the marker's.
+    /// Fills the last byte with zeros and appends a marker. If the last byte is 0xFF, a byte of
+    /// zeros is added, or it would be taken for the start of the marker.
     pub fn end_segment(&mut self, marker: u8) {
         if self.count > 0 || self.room == 7 {
             self.write_byte();

@@ -1,7 +1,7 @@
-//! What all encoders take: an image that can be coded.
+//! The input of all encoders: an image that can be encoded.
 
-/// One image to encode. Holds what every coding here needs: at least one sample, as many samples
-/// as the size says, none beyond the precision.
+/// One image to encode. Every coding here needs at least one sample, as many samples as the size
+/// says, and no sample beyond the precision.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     pub(super) width: u16,
@@ -13,7 +13,7 @@ pub struct Frame<'a> {
 /// Why samples do not make a [`Frame`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The size and the number of samples disagree, or there are none.
+    /// The size and the number of samples disagree, or there are no samples.
     #[error("{have} samples do not fill {width} x {height}")]
     Size {
         /// Samples given.
@@ -23,10 +23,10 @@ pub enum FrameError {
         /// Lines.
         height: u16,
     },
-    /// A precision that no coding here has.
+    /// A precision that none of the codings supports.
     #[error("{found} bits a sample, 2 to 16 can be coded")]
     Precision {
-        /// Bits a sample.
+        /// Bits per sample.
         found: u8,
     },
     /// A sample beyond the precision.
@@ -34,17 +34,17 @@ pub enum FrameError {
     Sample {
         /// The first such sample.
         found: u16,
-        /// Bits a sample.
+        /// Bits per sample.
         precision: u8,
     },
 }
 
 impl<'a> Frame<'a> {
-    /// An image of `height` lines of `width` samples of `precision` bits, 2 to 16. Signed samples
-    /// are passed as their two's complement, cut to the precision.
+    /// An image with `height` lines of `width` samples of `precision` bits, 2 to 16. Signed samples
+    /// are passed as two's complement, cut to the precision.
     ///
     /// # Errors
-    /// [`FrameError`], for what does not make an image.
+    /// [`FrameError`] if the samples are not such an image.
     pub fn new(
         width: u16,
         height: u16,
@@ -74,7 +74,7 @@ impl<'a> Frame<'a> {
         self.height
     }
 
-    /// Bits a sample.
+    /// Bits per sample.
     pub fn precision(&self) -> u8 {
         self.precision
     }

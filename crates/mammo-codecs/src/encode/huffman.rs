@@ -1,31 +1,31 @@
-//! Makes the shortest Huffman code for given frequencies, within JPEG's limits (T.81 K.2):
-//! no code longer than 16 bits, none of ones alone.
+//! Computes the shortest Huffman code for given frequencies within JPEG's limits (T.81 K.2): no
+//! code is longer than 16 bits, and none consists of ones alone.
 
-/// A Huffman code to write with.
+/// A Huffman code for writing.
 pub(super) struct HuffmanTable {
     counts: [u8; 16],
     symbols: Vec<u8>,
-    /// By symbol; of length 0 where the symbol does not occur.
+    /// The code of each symbol; its length is 0 if the symbol does not occur.
     codes: [Code; 256],
 }
 
-/// The bits that stand for a symbol.
+/// The bits of one symbol.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Code {
     pub bits: u32,
     pub length: u32,
 }
 
-/// Takes the place of the code of ones alone while the code is made.
+/// Reserves the code of all ones while the code is computed.
 const RESERVED: usize = 256;
 
 impl HuffmanTable {
-    /// The code for symbols that occur so often; at least one has to.
+    /// The code for symbols with these frequencies, at least one of which is not 0.
     pub fn for_frequencies(frequencies: &[u64; 256]) -> Self {
         let lengths = unlimited_lengths(frequencies);
         let mut by_length = [0_usize; RESERVED + 1];
         lengths.iter().filter(|&&length| length > 0).for_each(|&length| by_length[length] += 1);
-        // T.81 figure K.3: two codes that are too long make way by splitting a shorter one.
+        // T.81 figure K.3: two codes that are too long are replaced by splitting a shorter one.
         for length in (17..=RESERVED).rev() {
             while by_length[length] > 0 {
                 let shorter = (1..length - 1).rfind(|&shorter| by_length[shorter] > 0);
@@ -73,10 +73,10 @@ impl HuffmanTable {
     }
 }
 
-/// By symbol: the length of its Huffman code, however long; 0 where it does not occur.
+/// The unlimited length of each symbol's Huffman code; 0 if the symbol does not occur.
 fn unlimited_lengths(frequencies: &[u64; 256]) -> [usize; RESERVED + 1] {
     let mut lengths = [0; RESERVED + 1];
-    // Each tree still standing: its weight and its leaves.
+    // The trees that are left: the weight and the leaves of each.
     let occurring = (0..RESERVED).filter(|&symbol| frequencies[symbol] > 0);
     let mut trees: Vec<(u64, Vec<usize>)> =
         occurring.map(|symbol| (frequencies[symbol], vec![symbol])).collect();

@@ -8,7 +8,7 @@ mod openjpeg;
 
 use thiserror::Error;
 
-/// What surrounds the codestream.
+/// The container of the codestream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
     /// ISO/IEC 15444-1 Annex I: signature, file type and header boxes, then the codestream.
@@ -29,9 +29,9 @@ pub enum Progression {
     Cprl,
 }
 
-/// A change of progression order (POC): packets of layers below `layer_end`, resolutions
-/// in `resolution_start..resolution_end` and components in `component_start..component_end`
-/// that earlier changes have not sent yet.
+/// A change of progression order (POC). It sends the packets of layers below `layer_end`, of
+/// resolutions in `resolution_start..resolution_end` and of components in
+/// `component_start..component_end` that earlier changes have not sent yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct ProgressionChange {
@@ -43,27 +43,27 @@ pub struct ProgressionChange {
     pub order: Progression,
 }
 
-/// The wavelet, and with it what can be had back.
+/// The wavelet; it decides whether the samples can be restored exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wavelet {
-    /// 5/3 on integers: exact when no layer is cut.
+    /// 5/3 on integers: exact if no layer is truncated.
     Reversible,
     /// 9/7 on floats, quantised.
     Irreversible,
 }
 
-/// What each quality layer may cost; the last entry of a list is the last layer.
+/// The size of each quality layer; the last entry of a list is the last layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layers {
     /// One layer with every bit-plane.
     Whole,
-    /// Compression ratios, falling; 1.0 or less keeps every bit-plane.
+    /// Compression ratios in falling order; 1.0 or less keeps every bit-plane.
     Ratios(Vec<f32>),
-    /// Peak signal-to-noise ratios in dB, rising; 0.0 keeps every bit-plane.
+    /// Peak signal-to-noise ratios in dB in rising order; 0.0 keeps every bit-plane.
     Psnr(Vec<f32>),
 }
 
-/// How code-blocks are coded: the bits of SPcod (ISO/IEC 15444-1, Table A.19).
+/// The code-block style: the bits of SPcod (ISO/IEC 15444-1, Table A.19).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CodeBlockStyle(pub u8);
 
@@ -77,7 +77,7 @@ impl CodeBlockStyle {
     pub const SEGMENTATION_SYMBOLS: Self = Self(32);
 }
 
-/// At what a tile is divided into tile-parts.
+/// Where a tile is divided into tile-parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum TileParts {
@@ -87,7 +87,7 @@ pub enum TileParts {
     ByComponent,
 }
 
-/// Markers that help readers to find their way, and are no part of the image.
+/// Optional markers that help readers to seek. They do not change the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Markers(pub u8);
 
@@ -99,49 +99,50 @@ impl Markers {
     pub const TILE_PART_LENGTHS: Self = Self(8);
 }
 
-/// What [`encode`] writes.
+/// The options of [`encode`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// What surrounds the codestream.
+    /// The container of the codestream.
     pub container: Container,
-    /// Bits that SIZ declares, 1 to 16; the samples may use fewer.
+    /// The bits per sample that SIZ declares, 1 to 16; the samples may use fewer.
     pub precision: u8,
-    /// Whether samples are two's complement, with no level shift.
+    /// Whether samples are two's complement; then there is no level shift.
     pub signed: bool,
-    /// Planes in the samples: 1 or 3.
+    /// The number of planes in the samples: 1 or 3.
     pub components: u8,
     /// Whether three components go through the colour transform.
     pub colour_transform: bool,
-    /// Decomposition levels, 0 to 32; OpenJPEG wants a tile of at least 2^levels samples each way.
+    /// Decomposition levels, 0 to 32; OpenJPEG needs a tile of at least 2^levels samples on each
+    /// axis.
     pub levels: u8,
-    /// Which wavelet.
+    /// The wavelet.
     pub wavelet: Wavelet,
-    /// Layers and their sizes.
+    /// The layers and their sizes.
     pub layers: Layers,
-    /// Packet order.
+    /// The order of packets.
     pub progression: Progression,
-    /// Changes of packet order, in every tile; empty for none.
+    /// Changes of the order of packets, in every tile; empty for none.
     pub progression_changes: Vec<ProgressionChange>,
     /// Width and height of a tile; `None` for one tile.
     pub tile: Option<(u32, u32)>,
-    /// Where the image starts on the reference grid.
+    /// The position of the image on the reference grid.
     pub image_origin: (u32, u32),
-    /// Where the tile grid starts: not after the image.
+    /// The position of the tile grid; not after that of the image.
     pub tile_origin: (u32, u32),
-    /// Widths and heights of precincts, highest resolution first; the last is halved for
-    /// the resolutions that are not named. Empty for precincts of 2^15.
+    /// Widths and heights of precincts, highest resolution first; the last is halved for each
+    /// resolution that is not listed. Empty for precincts of 2^15.
     pub precincts: Vec<(u32, u32)>,
     /// Width and height of a code-block: powers of two, 4 to 1024, at most 4096 samples.
     pub code_block: (u32, u32),
-    /// How code-blocks are coded.
+    /// The code-block style.
     pub style: CodeBlockStyle,
-    /// How tiles are divided.
+    /// The division of tiles into tile-parts.
     pub tile_parts: TileParts,
-    /// Auxiliary markers.
+    /// Optional markers.
     pub markers: Markers,
     /// Guard bits, 0 to 7.
     pub guard_bits: u8,
-    /// Bit-planes by which component 0 is shifted up as region of interest (RGN).
+    /// The number of bit-planes by which component 0 is shifted up as a region of interest (RGN).
     pub region_shift: u8,
 }
 
@@ -172,17 +173,17 @@ impl Default for Options {
     }
 }
 
-/// Why nothing was written.
+/// Why a stream cannot be written.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum EncodeError {
     /// The samples do not fill the planes.
     #[error("{have} samples, {components} planes of {width} x {height} need {need}")]
     #[allow(missing_docs)]
     Samples { have: usize, need: usize, width: u32, height: u32, components: u8 },
-    /// An option outside what this encoder or OpenJPEG takes.
+    /// An option that this encoder or OpenJPEG does not support.
     #[error("{0}")]
     Option(&'static str),
-    /// OpenJPEG refused, in its words.
+    /// OpenJPEG refused; the text is its own.
     #[error("openjpeg: {0}")]
     Encoder(String),
 }
@@ -190,7 +191,7 @@ pub enum EncodeError {
 /// Encodes `components` planes of `width` x `height` samples, each within `precision` bits.
 ///
 /// # Errors
-/// [`EncodeError`] when the samples do not fill the planes or OpenJPEG refuses an option.
+/// [`EncodeError`] if the samples do not fill the planes or OpenJPEG refuses an option.
 pub fn encode<S: Copy + Into<i32>>(
     samples: &[S],
     width: u32,
@@ -230,8 +231,8 @@ pub fn encode<S: Copy + Into<i32>>(
     openjpeg::encode(samples, width, height, options)
 }
 
-/// Whether some tile is a single row (or, for 9/7, column) where a level is taken off it:
-/// OpenJPEG 2.5.2 reads and writes beyond its buffer there (5/3,
+/// Whether some tile is a single row (for 9/7: or a column) at a level where the wavelet is
+/// applied. OpenJPEG 2.5.2 reads and writes beyond its buffer there (5/3,
 /// `opj_dwt_encode_and_deinterleave_v`) or aborts the process (9/7, `opj_dwt_encode_1_real`).
 fn too_thin(width: u32, height: u32, options: &Options) -> bool {
     let thin = |origin: u32, extent: u32, tile_origin: u32, tile: Option<u32>| {

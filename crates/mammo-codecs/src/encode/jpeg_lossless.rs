@@ -1,33 +1,35 @@
 //! Encodes JPEG lossless (T.81 Annex H): DICOM's .57 with any predictor, .70 with
 //! [`Predictor::Left`].
 //!
-//! Two passes: the first counts the categories of the differences, the second writes them with
-//! the best Huffman code for those counts.
+//! There are two passes: the first counts the categories of the differences, the second writes them
+//! with the best Huffman code for these counts.
 
 use super::bits::BitWriter;
 use super::frame::Frame;
 use super::huffman::{Code, HuffmanTable};
 
-/// How to encode.
+/// The options of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// What a sample is predicted from.
+    /// The predictor.
     pub predictor: Predictor,
-    /// Low bits dropped from each sample, fewer than there are; 0 keeps all.
+    /// The number of low bits dropped from each sample (point transform), fewer than the precision;
+    /// 0 keeps all.
     pub point_transform: u8,
-    /// Lines between restart markers, none where 0. An interval is at most 65,535 samples long,
-    /// so wide images get their markers earlier.
+    /// Lines between restart markers; 0 for none. An interval has at most 65,535 samples, so wide
+    /// images have their markers earlier.
     pub restart_lines: u16,
 }
 
 impl Default for Options {
-    /// What DICOM's .70 has, without restart markers.
+    /// The settings of DICOM's .70, without restart markers.
     fn default() -> Self {
         Self { predictor: Predictor::Left, point_transform: 0, restart_lines: 0 }
     }
 }
 
-/// What a sample is predicted from: a on its left, b above it, c above a (T.81 table H.1).
+/// The prediction of a sample from its neighbours: a on its left, b above it, c above a (T.81 table
+/// H.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Predictor {
     /// a
@@ -73,7 +75,7 @@ impl Predictor {
     }
 }
 
-/// Encodes a frame; the decoder yields its samples, less the bits of the point transform.
+/// Encodes a frame. Decoding returns its samples without the bits of the point transform.
 pub fn encode(frame: &Frame, options: Options) -> Vec<u8> {
     let point_transform = options.point_transform.min(frame.precision - 1);
     let restart_lines = options.restart_lines.min(u16::MAX / frame.width);
@@ -110,7 +112,7 @@ pub fn encode(frame: &Frame, options: Options) -> Vec<u8> {
     stream
 }
 
-/// Every sample's difference from its prediction, modulo 2^16.
+/// The difference of every sample from its prediction, modulo 2^16.
 fn differences(frame: &Frame, options: Options) -> Vec<u16> {
     let shift = options.point_transform;
     let middle = 1 << (frame.precision - shift - 1);
@@ -134,7 +136,7 @@ fn differences(frame: &Frame, options: Options) -> Vec<u16> {
     differences
 }
 
-/// How many bits the magnitude of a difference takes, 16 for -32,768.
+/// The number of bits of a difference's magnitude; 16 for -32,768.
 #[inline(always)]
 fn category(difference: u16) -> u32 {
     16 - (difference as i16).unsigned_abs().leading_zeros()
@@ -145,7 +147,7 @@ fn write_difference(difference: u16, codes: &[Code; 17], bits: &mut BitWriter) {
     let category = category(difference);
     let code = codes[category as usize];
     if category == 16 {
-        // The one difference of its category: no bits follow its code.
+        // The only difference in its category: no bits follow its code.
         return bits.write(code.bits, code.length);
     }
     // A negative difference is written as its bits less one.

@@ -4,25 +4,25 @@ use super::bits::JpegLsBitWriter;
 use super::frame::Frame;
 use crate::jpeg_ls::model::{Model, Parameters, RUN_LENGTH_BITS};
 
-/// How to encode.
+/// The options of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// By how much a decoded sample may be off, at most half of the largest; 0 is lossless.
+    /// The largest error of a decoded sample, at most half of the largest sample; 0 is lossless.
     pub near: u8,
-    /// Lines between restart markers, none where 0.
+    /// Lines between restart markers; 0 for none.
     pub restart_lines: u16,
-    /// After how many samples of a context older ones count half, 3 to 255.
+    /// The number of samples of a context after which older ones count half, 3 to 255.
     pub reset: u16,
 }
 
 impl Default for Options {
-    /// Lossless, without restart markers, with the standard's own parameters.
+    /// Lossless, without restart markers, with the standard's default parameters.
     fn default() -> Self {
         Self { near: 0, restart_lines: 0, reset: 64 }
     }
 }
 
-/// Encodes a frame; the decoder yields its samples, each within `near` of what it was.
+/// Encodes a frame. Decoding returns its samples, each with an error of at most `near`.
 pub fn encode(frame: &Frame, options: Options) -> Vec<u8> {
     let max = ((1_u32 << frame.precision) - 1) as u16;
     let near = u16::from(options.near).min(max / 2) as u8;
@@ -49,7 +49,7 @@ pub fn encode(frame: &Frame, options: Options) -> Vec<u8> {
     let width = usize::from(frame.width);
     let mut model = Model::new(parameters);
     let mut bits = JpegLsBitWriter::new(&mut stream);
-    // What the decoder will have; one sample more at each end, as there.
+    // The samples that the decoder will have, with one more at each end as in the decoder.
     let (mut above, mut line) = (vec![0; width + 2], vec![0; width + 2]);
     for (y, samples) in frame.lines().enumerate() {
         if options.restart_lines > 0 && y > 0 && y % usize::from(options.restart_lines) == 0 {
@@ -69,7 +69,7 @@ pub fn encode(frame: &Frame, options: Options) -> Vec<u8> {
     stream
 }
 
-/// Writes a line of samples and leaves in `line` what the decoder makes of it.
+/// Writes a line of samples, and replaces `line` by the samples that the decoder will have.
 fn write_line(
     model: &mut Model,
     bits: &mut JpegLsBitWriter,
@@ -131,7 +131,7 @@ fn write_run(model: &mut Model, bits: &mut JpegLsBitWriter, run: usize, fills_li
         model.lengthen_runs();
     }
     if !fills_line {
-        // A zero, then what is left of the run.
+        // A zero, then the rest of the run.
         bits.write(left as u32, 1 + RUN_LENGTH_BITS[model.run_index]);
     } else if left > 0 {
         bits.write(1, 1);

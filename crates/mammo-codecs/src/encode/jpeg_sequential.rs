@@ -1,19 +1,19 @@
-//! Encodes the sequential DCT processes of JPEG (T.81 Annex F): DICOM's .50, baseline of 8 bits,
-//! and .51, extended of 12.
+//! Encodes the sequential DCT processes of JPEG (T.81 Annex F): DICOM's .50, baseline with 8 bits,
+//! and .51, extended with 12 bits.
 //!
-//! Two passes: the first transforms, quantises and counts, the second writes with the best
-//! Huffman codes for those counts.
+//! There are two passes: the first transforms, quantises and counts, the second writes with the
+//! best Huffman codes for these counts.
 
 use super::bits::BitWriter;
 use super::frame::{Frame, FrameError};
 use super::huffman::HuffmanTable;
 
-/// How to encode.
+/// The options of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// 1 (small) to 100 (all steps 1), on libjpeg's scale.
+    /// Quality from 1 (small file) to 100 (all quantisation steps 1), on libjpeg's scale.
     pub quality: u8,
-    /// Blocks of 8 x 8 between restart markers, none where 0.
+    /// Blocks of 8 x 8 between restart markers; 0 for none.
     pub restart_blocks: u16,
 }
 
@@ -24,7 +24,7 @@ impl Default for Options {
     }
 }
 
-/// A frame of more bits than the processes code.
+/// A frame with more bits than the processes support.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{found} bits a sample, sequential JPEG codes up to 12")]
 pub struct TooManyBits {
@@ -32,7 +32,7 @@ pub struct TooManyBits {
     pub found: u8,
 }
 
-/// Encodes a frame, as baseline of 8 bits where its precision is no more, else as extended of 12.
+/// Encodes a frame: as baseline for a precision of up to 8 bits, else as extended with 12 bits.
 pub fn encode(frame: &Frame, options: Options) -> Result<Vec<u8>, TooManyBits> {
     let (sof, precision) = match frame.precision {
         ..=8 => (0xC0, 8),
@@ -44,11 +44,11 @@ pub fn encode(frame: &Frame, options: Options) -> Result<Vec<u8>, TooManyBits> {
     Ok(stream(frame, (sof, precision), &steps, &blocks, 1, options.restart_blocks))
 }
 
-/// Encodes red, green and blue of 8 bits as a baseline JPEG of luminance and two differences of
-/// colour (ITU-T T.871), none of them reduced.
+/// Encodes 8-bit red, green and blue as a baseline JPEG of luminance and two colour differences
+/// (ITU-T T.871), without subsampling.
 ///
 /// # Errors
-/// [`FrameError`] unless there are as many pixels as the size says.
+/// [`FrameError`] if there are not as many pixels as the size says.
 pub fn encode_colour(
     width: u16,
     height: u16,
@@ -79,8 +79,8 @@ pub fn encode_colour(
     Ok(stream(&frame, (0xC0, 8), &steps, &blocks, 3, 0))
 }
 
-/// The stream of a frame's blocks, those of its components in turn. `restart_blocks` as in
-/// [`Options`], of a single component.
+/// The stream of a frame's blocks; those of several components alternate. `restart_blocks` is as in
+/// [`Options`], and needs a single component.
 fn stream(
     frame: &Frame,
     (sof, precision): (u8, u8),
@@ -96,7 +96,7 @@ fn stream(
             frequencies[class][usize::from(symbol)] += 1
         });
     }
-    // A flat image of one value alone has no DC symbol but 0, never none at all.
+    // An image of one value has no DC symbol but 0; it always has at least one.
     let tables = frequencies.map(|frequencies| HuffmanTable::for_frequencies(&frequencies));
 
     let mut stream = Vec::with_capacity(frame.samples.len() / 2 + 1024);
@@ -130,14 +130,14 @@ fn stream(
     stream
 }
 
-/// T.81 table K.1, row by row: how coarse each frequency of luminance may be.
+/// T.81 table K.1, row by row: the quantisation steps for luminance.
 const LUMINANCE: [u16; 64] = [
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
     14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113,
     92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ];
 
-/// Where in a block, row by row, the coefficients of a stream belong (T.81 figure A.6).
+/// The position in a block, row by row, of the coefficients in a stream (T.81 figure A.6).
 const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
@@ -151,14 +151,14 @@ fn steps(quality: u8) -> [u8; 64] {
     LUMINANCE.map(|step| ((u32::from(step) * u32::from(percent) + 50) / 100).clamp(1, 255) as u8)
 }
 
-/// Every block's coefficients in steps, in zigzag order, blocks row by row.
+/// The quantised coefficients of every block, in zigzag order, blocks row by row.
 fn quantised_blocks(frame: &Frame, precision: u8, steps: &[u8; 64]) -> Vec<[i16; 64]> {
     let (width, height) = (usize::from(frame.width), usize::from(frame.height));
     let middle = f32::from(1_u16 << (precision - 1));
     let mut blocks = Vec::with_capacity(width.div_ceil(8) * height.div_ceil(8));
     for top in (0..height).step_by(8) {
         for left in (0..width).step_by(8) {
-            // What lies beyond the edge repeats it.
+            // Beyond the edge, the edge is repeated.
             let samples = std::array::from_fn(|i| {
                 let (x, y) = ((left + i % 8).min(width - 1), (top + i / 8).min(height - 1));
                 f32::from(frame.samples[y * width + x]) - middle
@@ -173,7 +173,8 @@ fn quantised_blocks(frame: &Frame, precision: u8, steps: &[u8; 64]) -> Vec<[i16;
     blocks
 }
 
-/// cos(n pi / 16) for n = 0 to 8. Written out, so that no platform's own cosine decides a pixel.
+/// cos(n pi / 16) for n = 0 to 8. Written as literals, so that pixels do not depend on a platform's
+/// cosine.
 const COSINE: [f32; 9] = [
     1.0,
     0.980_785_3,
@@ -186,7 +187,8 @@ const COSINE: [f32; 9] = [
     0.0,
 ];
 
-/// The cosine basis by frequency and place, so scaled that two passes are T.81 A.3.3's transform.
+/// The cosine basis by frequency and position, scaled so that two passes give the transform of T.81
+/// A.3.3.
 const BASIS: [[f32; 8]; 8] = {
     let mut basis = [[0.5 * COSINE[4]; 8]; 8];
     let mut frequency = 1;
@@ -221,7 +223,7 @@ fn forward_dct(samples: &[f32; 64]) -> [f32; 64] {
 }
 
 /// Calls `each` with the class (0: DC, 1: AC), the symbol, the extra bits and their number, for
-/// all that an interval's blocks are written as.
+/// everything that the blocks of an interval are written as.
 fn for_symbols(blocks: &[[i16; 64]], components: usize, mut each: impl FnMut(usize, u8, u32, u32)) {
     let mut means = vec![0; components];
     for (i, block) in blocks.iter().enumerate() {
@@ -248,7 +250,7 @@ fn for_symbols(blocks: &[[i16; 64]], components: usize, mut each: impl FnMut(usi
     }
 }
 
-/// How many extra bits a value takes, and these bits (T.81 F.1.2.1).
+/// The number of extra bits of a value, and these bits (T.81 F.1.2.1).
 fn magnitude(value: i32) -> (u32, u32) {
     let size = 32 - value.unsigned_abs().leading_zeros();
     let extra = if value < 0 { value - 1 } else { value };
@@ -280,7 +282,7 @@ mod tests {
 
     #[test]
     fn colours_come_back_by_another_decoder_s_hand() {
-        // Not square, and no multiple of a block: red falls to the right, blue to the bottom.
+        // Not square, and not a multiple of a block: red falls to the right, blue rises to the bottom.
         let (width, height) = (45_u16, 21_u16);
         let pixel = |i: usize| {
             let (x, y) = (i % usize::from(width), i / usize::from(width));

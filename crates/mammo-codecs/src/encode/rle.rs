@@ -1,9 +1,10 @@
-//! Encodes DICOM's RLE (PS3.5 Annex G): PackBits row by row, high and low bytes apart.
+//! Encodes DICOM's RLE (PS3.5 Annex G): PackBits row by row, with high and low bytes in separate
+//! segments.
 
 use super::frame::Frame;
 
-/// Encodes a frame: one segment where the precision is 8 bits or less, which goes with Bits
-/// Allocated 8, two with 16 otherwise.
+/// Encodes a frame: one segment for a precision of up to 8 bits (Bits Allocated 8), otherwise two
+/// (Bits Allocated 16).
 pub fn encode(frame: &Frame) -> Vec<u8> {
     let shifts: &[u32] = if frame.precision > 8 { &[8, 0] } else { &[0] };
     let mut header = [0_u32; 16];
@@ -27,7 +28,7 @@ pub fn encode(frame: &Frame) -> Vec<u8> {
     stream
 }
 
-/// Appends the PackBits of one row: runs of three and more as runs, the rest as it is.
+/// Appends the PackBits of one row: runs of three or more as runs, the rest as literals.
 fn pack(row: &[u8], stream: &mut Vec<u8>) {
     let mut literal = 0;
     let mut at = 0;
@@ -36,7 +37,7 @@ fn pack(row: &[u8], stream: &mut Vec<u8>) {
             pack_literal(&row[literal..at], stream);
             literal = at + run.len();
             for part in run.chunks(128) {
-                // A part of one, left by a multiple of 128, has to be a literal of one.
+                // A remainder of one byte, after a multiple of 128, has to be a literal.
                 let control = if part.len() == 1 { 0 } else { (257 - part.len()) as u8 };
                 stream.extend([control, part[0]]);
             }

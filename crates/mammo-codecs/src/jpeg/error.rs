@@ -1,11 +1,11 @@
-//! What can be wrong with a JPEG stream: what was found, and what was needed.
+//! Errors in a JPEG stream.
 
 use crate::headers::HeaderError;
 
 /// Why a JPEG stream was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JpegError {
-    /// The markers, the frame header or the scan header.
+    /// An error in the markers, the frame header or the scan header.
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// A frame header of a process outside DICOM's .50, .51, .57 and .70.
@@ -26,10 +26,10 @@ pub enum JpegError {
         /// In words.
         allowed: &'static str,
     },
-    /// A table number above 3 or an unknown class.
+    /// A table number above 3, or an unknown class.
     #[error("table {found:#04x} is defined, there are 0 to 3 of two classes")]
     TableNumber {
-        /// Class (or size) and number, half a byte each.
+        /// Class (or size) and number, four bits each.
         found: u8,
     },
     /// A scan uses a Huffman table that no DHT defines.
@@ -44,7 +44,7 @@ pub enum JpegError {
         /// The table's number.
         table: u8,
     },
-    /// A DHT whose counts and symbols disagree.
+    /// A DHT with different numbers of codes and symbols.
     #[error("a Huffman table declares {codes} codes for {symbols} symbols")]
     HuffmanSymbols {
         /// Sum of the counts.
@@ -52,18 +52,18 @@ pub enum JpegError {
         /// Symbols present.
         symbols: usize,
     },
-    /// A DHT with more codes of a length than that length has room for.
+    /// A DHT with more codes of a length than are possible.
     #[error("a Huffman table has more codes of {length} bits than there are")]
     HuffmanOverfull {
         /// Bits.
         length: usize,
     },
-    /// A difference or coefficient category beyond what the sample size can need.
+    /// A category of differences or coefficients beyond what the sample size needs.
     #[error("a Huffman table has category {found}, at most {max} can occur")]
     Category {
         /// The category.
         found: u8,
-        /// The largest that is meaningful.
+        /// The largest possible one.
         max: u8,
     },
     /// A predictor outside 1 to 7.
@@ -72,12 +72,12 @@ pub enum JpegError {
         /// Ss of the scan header.
         found: u8,
     },
-    /// A point transform that leaves no bit.
+    /// A point transform that drops all bits.
     #[error("a point transform of {found} bits leaves none of {precision}")]
     PointTransform {
         /// Al of the scan header.
         found: u8,
-        /// Bits a sample.
+        /// Bits per sample.
         precision: u8,
     },
     /// A restart interval that ends within a line (against T.81 H.1.1).
@@ -90,7 +90,7 @@ pub enum JpegError {
         /// Samples in a line.
         width: usize,
     },
-    /// A scan of part of the coefficients or bits, as only progressive images have them.
+    /// A scan of some of the coefficients or bits, as in progressive images.
     #[error("a scan of coefficients {first} to {last}, a sequential one has 0 to 63 in full")]
     PartialScan {
         /// Ss of the scan header.
@@ -104,23 +104,23 @@ pub enum JpegError {
         /// The first line of the row of blocks.
         line: usize,
     },
-    /// Something else where a restart marker was due.
+    /// A restart marker is missing.
     #[error("at line {line} {found:#04x?} is found where restart marker {needed:#04x} is due")]
     RestartMarker {
         /// The line that follows the marker.
         line: usize,
         /// Second byte of the marker found; `None` at the end of the data.
         found: Option<u8>,
-        /// Second byte of the marker due.
+        /// Second byte of the expected marker.
         needed: u8,
     },
-    /// An interval whose coded data end before its last sample.
+    /// The coded data of an interval end before its last sample.
     #[error("the restart interval ahead of line {line} has too few bits")]
     IntervalTruncated {
         /// The line, or the first of a row of blocks.
         line: usize,
     },
-    /// Bits that begin no code.
+    /// The next bits are not the start of a code.
     #[error("in line {line} the bits {bits:016b} begin no Huffman code")]
     NoCode {
         /// The line, or the first of a row of blocks.
@@ -136,14 +136,14 @@ pub enum JpegError {
         /// Lines declared.
         height: usize,
     },
-    /// The entropy-coded data are too few for the declared size, at the fewest bits possible.
+    /// The entropy-coded data are too few for the declared size, even with the shortest codes.
     #[error(
         "{have} bytes of coded data for {width} x {height} samples, which take at least {need}"
     )]
     TooFewBytes {
         /// Bytes after the scan header.
         have: usize,
-        /// Bytes at the very least.
+        /// The smallest possible number of bytes.
         need: usize,
         /// Samples in a line.
         width: usize,
@@ -155,7 +155,7 @@ pub enum JpegError {
     SampleTooLarge {
         /// The line.
         line: usize,
-        /// Bits a sample, the point transform taken off.
+        /// Bits per sample, without the point transform.
         bits: u8,
     },
 }

@@ -1,7 +1,8 @@
 //! Huffman codes as a JPEG stream defines them (T.81 Annex C).
 //!
 //! In: the code counts and symbols of a DHT segment. Out: [`HuffmanCode`], which finds the symbol
-//! at the head of 16 bits; codes of up to ten bits in one look, longer ones by a short search.
+//! at the beginning of 16 bits: codes of up to ten bits by one table look-up, longer ones by a
+//! short search.
 
 use super::error::JpegError;
 
@@ -9,16 +10,17 @@ const SHORT_BITS: u32 = 10;
 
 /// One Huffman table, ready to decode.
 pub(super) struct HuffmanCode {
-    /// By the next ten bits: length << 8 | symbol, or 0 where the code is longer or absent.
+    /// Indexed by the next ten bits: length << 8 | symbol, or 0 if the code is longer or does not
+    /// exist.
     short: Vec<u16>,
-    /// By length: the first 16-bit value that codes of this length and below do not reach.
+    /// For each length: the first 16-bit value above all codes of this length and of shorter ones.
     limits: [u32; 17],
-    /// By length: what to add to a code of this length to have its place in `symbols`.
+    /// For each length: the offset from a code of this length to its place in `symbols`.
     offsets: [i32; 17],
     symbols: Vec<u8>,
 }
 
-/// A code found: how many bits it takes and what it stands for.
+/// A code: its length in bits, and its symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub length: u32,
@@ -58,7 +60,7 @@ impl HuffmanCode {
         Ok(this)
     }
 
-    /// The code at the head of the next 16 bits; `None` where no code begins so.
+    /// The code at the beginning of the next 16 bits; `None` if there is none.
     #[inline(always)]
     pub fn find(&self, next16: u32) -> Option<Found> {
         let entry = self.short[(next16 >> (16 - SHORT_BITS)) as usize];
@@ -68,7 +70,7 @@ impl HuffmanCode {
         self.search(next16, SHORT_BITS + 1)
     }
 
-    /// The same among codes of `from` bits and more: canonical codes rise with their length.
+    /// The same among codes of `from` bits or more; canonical codes rise with their length.
     fn search(&self, next16: u32, from: u32) -> Option<Found> {
         let length = (from..=16).find(|&length| next16 < self.limits[length as usize])?;
         let code = (next16 >> (16 - length)) as i32;
@@ -82,8 +84,8 @@ impl HuffmanCode {
     }
 }
 
-/// The value that `size` extra bits stand for: the upper half positive, the lower half negative
-/// (T.81 F.2.2.1, EXTEND).
+/// The value of `size` extra bits: the upper half of the values is positive, the lower half
+/// negative (T.81 F.2.2.1, EXTEND).
 #[inline(always)]
 pub(super) fn extend(extra: u32, size: u32) -> i32 {
     if size == 0 {

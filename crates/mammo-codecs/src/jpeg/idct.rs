@@ -1,8 +1,9 @@
-//! The inverse DCT, bit for bit as libjpeg's accurate integer one (jidctint.c, "islow").
+//! The inverse DCT, equal bit for bit to libjpeg's accurate integer version (jidctint.c, "islow").
 //!
-//! JPEG leaves the transform's rounding to the decoder. Pillow, libjpeg-turbo and GDCM all use
-//! this one, so with any other the pixels of lossy images would be off theirs by a few values.
-//! It is Loeffler, Ligtenberg and Moschytz' of 1989: columns, then rows, in fixed point.
+//! JPEG leaves the rounding of the transform to the decoder. Pillow, libjpeg-turbo and GDCM all use
+//! this version; with any other, pixels of lossy images would differ from theirs by a few values.
+//! The algorithm is that of Loeffler, Ligtenberg and Moschytz (1989): columns, then rows, in fixed
+//! point.
 
 /// Fraction bits of the constants.
 const CONST_BITS: u32 = 13;
@@ -20,10 +21,11 @@ const FIX_2_053: i64 = 16819;
 const FIX_2_562: i64 = 20995;
 const FIX_3_072: i64 = 25172;
 
-/// Turns 64 dequantised coefficients, rows of frequencies, into samples of `precision` bits, 8 or
-/// 12. Exact for coefficients within 25 bits; whatever leaves the precision is clamped to it.
+/// Converts 64 dequantised coefficients, in rows of frequencies, to samples of `precision` bits, 8
+/// or 12. Exact for coefficients of up to 25 bits; samples beyond the precision are clamped to it.
 pub(super) fn inverse_dct(coefficients: &[i64; 64], precision: u8) -> [u16; 64] {
-    // Fraction bits kept between the passes: libjpeg has fewer for 12 bits, for want of room.
+    // Fraction bits kept between the passes. libjpeg has fewer for 12 bits, because its integers
+    // are smaller.
     let kept = if precision > 8 { 1 } else { 2 };
     let mut columns = [0; 64];
     for x in 0..8 {
@@ -36,7 +38,7 @@ pub(super) fn inverse_dct(coefficients: &[i64; 64], precision: u8) -> [u16; 64] 
     let mut samples = [0; 64];
     for (row, samples) in columns.chunks_exact(8).zip(samples.chunks_exact_mut(8)) {
         let row = row.try_into().expect("the chunks have eight values");
-        // The last three bits are the 8 by which two passes of this transform are too large.
+        // The last three bits are the factor 8 of two passes of this transform.
         let values = transform(row, CONST_BITS + kept + 3);
         for (sample, value) in samples.iter_mut().zip(values) {
             *sample = (value + middle).clamp(0, max) as u16;
@@ -45,7 +47,7 @@ pub(super) fn inverse_dct(coefficients: &[i64; 64], precision: u8) -> [u16; 64] 
     samples
 }
 
-/// One dimension; the result, times the square root of 8, is rounded off by `descale` bits.
+/// One dimension. The result, times the square root of 8, is rounded by `descale` bits.
 #[inline(always)]
 fn transform([c0, c1, c2, c3, c4, c5, c6, c7]: [i64; 8], descale: u32) -> [i64; 8] {
     let common = (c2 + c6) * FIX_0_541;

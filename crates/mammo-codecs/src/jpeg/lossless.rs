@@ -1,8 +1,8 @@
-//! Decodes the lossless process (T.81 Annex H), as DICOM's .57 and .70 use it.
+//! Decodes the lossless process (T.81 Annex H), DICOM's .57 and .70.
 //!
-//! A line is read twice while it is in the cache: first its differences, by a table that yields
-//! up to two of them a look, then the predictor turns differences into samples in place. All
-//! arithmetic is modulo 2^16, as H.1.2.1 has it.
+//! A line is processed twice while it is in the cache: first a table look-up gives up to two
+//! differences at a time, then the predictor turns differences into samples in place. All
+//! arithmetic is modulo 2^16, by H.1.2.1.
 
 use super::error::JpegError;
 use super::huffman::{HuffmanCode, extend};
@@ -11,7 +11,7 @@ use super::tables::Tables;
 use crate::bits::JpegBits;
 use crate::headers::{Frame, Scan};
 
-/// Decodes the scan whose coded data begin with `bytes`; yields the surplus bytes.
+/// Decodes the scan whose coded data begin with `bytes`. Returns the number of surplus bytes.
 pub(super) fn decode(
     frame: &Frame,
     scan: &Scan,
@@ -74,29 +74,29 @@ pub(super) fn decode(
     Ok(surplus_bytes + end_scan(&mut bits))
 }
 
-/// Bits that begin no code.
+/// The error for bits that do not begin a code.
 struct NoCode(u16);
 
-/// How many bits one look takes in. 4096 entries of 4 bytes fit the first-level cache.
+/// The number of bits of one look-up. 4096 entries of 4 bytes fit the first-level cache.
 const LOOK: u32 = 12;
 
-/// Turns bits into differences, two at a time where two fit the look.
+/// Converts bits to differences, two at a time if both fit into one look-up.
 ///
-/// An entry holds, from the lowest bit: 5 bits of length in all, one that says whether the second
-/// difference is there, one that says the look holds zero differences alone, one unused; then
-/// both differences of 12 bits each, signed. A length of 0 sends the reader to the slow way.
+/// An entry holds, from the lowest bit: 5 bits with the total length, one bit that says whether
+/// there is a second difference, one that says whether all differences are zero, one unused bit;
+/// then two signed differences of 12 bits. A length of 0 means that the slow path is needed.
 struct Differences<'a> {
     entries: Vec<u32>,
     code: &'a HuffmanCode,
     zero: ZeroCode,
 }
 
-/// The code of the difference zero, of which air is made.
+/// The code of the difference zero, which is frequent in air.
 #[derive(Debug, Clone, Copy)]
 struct ZeroCode {
-    /// In bits; 64 where the table has no such code.
+    /// Its length in bits; 64 if the table has no such code.
     length: u32,
-    /// The code over and over, from the top bit down.
+    /// The code repeated, from the top bit down.
     pattern: u64,
 }
 
@@ -115,7 +115,7 @@ impl<'a> Differences<'a> {
             _ => None,
         });
         let zero = zero.unwrap_or(ZeroCode { length: 64, pattern: 0 });
-        // Fewer than three at a time are not worth leaving the fast way for.
+        // For fewer than three, leaving the fast path does not pay.
         let worth = if zero.length * 3 <= LOOK { LOOK / zero.length } else { u32::MAX };
         let entries = looks
             .map(|look| {
@@ -135,8 +135,8 @@ impl<'a> Differences<'a> {
         Ok(Self { entries, code, zero })
     }
 
-    /// The difference at the head of a look, and its length with the extra bits, if that is
-    /// within the `valid` bits.
+    /// The first difference of a look-up and its length including the extra bits, if that is at
+    /// most `valid` bits.
     fn whole(code: &HuffmanCode, look: u32, valid: u32) -> Option<(u32, i32)> {
         let found = code.find(look << (16 - LOOK))?;
         let size = u32::from(found.symbol);
@@ -157,7 +157,7 @@ impl<'a> Differences<'a> {
         let mut x = 0;
         'refill: while x + 8 <= line.len() {
             bits.refill();
-            // Four looks of 12 bits and up to two samples are covered by the refill and by x + 8.
+            // One refill covers four look-ups of 12 bits; x + 8 covers up to two samples of each.
             for _ in 0..4 {
                 let entry = entries[bits.peek(LOOK) as usize];
                 let length = entry & LENGTH;
@@ -178,7 +178,7 @@ impl<'a> Differences<'a> {
         Ok(())
     }
 
-    /// A run of zeros, or a difference too long for a look; yields how many were read.
+    /// Reads a run of zeros, or a difference too long for a look-up. Returns how many were read.
     #[inline(never)]
     fn read_rare(
         &self,
@@ -204,7 +204,7 @@ impl<'a> Differences<'a> {
         }
     }
 
-    /// One difference, however long.
+    /// Reads one difference of any length.
     fn read_one(&self, bits: &mut JpegBits, difference: &mut u16) -> Result<(), NoCode> {
         bits.refill();
         let next16 = bits.peek(16);
@@ -227,15 +227,15 @@ impl ZeroCode {
         Self { length, pattern }
     }
 
-    /// How often the code stands at the head of the window.
+    /// How often the code is repeated at the beginning of the window.
     #[inline(always)]
     fn repeats_in(&self, window: u64) -> u32 {
         (window ^ self.pattern).leading_zeros() / self.length
     }
 }
 
-/// Turns the differences of a line into samples: predictor `predictor` over the line above, the
-/// first sample of the line from the one above it (T.81 table H.1).
+/// Converts the differences of a line to samples with predictor `predictor` and the line above. The
+/// first sample is predicted from the one above it (T.81 table H.1).
 fn add_prediction(predictor: u8, above: &[u16], line: &mut [u16]) {
     // Every pass over `rest` sees a sample's difference, Rb above it and Rc above to the left.
     let (first, rest) = line.split_first_mut().expect("a line has at least one sample");
@@ -272,7 +272,7 @@ fn add_prediction(predictor: u8, above: &[u16], line: &mut [u16]) {
     }
 }
 
-/// Predictor 1: each difference is to the sample on its left, the first to `left`.
+/// Predictor 1: each sample is predicted from the one on its left, the first from `left`.
 fn sum(mut left: u16, line: &mut [u16]) {
     for sample in line {
         left = left.wrapping_add(*sample);

@@ -4,8 +4,8 @@ use super::error::JpegError;
 use crate::bits::JpegBits;
 use crate::headers::marker;
 
-/// Passes the restart marker ahead of interval `interval`, which begins in line `line`; yields
-/// the surplus bytes before it.
+/// Reads the restart marker before interval `interval`, which begins in line `line`. Returns the
+/// number of surplus bytes before it.
 pub fn pass_restart(bits: &mut JpegBits, interval: usize, line: usize) -> Result<usize, JpegError> {
     if bits.overrun() {
         return Err(JpegError::IntervalTruncated { line });
@@ -18,10 +18,10 @@ pub fn pass_restart(bits: &mut JpegBits, interval: usize, line: usize) -> Result
     Ok(end.surplus_bytes)
 }
 
-/// Ends the scan; yields its surplus bytes.
+/// Ends the scan. Returns the number of surplus bytes.
 pub fn end_scan(bits: &mut JpegBits) -> usize {
     let end = bits.end_segment();
-    // A stream without EOI may carry DICOM's padding to an even length.
+    // A stream without EOI may end with DICOM's padding to an even length.
     let padding = usize::from(end.marker.is_none());
     end.surplus_bytes.saturating_sub(padding)
 }

@@ -1,7 +1,8 @@
-//! Decodes the sequential DCT processes (T.81 Annex F), as DICOM's .50 (baseline, 8 bits) and .51
-//! (extended, 12 bits) use them.
+//! Decodes the sequential DCT processes (T.81 Annex F): DICOM's .50 (baseline, 8 bits) and .51
+//! (extended, 12 bits).
 //!
-//! The image is a grid of blocks of 8 x 8, those at the right and at the bottom cut to its size.
+//! The image is a grid of blocks of 8 x 8; those at the right and the bottom edge are cut to its
+//! size.
 
 use super::error::JpegError;
 use super::huffman::{HuffmanCode, extend};
@@ -11,7 +12,7 @@ use super::tables::Tables;
 use crate::bits::JpegBits;
 use crate::headers::{Frame, Scan};
 
-/// Where in a block, row by row, the coefficients of a stream belong (T.81 figure A.6).
+/// The position in a block, row by row, of the coefficients in a stream (T.81 figure A.6).
 const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
@@ -21,7 +22,7 @@ const ZIGZAG: [u8; 64] = [
 /// Far beyond any coefficient of 12-bit samples, and small enough for [`inverse_dct`].
 const LARGEST: i64 = 1 << 24;
 
-/// Decodes the scan whose coded data begin with `bytes`; yields the surplus bytes.
+/// Decodes the scan whose coded data begin with `bytes`. Returns the number of surplus bytes.
 pub(super) fn decode(
     frame: &Frame,
     scan: &Scan,
@@ -34,7 +35,7 @@ pub(super) fn decode(
         return Err(JpegError::PartialScan { first: scan.first, last: scan.last });
     }
     let (block_columns, block_rows) = (width.div_ceil(8), height.div_ceil(8));
-    // A block has at least a code for its mean and one for its end.
+    // A block has at least one code for its mean and one for its end.
     let need = (block_columns * block_rows * 2).div_ceil(8);
     if bytes.len() < need {
         return Err(JpegError::TooFewBytes { have: bytes.len(), need, width, height });
@@ -83,7 +84,7 @@ pub(super) fn decode(
     Ok(surplus_bytes + end_scan(&mut bits))
 }
 
-/// What turns bits into coefficients.
+/// The state that converts bits to coefficients.
 struct Coding<'a> {
     dc: HuffmanCode,
     ac: HuffmanCode,

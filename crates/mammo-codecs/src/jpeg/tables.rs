@@ -1,15 +1,15 @@
-//! Keeps the tables that a JPEG stream defines ahead of its scan: Huffman codes, quantisation,
-//! the restart interval (T.81 B.2.4).
+//! The tables that a JPEG stream defines before its scan: Huffman codes, quantisation, the restart
+//! interval (T.81 B.2.4).
 
 use super::error::JpegError;
 use super::huffman::HuffmanCode;
 use crate::headers::Segment;
 
-/// The tables in force when a scan begins.
+/// The tables that apply to a scan.
 #[derive(Default)]
 pub(super) struct Tables<'a> {
-    /// By class (0: DC and lossless, 1: AC) and number. Codes are built when a scan uses them:
-    /// a stream can define far more than it uses.
+    /// Indexed by class (0: DC and lossless, 1: AC) and number. A code is built only if a scan uses
+    /// it, because a stream can define far more than it uses.
     huffman: [[Option<Definition<'a>>; 4]; 2],
     /// By number; each in zigzag order.
     quantisation: [Option<[u16; 64]>; 4],
@@ -25,7 +25,7 @@ struct Definition<'a> {
 }
 
 impl<'a> Tables<'a> {
-    /// Takes in a DHT segment, which may define several tables.
+    /// Reads a DHT segment, which may define several tables.
     pub fn define_huffman(&mut self, segment: &Segment<'a>) -> Result<(), JpegError> {
         let mut at = 0;
         while at < segment.body.len() {
@@ -48,7 +48,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Takes in a DQT segment, which may define several tables.
+    /// Reads a DQT segment, which may define several tables.
     pub fn define_quantisation(&mut self, segment: &Segment) -> Result<(), JpegError> {
         let mut at = 0;
         while at < segment.body.len() {
@@ -68,7 +68,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    /// Takes in a DRI segment.
+    /// Reads a DRI segment.
     pub fn define_restart_interval(&mut self, segment: &Segment) -> Result<(), JpegError> {
         self.restart_interval = usize::from(u16::from_be_bytes(segment.array(0)?));
         Ok(())

@@ -1,19 +1,19 @@
-//! A code-block as both kinds of block decoder see it: its shape, and its codeword segments.
+//! A code-block as both kinds of block decoders need it: its shape and its codeword segments.
 
 use super::coding::Style;
 use super::geometry::Orientation;
 use super::packet::Piece;
 
-/// What a code-block looks like.
+/// The shape of a code-block.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub width: usize,
     pub height: usize,
     pub orientation: Orientation,
     pub style: Style,
-    /// Magnitude bit-planes that are coded, at most [`MAX_PLANES`].
+    /// The number of coded magnitude bit-planes, at most [`MAX_PLANES`].
     pub planes: u8,
-    /// Low bit-planes to leave out.
+    /// The number of low bit-planes to leave out.
     pub skip: u8,
 }
 
@@ -28,8 +28,8 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// The codeword segment that starts at piece `next`, and its passes; moves `next` behind it.
-    /// Copied to `joined` if it comes in several pieces.
+    /// The codeword segment that starts at piece `next`, and its number of passes. Sets `next` to
+    /// the piece after it. The segment is copied to `joined` if it has several pieces.
     pub fn next<'j>(&self, next: &mut u32, joined: &'j mut Vec<u8>) -> (usize, &'j [u8])
     where
         'a: 'j,

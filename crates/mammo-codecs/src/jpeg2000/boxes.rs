@@ -1,7 +1,7 @@
 //! Finds the codestream in a JP2 file (ISO/IEC 15444-1 Annex I).
 //!
-//! In: what a DICOM fragment holds, a JP2 file or a bare codestream. Out: the bytes from SOC
-//! on. What the other boxes say about colour is the DICOM header's business here.
+//! In: a DICOM fragment, which is a JP2 file or a bare codestream. Out: the bytes from SOC on. The
+//! colour information in other boxes is ignored, because the DICOM header gives it.
 
 use super::error::Error;
 
@@ -10,19 +10,19 @@ const SOC: [u8; 2] = [0xFF, 0x4F];
 
 const SHORT: Error = Error::Truncated("no codestream box before the end of the file");
 
-/// A codestream, as far as it is at hand.
+/// A codestream, or the beginning of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contents<'a> {
     /// From SOC on.
     pub bytes: &'a [u8],
-    /// Where SOC stands in the stream.
+    /// The offset of SOC in the stream.
     pub start: usize,
-    /// Bytes of all of it.
+    /// The length of the whole codestream in bytes.
     pub length: usize,
 }
 
 impl Contents<'_> {
-    /// Whether only the beginning is at hand.
+    /// Whether only the beginning is available.
     pub fn is_cut(&self) -> bool {
         self.bytes.len() < self.length
     }
@@ -62,7 +62,7 @@ pub fn beginning(bytes: &[u8], length: usize) -> Result<Contents<'_>, Error> {
     }
 }
 
-/// A palette maps one component to several: not what a mammogram holds.
+/// A palette maps one component to several, which mammograms do not have.
 fn refuse_palettes(mut header: &[u8]) -> Result<(), Error> {
     while !header.is_empty() {
         let Jp2Box { kind, next, .. } = next_box(header)?;
@@ -79,14 +79,14 @@ struct Jp2Box<'a> {
     body: &'a [u8],
     /// Bytes of the body, as its head says; a last box of open length has as many as follow.
     declared: usize,
-    /// What follows it.
+    /// The bytes that follow it.
     next: &'a [u8],
 }
 
 /// The first box in `bytes`.
 ///
-/// The last box may run beyond the end of the bytes: how much of a codestream is missing
-/// is told better by its own markers.
+/// The last box may run beyond the end of the bytes: the codestream's own markers tell more
+/// precisely what is missing.
 fn next_box(bytes: &[u8]) -> Result<Jp2Box<'_>, Error> {
     let (head, rest) = bytes.split_first_chunk::<8>().ok_or(SHORT)?;
     let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);

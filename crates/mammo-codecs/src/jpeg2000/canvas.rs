@@ -1,10 +1,10 @@
-//! Where tiles' rows become samples: colour transform, level shift and clamping
-//! (ISO/IEC 15444-1 Annex G).
+//! Converts the rows of tiles to samples: colour transform, level shift and clamping (ISO/IEC
+//! 15444-1 Annex G).
 
 use super::size::{Area, Component};
 
-/// To the nearest integer, halves to the even one, for what fits 16 bits; anything else
-/// beyond them.
+/// Rounds to the nearest integer, halves to the even one, for values that fit 16 bits. Other values
+/// give a result beyond 16 bits.
 #[inline(always)]
 pub fn round(value: f32) -> i32 {
     // Adding 1.5 * 2^23 leaves no bits for a fraction: the sum's mantissa is the integer.
@@ -19,13 +19,13 @@ pub struct Canvas {
     shift: i32,
     /// `[component, row, column]`.
     pub samples: Vec<u16>,
-    /// Not zero if any sample had to be clamped.
+    /// Not zero if any sample was clamped.
     clamped: i32,
 }
 
 impl Canvas {
-    /// An empty canvas for a plane of `area` a component, of samples in `range` if not in that of
-    /// their precision, in the memory of `samples` if that is enough.
+    /// An empty canvas for a plane of `area` per component, reusing the memory of `samples` if it
+    /// suffices. Samples are clamped to `range`, or to the range of their precision.
     pub fn new(
         area: Area,
         components: &[Component],
@@ -49,7 +49,7 @@ impl Canvas {
         Self { area, low, high, shift, samples, clamped: 0 }
     }
 
-    /// Whether any sample went beyond the range.
+    /// Whether any sample exceeded the range.
     pub fn has_clamped(&self) -> bool {
         self.clamped != 0
     }

@@ -1,7 +1,7 @@
-//! Sixteen columns of a stripe: as many coefficients as a word has bits.
+//! Sixteen columns of a stripe: 64 coefficients, as many as a word has bits.
 //!
-//! Sets of them are words, in the order of the scan: bit `4 * column + row`. So the next
-//! coefficient that a pass visits is the lowest bit that is set, whatever the columns hold.
+//! A set of them is a word in scan order: bit `4 * column + row`. The next coefficient that a pass
+//! visits is the lowest bit that is set.
 
 use super::context::{SIGNS, Tables};
 use super::passes::{CHUNK, Field, Flags, NEGATIVE, SIGNIFICANT, VISITED, seen};
@@ -32,7 +32,7 @@ impl<'a> Chunk<'a> {
         self.flags[1..].first_chunk_mut().expect("eighteen are more than sixteen")
     }
 
-    /// What is around the coefficient at a position, its own bit in the middle.
+    /// The 3x3 neighbourhood of the coefficient at a position, with its own bit in the middle.
     #[inline(always)]
     fn near<const CAUSAL: bool>(&self, at: usize) -> Flags {
         seen::<CAUSAL>(self.flags[at / 4 + 1]) >> (3 * (at % 4))
@@ -57,8 +57,8 @@ impl<'a> Chunk<'a> {
         tables[SIGNS + (near & 0xAA | near >> (NEGATIVE + 1) & 0x55) as usize]
     }
 
-    /// Adds `own`, bits of the flags as they are for the first row of the middle column, to the
-    /// flags of the coefficient at a position and of its neighbours, and `new` to itself.
+    /// Adds `own`, flag bits for the first row of the middle column, to the flags of the
+    /// coefficient at a position and of its neighbours, and `new` to the coefficient itself.
     #[inline(always)]
     pub fn put(&mut self, at: usize, own: Flags, new: u32) {
         let (at, column) = (at % (4 * CHUNK), at / 4 % CHUNK);
@@ -80,13 +80,13 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// The first position in a set, or any where there is none.
+/// The first position in a set, or any position if the set is empty.
 #[inline(always)]
 pub fn first(set: u64) -> usize {
     set.trailing_zeros() as usize % (4 * CHUNK)
 }
 
-/// What of chunk `index` of a stripe lies in the block.
+/// The part of chunk `index` of a stripe that lies in the block.
 #[inline(always)]
 pub fn inside(field: &Field, stripe: usize, index: usize) -> u64 {
     let rows = (1 << (field.height - 4 * stripe).min(4)) - 1;
@@ -94,7 +94,7 @@ pub fn inside(field: &Field, stripe: usize, index: usize) -> u64 {
     (0x1111_1111_1111_1111 * rows) & (u64::MAX >> (64 - 4 * columns))
 }
 
-/// One bit a row, from every third bit to the lowest four.
+/// Moves every third bit, one per row, to the lowest four bits.
 #[inline(always)]
 pub fn nibble(rows: Flags) -> u64 {
     rows & 1 | rows >> 2 & 2 | rows >> 4 & 4 | rows >> 6 & 8

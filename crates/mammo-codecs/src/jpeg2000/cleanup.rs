@@ -1,9 +1,10 @@
 //! The clean-up pass over a code-block (ISO/IEC 15444-1, D.3.4).
 //!
-//! It visits what the other two passes have left, columns of nothing at once. Most of its
-//! decisions fall as expected, so one block after the other is decoded, with branches; but when
-//! the interval is to be doubled nobody can tell, so a single coefficient is decided without one.
-//! What is left is written down before, many columns at a time, for most columns have nothing left.
+//! It visits the coefficients that the other two passes left, and skips whole columns without
+//! significant neighbours. Most of its decisions are predictable, so it decodes one block after the
+//! other with branches. Only the doubling of the interval is unpredictable, so a single coefficient
+//! is decoded without a branch there. The remaining coefficients are listed first, many columns at
+//! a time, because most columns have none.
 
 use pulp::Arch;
 
@@ -15,7 +16,7 @@ use super::passes::{ALL_VISITED, CHUNK, Field, NEGATIVE, VISITED};
 /// Decodes the pass over `plane`; `causal` hides the next stripe from it.
 pub fn cleanup(field: &mut Field, mq: &mut Mq, contexts: &mut Contexts, plane: u32, causal: bool) {
     Arch::new().dispatch(
-        // It takes what it is given, or it would not be inlined where the wide instructions are.
+        // A parameter by value, or it would not be inlined where the wide instructions are enabled.
         #[inline(always)]
         move || {
             let (field, mq, contexts) = (field, mq, contexts);
@@ -53,7 +54,7 @@ fn cleanup_seeing<const CAUSAL: bool>(
                     }
                     let high = decoder.decide_evenly(&mut states[UNIFORM]);
                     let row = high << 1 | decoder.decide_evenly(&mut states[UNIFORM]);
-                    // Those behind it are still to be visited.
+                    // The coefficients after it are still to be visited.
                     todo |= (0xF << at) & !(1 << at << row);
                     todo &= u64::MAX << at << row;
                     at += row as usize;
@@ -72,7 +73,7 @@ fn cleanup_seeing<const CAUSAL: bool>(
     (*mq, *contexts) = (decoder, states);
 }
 
-/// What is neither significant nor visited; forgets what is visited.
+/// Coefficients that are neither significant nor visited. Clears the visited flags.
 #[inline(always)]
 fn left(chunk: &mut Chunk) -> u64 {
     let mut left = 0;

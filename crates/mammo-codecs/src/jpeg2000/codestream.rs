@@ -1,8 +1,9 @@
 //! Reads the marker segments of a codestream (ISO/IEC 15444-1 Annex A).
 //!
-//! In: the bytes from SOC on, or the first of them. Out: [`Codestream`], the image's grid, how each
-//! tile is coded and where its packets lie. Nothing is allocated from a count that the bytes do not
-//! back: components are few, and a tile exists only once it has a tile-part.
+//! In: the bytes from SOC on, or the first of them. Out: [`Codestream`]: the image's grid, the
+//! coding of each tile, and the position of its packets. No count in the header causes an
+//! allocation larger than the bytes justify: there are few components, and a tile exists only once
+//! it has a tile-part.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,11 +22,11 @@ const SOT: u16 = 0xFF90;
 const SOD: u16 = 0xFF93;
 const EOC: u16 = 0xFFD9;
 
-/// One tile: how it is coded, and where in the codestream its tile-parts' packets are.
+/// One tile: its coding, and the positions of its tile-parts' packets in the codestream.
 #[derive(Clone, Debug)]
 pub struct Tile {
     pub coding: Coding,
-    /// Never beyond the codestream's length; the last may end beyond what is at hand.
+    /// Never beyond the codestream's length; the last may end beyond the available bytes.
     pub parts: Vec<Range<usize>>,
     /// Packet headers moved out of the packets (PPM, PPT), in order.
     pub packed_headers: Option<Vec<u8>>,
@@ -43,7 +44,7 @@ impl Tile {
         }
     }
 
-    /// Its packets in the codestream; copied to `joined` from several tile-parts.
+    /// The tile's packets. They are copied to `joined` if there are several tile-parts.
     pub fn body<'a>(&'a self, contents: Contents<'a>, joined: &'a mut Vec<u8>) -> Body<'a> {
         let (bytes, is_cut) = (contents.bytes, contents.is_cut());
         let at_hand = |part: &Range<usize>| &bytes[part.start..part.end.min(bytes.len())];
@@ -62,7 +63,7 @@ impl Tile {
         Body { bytes, length, is_cut, headers: self.packed_headers.as_deref() }
     }
 
-    /// Where byte `position` of the body lies in the codestream.
+    /// The position in the codestream of byte `position` of the body.
     pub fn offset(&self, mut position: usize) -> usize {
         for part in &self.parts {
             if position <= part.len() {
@@ -74,24 +75,24 @@ impl Tile {
     }
 }
 
-/// A codestream's headers, as far as they are at hand.
+/// A codestream's headers, as far as they are available.
 #[derive(Clone, Debug)]
 pub struct Codestream {
     pub size: Size,
-    /// What the main header says for every tile.
+    /// The settings of the main header for every tile.
     pub main: Coding,
     pub tiles: BTreeMap<u32, Tile>,
 }
 
 impl Codestream {
-    /// Wavelet levels of the component and tile that have the fewest.
+    /// The number of wavelet levels in the component and tile with the fewest.
     pub fn fewest_levels(&self) -> u8 {
         let codings = self.tiles.values().map(|tile| &tile.coding).chain([&self.main]);
         let levels = codings.flat_map(|c| c.components.iter().map(|c| c.decomposition.levels));
         levels.min().unwrap_or(0)
     }
 
-    /// The components of `tile`, which is `area` and has `body`.
+    /// The components of `tile`, whose area is `area` and whose body is `body`.
     ///
     /// # Errors
     /// [`TileComponent::new`]'s.
@@ -156,7 +157,7 @@ impl MainHeader {
     }
 }
 
-/// What has been read of a tile so far.
+/// The state of a tile whose headers are being read.
 #[derive(Default)]
 struct OpenTile {
     defaults: Defaults,
@@ -165,7 +166,7 @@ struct OpenTile {
     packet_lengths: Vec<u32>,
 }
 
-/// Reads every header that is at hand.
+/// Reads every header that is available.
 ///
 /// # Errors
 /// What is wrong with them, or [`Error::TooMuchMemory`] for more tiles than `memory` has room for.
@@ -187,7 +188,7 @@ pub fn read(contents: Contents, memory: &mut Memory) -> Result<Codestream, Error
         match tile_part(&mut r, contents, &size, &mut open, packed.as_mut()) {
             Ok(Behind::TilePart) => {}
             Ok(Behind::End) => break,
-            // The headers that are cut off are of packets that are cut off as well.
+            // Headers that are cut off belong to packets that are cut off as well.
             Err(Error::Truncated(_)) if contents.is_cut() => break,
             Err(error) => return Err(error),
         }
@@ -206,13 +207,13 @@ pub fn read(contents: Contents, memory: &mut Memory) -> Result<Codestream, Error
     Ok(Codestream { size, main, tiles })
 }
 
-/// What stands behind a tile-part.
+/// The marker after a tile-part.
 enum Behind {
     TilePart,
     End,
 }
 
-/// Reads a tile-part's header, from just behind its SOT marker to just behind the next one.
+/// Reads a tile-part's header, from the byte after its SOT marker to the byte after the next one.
 fn tile_part(
     r: &mut Reader<'_>,
     contents: Contents,
@@ -270,7 +271,7 @@ fn tile_part(
     tile.parts.push(r.position()..end);
     r.seek(end);
     if r.is_empty() {
-        // A missing EOC costs no pixel, and encoders have left it out.
+        // A missing EOC loses no pixel, and some encoders omit it.
         return Ok(Behind::End);
     }
     match r.u16()? {
@@ -280,7 +281,8 @@ fn tile_part(
     }
 }
 
-/// Takes in a PLT segment (A.7.3): seven bits of a length a byte, more of it where the eighth is set.
+/// Reads a PLT segment (A.7.3): each byte has seven bits of a length; the eighth says that more
+/// follow.
 fn packet_lengths(mut segment: Reader<'_>, lengths: &mut Vec<u32>) -> Result<(), Error> {
     let (_index, mut length) = (segment.u8()?, 0_u32);
     while !segment.is_empty() {

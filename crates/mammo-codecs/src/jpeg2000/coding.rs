@@ -1,4 +1,4 @@
-//! How a tile is coded: decomposition, quantisation and order of packets (ISO/IEC 15444-1, A.6).
+//! The coding of a tile: decomposition, quantisation and order of packets (ISO/IEC 15444-1, A.6).
 
 use super::error::Error;
 use super::reader::Reader;
@@ -29,7 +29,7 @@ impl Order {
     }
 }
 
-/// Which packets come next, and in which order.
+/// A progression: which packets come next, and in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progression {
     pub order: Order,
@@ -74,7 +74,7 @@ impl Style {
     }
 }
 
-/// COD's or COC's part on a component: decomposition and code-blocks.
+/// The part of COD or COC for a component: decomposition and code-blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decomposition {
     pub levels: u8,
@@ -130,13 +130,13 @@ impl Decomposition {
     }
 }
 
-/// QCD or QCC: how coefficients are quantised.
+/// QCD or QCC: the quantisation of coefficients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quantisation {
     guard_bits: u8,
-    /// Only the first step is sent, the others follow from it.
+    /// Only the first step is sent; the others follow from it.
     derived: bool,
-    /// Exponent and mantissa a band: LL, then HL, LH and HH from the lowest level up.
+    /// Exponent and mantissa of each band: LL, then HL, LH and HH from the lowest level up.
     steps: Vec<(u8, u16)>,
 }
 
@@ -175,7 +175,7 @@ impl Quantisation {
     }
 }
 
-/// How one component of a tile is coded.
+/// The coding of one component of a tile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
     pub decomposition: Decomposition,
@@ -198,7 +198,7 @@ impl Parameters {
     }
 }
 
-/// How a tile is coded.
+/// The coding of a tile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coding {
     pub layers: u16,

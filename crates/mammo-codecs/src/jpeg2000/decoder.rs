@@ -1,4 +1,4 @@
-//! Decodes a stream: its tiles one after the other, each component of them, onto one canvas.
+//! Decodes a stream: one tile after the other, each component of it, onto one canvas.
 
 use super::block::Segments;
 use super::boxes::{self, Contents};
@@ -24,21 +24,21 @@ pub struct Image {
     pub height: u32,
     /// Column and row of the first sample in the whole image at this size.
     pub origin: (u32, u32),
-    /// Planes of samples.
+    /// The number of planes of samples.
     pub components: u8,
-    /// Bits of a sample.
+    /// Bits per sample.
     pub precision: u8,
     /// Whether samples are two's complement, extended to 16 bits.
     pub signed: bool,
     /// `[component, row, column]`.
     pub samples: Vec<u16>,
-    /// Whether no sample had to be clamped, and no code-block lacks coding passes: so it is in
-    /// every stream that was coded without loss, if [`Request::range`] has room for what planes
-    /// left out can move a sample by.
+    /// Whether no sample was clamped and no code-block lacks coding passes. This holds for every
+    /// stream that was coded without loss, if [`Request::range`] has room for the error that
+    /// omitted planes cause.
     pub is_within: bool,
 }
 
-/// Decodes images one after the other, keeping its buffers.
+/// Decodes one image after the other and reuses its buffers.
 #[derive(Default)]
 pub struct Decoder {
     blocks: BlockDecoder,
@@ -61,8 +61,8 @@ impl Decoder {
         Self::default()
     }
 
-    /// A decoder that spreads an image's code-blocks over all cores: for those who have one
-    /// image to decode. Takes up to four bytes a sample more.
+    /// A decoder that spreads an image's code-blocks over all cores, for callers with a single
+    /// image. Needs up to four more bytes per sample.
     #[cfg(feature = "parallel")]
     pub fn parallel() -> Self {
         Self { parallel: true, ..Self::default() }
@@ -76,7 +76,7 @@ impl Decoder {
     /// Decodes what `request` asks for from a JP2 file or a codestream.
     ///
     /// # Errors
-    /// [`Error`]: whoever falls back to another decoder does so on [`Error::Unsupported`] only.
+    /// [`Error`]. Fall back to another decoder only on [`Error::Unsupported`].
     pub fn decode(&mut self, bytes: &[u8], request: &Request) -> Result<Image, Error> {
         Ok(self.decode_keeping(bytes, request, Vec::new(), false)?.0)
     }
@@ -94,9 +94,9 @@ impl Decoder {
         Ok(self.decode_keeping(bytes, request, samples, false)?.0)
     }
 
-    /// The same, and keeps what a later decoding with fewer levels discarded can go on from:
-    /// nothing if none are, nor of a region, of several tiles or components, or where planes are
-    /// left out.
+    /// The same, and also returns the state with which a later decoding with fewer levels left out
+    /// can continue. There is no state if no levels are left out, for a region, for several tiles
+    /// or components, or if planes are left out.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -255,7 +255,7 @@ fn threads() -> u64 {
     1
 }
 
-/// A tile, and the part of it that is wanted.
+/// A tile, and the wanted part of it.
 struct WantedTile<'a> {
     contents: Contents<'a>,
     stream: &'a Codestream,
@@ -266,10 +266,10 @@ struct WantedTile<'a> {
     part: Area,
 }
 
-/// What tiles are decoded to.
+/// The output of all tiles.
 struct Target {
     canvas: Canvas,
-    /// What is kept of the image.
+    /// The state that is kept of the image.
     low: Option<LowBand>,
     /// Whether all code-blocks so far have all their passes.
     is_whole: bool,

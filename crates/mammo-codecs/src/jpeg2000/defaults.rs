@@ -1,7 +1,8 @@
-//! What COD, COC, QCD, QCC and POC of a header say, and which of them wins.
+//! Reads the settings in COD, COC, QCD, QCC and POC, and decides which of them apply.
 //!
-//! A tile's own markers win over the main header's, and a component's (COC, QCC) over those
-//! for all components (COD, QCD) of the same header (ISO/IEC 15444-1, A.6).
+//! A tile's own markers take precedence over the main header's. A component's markers (COC, QCC)
+//! take precedence over those for all components (COD, QCD) of the same header (ISO/IEC 15444-1,
+//! A.6).
 
 use super::coding::{
     Coding, Decomposition, MAX_LEVELS, Order, Parameters, Progression, Quantisation,
@@ -10,7 +11,8 @@ use super::error::Error;
 use super::reader::Reader;
 use super::size::{Component, MAX_COMPONENTS};
 
-/// As many changes of progression order as OpenJPEG takes: each goes over all packets.
+/// The number of changes of progression order that OpenJPEG accepts, too. Each one loops over all
+/// packets.
 const MAX_CHANGES: usize = 32;
 
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ pub struct Defaults {
 }
 
 impl Defaults {
-    /// Takes in the segment behind marker `code`; those that say nothing of pixels are skipped.
+    /// Reads the segment after marker `code`. Segments that do not concern pixels are skipped.
     pub fn read(&mut self, code: u16, mut r: Reader<'_>, components: usize) -> Result<(), Error> {
         let component = |r: &mut Reader<'_>| match usize::from(r.u8()?) {
             index if index < components => Ok(index),
@@ -79,7 +81,7 @@ impl Defaults {
                         resolution_start,
                         resolution_end,
                         component_start: component_start.into(),
-                        // One byte holds up to 255, so 0 stands for 256.
+                        // One byte holds at most 255, so 0 means 256.
                         component_end: if component_end == 0 { 256 } else { component_end.into() },
                     });
                 }
@@ -89,7 +91,7 @@ impl Defaults {
         Ok(())
     }
 
-    /// What holds for a tile whose own header said `tile`, where `self` is the main header's.
+    /// The settings of a tile with the header `tile`, where `self` is the main header's.
     pub fn resolve(&self, tile: &Self, components: &[Component]) -> Result<Coding, Error> {
         let cod =
             tile.cod.as_ref().or(self.cod.as_ref()).ok_or(Error::Malformed("no COD marker"))?;

@@ -1,19 +1,18 @@
-//! How many bit-planes an image on a screen can spare.
+//! Computes how many bit-planes can be left out for an image on a screen.
 //!
-//! In: a stream, and [`Output`], how its samples become 8-bit pixels. Out: [`Plan`], the
-//! planes that may stay undecoded, and a bound on what that changes in any pixel.
+//! In: a stream, and [`Output`], which says how its samples become 8-bit pixels. Out: [`Plan`], the
+//! planes that may stay undecoded, and a bound on the error of any pixel.
 //!
-//! The bound is a sum over everything that can go wrong, each at its worst. A coefficient
-//! whose `n` lowest planes are left out is off by at most `2^n - 1` of its steps. How far
-//! that moves an output pixel is the coefficient's synthesis filter, weighted with the part
-//! that the pixel's area has of each sample; of all coefficients of a band together, the sum
-//! of the magnitudes. Filters and areas are separable, so that is a product of two sums
-//! along one axis, which `Axis` takes from the wavelet itself, at the worst place of the
-//! pixel's edge. The reversible wavelet rounds in each step, which adds less than one per
-//! step, spread like a coefficient of its own.
+//! The bound is a sum over all sources of error, each at its worst. A coefficient without its `n`
+//! lowest planes is off by at most `2^n - 1` of its steps. Its effect on an output pixel is its
+//! synthesis filter, weighted with the part that the pixel's area has of each sample. The effect of
+//! all coefficients of a band is the sum of the magnitudes. Filters and areas are separable, so it
+//! is a product of two sums along one axis; `Axis` computes them from the wavelet itself, for the
+//! worst position of the pixel's edge. The reversible wavelet rounds in each step, which adds less
+//! than one per step and spreads like an additional coefficient.
 //!
-//! That all errors are at their worst and pull the same way is never seen. For those who can
-//! do without a proof, [`Assurance::Expected`] takes the errors as independent instead.
+//! In practice the errors are never all at their worst with the same sign. If a proof is not
+//! needed, [`Assurance::Expected`] treats the errors as independent instead.
 
 mod axis;
 mod budget;
@@ -36,53 +35,53 @@ use super::low::LowBand;
 use super::memory::Memory;
 use super::{boxes, codestream};
 
-/// How an output pixel is made: the mean of an area of samples, each on a grey scale.
+/// How an output pixel is computed: the mean of an area of samples, each mapped by a grey scale.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
-    /// Source columns an output column is the mean of; may be fractional, at least 1.
+    /// The number of source columns averaged for an output column; may be fractional, at least 1.
     pub scale_x: f64,
-    /// Source rows an output row is the mean of.
+    /// The number of source rows averaged for an output row.
     pub scale_y: f64,
-    /// Slopes of the grey scale. Only where it is straight does the fine wavelet's tendency to
-    /// cancel within a pixel count in full, and where it is flat nothing counts.
+    /// Slopes of the grey scale. If it is straight, the fine wavelet's errors cancel within a
+    /// pixel; if it is flat, errors have no effect.
     pub slopes: Slopes,
-    /// Output levels by which whatever follows may round off.
+    /// How far later processing may round off, in output levels.
     pub slack: f64,
 }
 
-/// How sure the tolerance is to hold.
+/// How certain the tolerance is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Assurance {
-    /// No pixel of any image is off by more.
+    /// Proven: no pixel of any image is off by more.
     Proven,
-    /// So many standard deviations of a pixel's error fit in it, errors of coefficients taken
-    /// as independent and spread evenly over what they can be.
+    /// Expected: this many standard deviations of a pixel's error fit in the tolerance. The errors
+    /// of coefficients are taken as independent and uniformly distributed over their range.
     Expected {
         /// Standard deviations.
         deviations: f64,
     },
 }
 
-/// What may be left out.
+/// The bit-planes that may be left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// For a [`Request`](super::Request).
+    /// The planes, for a [`Request`](super::Request).
     pub planes: BitPlanes,
-    /// Output levels by which a pixel can differ from the exact decoding's (or is expected
-    /// to), before both are rounded; at most the tolerance if anything is left out.
+    /// The largest (or expected) difference of a pixel from the exact decoding, in output levels,
+    /// before both are rounded. At most the tolerance if anything is left out.
     pub bound: f64,
-    /// Values by which a sample can differ; infinite where that goes by code-block.
+    /// The largest difference of a sample; infinite if it depends on the code-block.
     pub reach: f64,
 }
 
-/// Levels whose planes are worth leaving out: the rest hold 1/64 of the coefficients.
+/// Levels in which leaving out planes pays: the others hold 1/64 of the coefficients.
 const LEVELS: u8 = 3;
 
-/// Leaves out as many planes as fit `tolerance`, in output levels. With a tolerance of 1 no
-/// 8-bit pixel is off by more than one level: two numbers that differ by no more than 1
-/// round to integers that differ by no more than 1.
+/// Leaves out as many planes as fit `tolerance`, in output levels. With a tolerance of 1 no 8-bit
+/// pixel is off by more than one level, because two numbers that differ by at most 1 round to
+/// integers that differ by at most 1.
 ///
-/// Nothing is left out of `low`, so all of the tolerance goes to the levels above it.
+/// Nothing is left out of `low`, so the whole tolerance is used for the levels above it.
 ///
 /// # Errors
 /// Those of [`header`](super::header).
@@ -95,7 +94,7 @@ pub fn plan(
 ) -> Result<Plan, Error> {
     let stream = codestream::read(boxes::codestream(bytes)?, &mut Memory::unlimited())?;
     let exact = Plan { planes: BitPlanes::Exact, bound: output.slack, reach: 0.0 };
-    // What is derived from the main header must hold for every tile and component.
+    // Values derived from the main header must hold for every tile and component.
     let (first, others) = (&stream.main.components[0], &stream.main.components[1..]);
     let same = |tile: &codestream::Tile| tile.coding.components == stream.main.components;
     if !others.is_empty() || !stream.tiles.values().all(same) {
@@ -112,7 +111,7 @@ pub fn plan(
     let independent = deviations.is_some();
     let scale = (output.scale_x, output.scale_y);
     let budget = Budget::new(first, component.precision, levels, scale, left, independent)?;
-    // A pixel may lie across tiles, and each knows its own values alone.
+    // A pixel may lie across tiles, and each tile knows only its own values.
     if !(output.slopes.are_local() && stream.size.tiles() == 1) {
         return Ok(uniform(&budget, output, deviations).unwrap_or(exact));
     }
@@ -122,7 +121,7 @@ pub fn plan(
     Ok(Plan { bound: tolerance, planes, reach: f64::INFINITY })
 }
 
-/// The same planes left out all over the image; `None` if none can be.
+/// The same planes left out in the whole image; `None` if none can be.
 fn uniform(budget: &Budget, output: &Output, deviations: Option<f64>) -> Option<Plan> {
     let (least, most) = output.slopes.all();
     let grey = Grey::new(least, most, deviations);
@@ -139,8 +138,8 @@ fn uniform(budget: &Budget, output: &Output, deviations: Option<f64>) -> Option<
     Some(Plan { bound, planes: BitPlanes::Skip(planes), reach })
 }
 
-/// What each code-block can spare by the values around it; `None` if none can spare anything.
-/// `shift` is what is added to a sample behind the wavelet.
+/// The planes that each code-block can leave out, by the values around it; `None` if there are
+/// none. `shift` is added to a sample after the wavelet.
 fn by_block(
     budget: &Budget,
     output: &Output,
@@ -149,8 +148,8 @@ fn by_block(
 ) -> Option<Local> {
     let (least, most) = output.slopes.all();
     let steepest = least.abs().max(most);
-    // Shares of the tolerance as they are best where the scale is straight and at its steepest,
-    // and where it may have any slope.
+    // Two divisions of the tolerance: the best one if the scale is straight and at its steepest,
+    // and the best one if it may have any slope.
     let greys = [(steepest, steepest), (least, most)].map(|(a, b)| Grey::new(a, b, deviations));
     let bests = greys.iter().map(|grey| (grey, budget.best(grey)));
     let bests: Vec<_> = bests.filter(|(_, bands)| deepest(bands) > 0).collect();

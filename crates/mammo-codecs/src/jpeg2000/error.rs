@@ -1,13 +1,13 @@
-//! Why a stream was not decoded.
+//! The error of the JPEG 2000 decoder.
 
 /// Why a stream was not decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The stream may be sound, but asks for something this decoder leaves to others.
+    /// The stream may be sound, but this decoder does not support it.
     #[error("unsupported: {0}")]
     Unsupported(&'static str),
-    /// The stream ends before what it promised.
+    /// The stream ends too early.
     #[error("truncated: {0}")]
     Truncated(&'static str),
     /// The stream contradicts the standard or itself.
@@ -29,12 +29,12 @@ pub enum Error {
         /// Bytes that the request allows.
         limit: u64,
     },
-    /// The stream has fewer wavelet levels than are to be discarded.
+    /// More wavelet levels are to be left out than the stream has.
     #[error("{asked} wavelet levels to discard, the stream has {levels}")]
     Reduce {
-        /// Levels to discard.
+        /// The number of levels to leave out.
         asked: u8,
-        /// Levels there are, in the tile that has the fewest.
+        /// The number of levels in the tile that has the fewest.
         levels: u8,
     },
     /// The requested region holds no sample of the image.

@@ -1,9 +1,9 @@
 //! Divides a tile's component into resolutions, bands, precincts and code-blocks
 //! (ISO/IEC 15444-1, B.5 to B.7).
 //!
-//! In: an area and its [`Parameters`]. Out: [`TileComponent`], whose code-blocks lie in one
-//! raster a band, so that the wavelet can ask for them row by row, and whose precincts are
-//! rectangles of those rasters, as packets want them.
+//! In: an area and its [`Parameters`]. Out: [`TileComponent`]. Its code-blocks are in one raster
+//! per band, so that the wavelet can request them row by row. Its precincts are rectangles of these
+//! rasters, as packets need them.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::memory::{BLOCK, Memory, PRECINCT};
 use super::size::{Area, ceil_shift};
 use super::tag_tree::TagTree;
 
-/// Which way a band is high-pass: horizontally first.
+/// The directions in which a band is high-pass: horizontal first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orientation {
     Ll,
@@ -22,14 +22,15 @@ pub enum Orientation {
     Hh,
 }
 
-/// What packets have told of a code-block so far.
+/// The state of a code-block while packets are read.
 #[derive(Clone, Debug, Default)]
 pub struct Block {
-    /// Magnitude bit-planes that are not all zero; 0 until the block is first included.
+    /// The number of magnitude bit-planes that are not all zero; 0 until the block is first
+    /// included.
     pub planes: u8,
     /// Bits by which a length field exceeds what its passes need; 0 until included.
     pub length_bits: u8,
-    /// Coding passes so far.
+    /// The number of coding passes so far.
     pub passes: u16,
     /// Passes that the open codeword segment can still take, and how many it could at first.
     pub room: u8,
@@ -104,12 +105,12 @@ pub struct PrecinctBand {
     pub zero_planes: TagTree,
 }
 
-/// A precinct: what one packet a layer is about.
+/// A precinct: the unit that one packet per layer describes.
 #[derive(Clone)]
 pub struct Precinct {
     /// The layer whose packet comes next.
     pub next_layer: u16,
-    /// One a band of the resolution.
+    /// One per band of the resolution.
     pub bands: Vec<PrecinctBand>,
 }
 
@@ -130,8 +131,8 @@ pub struct Resolution {
 }
 
 impl Resolution {
-    /// Where precinct `index` sits on the reference grid for the progressions by position:
-    /// `(y, x)`, `levels` being those above this resolution and `tile` the tile.
+    /// The position of precinct `index` on the reference grid, `(y, x)`, for progressions by
+    /// position. `levels` is the number of levels above this resolution, `tile` the tile.
     pub fn position(&self, index: u32, levels: u8, tile: &Area) -> (u64, u64) {
         let at = |first: u32, n: u32, log2: u8, edge: u32| {
             let grid = (u64::from(first >> log2) + u64::from(n)) << log2;
@@ -165,9 +166,9 @@ impl TileComponent {
         self.blocks[..end].iter().all(|block| block.passes == of(block))
     }
 
-    /// Lays out `area`. Every precinct needs a packet, and every packet a byte, so more
-    /// precincts than `bytes` are refused before they are allocated; so is what `memory` has no
-    /// room for.
+    /// Lays out `area`. Every precinct needs a packet and every packet a byte, so more precincts
+    /// than `bytes` are refused before they are allocated. The same holds for more than `memory`
+    /// allows.
     pub fn new(
         area: Area,
         precision: u8,

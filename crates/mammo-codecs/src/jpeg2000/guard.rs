@@ -1,14 +1,14 @@
-//! Looks over a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A) before a decoder sees it.
+//! Checks a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A) before OpenJPEG decodes it.
 //!
-//! In: one frame, as a JP2 file (what the RSNA set has inside PixelData) or bare. Out: the
-//! bare codestream, its size and levels, and whether it is whole. A decoder that believes a
-//! damaged SIZ allocates terabytes, and OpenJPEG takes a cut file for one that is still
-//! arriving; so the size is bounded and every tile-part's end is looked for here.
+//! In: one frame, as a JP2 file (as in RSNA's dataset) or a bare codestream. Out: the bare
+//! codestream, its size and levels, and whether it is complete. A decoder that trusts a damaged SIZ
+//! allocates terabytes, and OpenJPEG takes a truncated file for one that is still arriving. So the
+//! size is bounded here, and the end of every tile-part is checked.
 //!
-//! What this cannot see: damage inside a packet. OpenJPEG's strict mode, which is on, refuses
-//! packets that are longer than their tile-part.
+//! It cannot detect damage inside a packet. OpenJPEG's strict mode, which is on, refuses packets
+//! that are longer than their tile-part.
 
-/// Why a codestream is refused before it is decoded.
+/// Why a codestream is refused before decoding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodestreamError {
     /// Neither of the two forms.
@@ -17,43 +17,43 @@ pub enum CodestreamError {
         /// The first bytes.
         found: String,
     },
-    /// A JP2 file without its content.
+    /// A JP2 file without a codestream.
     #[error("the JP2 file has no codestream")]
     NoCodestream,
     /// It ends too early.
     #[error("the codestream ends inside {part}: needs {need} bytes, {have} are left")]
     Truncated {
-        /// What is cut.
+        /// The part that is incomplete.
         part: String,
         /// Bytes it needs.
         need: usize,
         /// Bytes that are left.
         have: usize,
     },
-    /// Tiles are missing, or the end marker is and so tile-parts may be.
+    /// Tiles are missing, or the end marker is missing and so tile-parts may be.
     #[error("the codestream ends after {found} of {tiles} tiles")]
     NoEnd {
-        /// Tiles that are known to be there.
+        /// The number of complete tiles.
         found: usize,
         /// Tiles of the image.
         tiles: usize,
     },
-    /// A marker segment that cannot be.
+    /// A marker segment with an invalid value.
     #[error("{part} is {found}, needs {needed}")]
     Value {
         /// The field.
         part: &'static str,
-        /// What it says.
+        /// The value.
         found: String,
-        /// What it may say.
+        /// The allowed values.
         needed: &'static str,
     },
 }
 
-/// A codestream, and what its main header says.
+/// A codestream, and the facts of its main header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Codestream<'a> {
-    /// From its start marker on, without any JP2 wrapper, as far as it was read.
+    /// The bytes from its start marker on, without a JP2 container, as far as they were read.
     pub bytes: &'a [u8],
     /// Columns.
     pub width: usize,
@@ -76,19 +76,18 @@ const COD: u16 = 0xFF52;
 const SOT: u16 = 0xFF90;
 const EOC: u16 = 0xFFD9;
 
-/// A tile, a precinct and a code-block cost a decoder some hundred bytes each, so a header can
-/// ask for far more memory than its image: images with this many pixels or fewer to each of
-/// them on average are refused, unless they are few.
+/// A tile, a precinct and a code-block cost a decoder some hundred bytes each, so a header can ask
+/// for far more memory than its image needs. Images with this number of pixels or fewer per part,
+/// on average, are refused unless there are few parts.
 const MIN_PIXELS_A_PART: usize = 64;
 const FEW_PARTS: usize = 1 << 16;
 
 impl<'a> Codestream<'a> {
-    /// Unwraps one frame of `length` bytes, of which `frame` are the first at least, and reads
+    /// Unwraps one frame of `length` bytes, of which `frame` holds at least the first, and reads
     /// its main header.
     ///
     /// # Errors
-    /// [`CodestreamError`], also for several components and for an image whose parts are
-    /// absurdly many.
+    /// [`CodestreamError`], also for several components and for an image with far too many parts.
     pub fn parse(frame: &'a [u8], length: usize) -> Result<Self, CodestreamError> {
         let bytes = unwrap(frame, length - frame.len())?;
         let mut reader = Reader { bytes, at: 2 };
@@ -114,11 +113,11 @@ impl<'a> Codestream<'a> {
         Ok(Self { bytes, width, height, precision, signed, levels, tiles, body: reader.at })
     }
 
-    /// Goes from tile-part to tile-part (A.4.2) to the end marker. Without one, every tile must
-    /// have had all tile-parts that it announced.
+    /// Checks tile-part after tile-part (A.4.2) up to the end marker. Without an end marker, every
+    /// tile must have all tile-parts that it announced.
     ///
     /// # Errors
-    /// [`CodestreamError::Truncated`] and [`CodestreamError::NoEnd`] for what is missing.
+    /// [`CodestreamError::Truncated`] and [`CodestreamError::NoEnd`] if something is missing.
     pub fn check_whole(&self) -> Result<(), CodestreamError> {
         Reader { bytes: self.bytes, at: self.body }.tile_parts(self.tiles)
     }
@@ -227,7 +226,7 @@ impl Size {
         Ok(size)
     }
 
-    /// The levels of a COD segment (A.6.1), after a look at how many parts it makes.
+    /// The levels of a COD segment (A.6.1), after a check of the number of parts.
     fn levels(&self, cod: &[u8]) -> Result<u8, CodestreamError> {
         let &[style, _, _, _, _, levels, block_width, block_height, _, _, ref precincts @ ..] = cod
         else {
@@ -289,7 +288,7 @@ impl<'a> Reader<'a> {
         self.take(2, part).map(|word| u16::from_be_bytes([word[0], word[1]]))
     }
 
-    /// What follows a marker, behind the length that comes first.
+    /// The content of a marker's segment, after its length.
     fn segment(&mut self, part: &str) -> Result<&'a [u8], CodestreamError> {
         match self.word(part)? {
             length @ 2.. => self.take(usize::from(length) - 2, part),

@@ -1,16 +1,16 @@
-//! What the main header of a stream declares.
+//! The main header of a stream.
 
 use super::error::Error;
 use super::{boxes, codestream};
 
-/// What the main header declares.
+/// The facts that the main header declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Columns.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// Planes of samples, 1 to 4.
+    /// The number of planes of samples, 1 to 4.
     pub components: u8,
     /// Bits that SIZ declares for a sample, 1 to 16; the samples may use fewer.
     pub precision: u8,
@@ -20,17 +20,17 @@ pub struct Header {
     pub levels: u8,
     /// Whether the wavelet is the reversible one (5/3).
     pub reversible: bool,
-    /// Tiles.
+    /// The number of tiles.
     pub tiles: u32,
-    /// Quality layers.
+    /// The number of quality layers.
     pub layers: u16,
 }
 
-/// Reads the main header. Allocates nothing that grows with what it declares.
+/// Reads the main header. Allocates nothing whose size it declares.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for what this decoder leaves to others, and whatever is wrong with
-/// the boxes or the main header.
+/// [`Error::Unsupported`] for features that this decoder does not have, and all errors in the boxes
+/// or the main header.
 pub fn header(bytes: &[u8]) -> Result<Header, Error> {
     let (size, coding) = codestream::read_main(boxes::codestream(bytes)?.bytes)?;
     let (component, first) = (size.components[0], &coding.components[0].decomposition);

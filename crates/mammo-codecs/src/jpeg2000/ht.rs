@@ -3,11 +3,11 @@
 //! In: a [`Shape`] and codeword segments. Out: [`BlockDecoder::row`], coefficients in the form
 //! of [`Lane::row`](super::tier1::Lane::row).
 //!
-//! A clean-up pass holds all bit-planes down to one at once, quad (2 x 2 samples) after quad:
-//! which of its samples are significant comes from a variable-length code and from runs of
-//! events, and bounds how many bits of magnitude each sample has in a stream of its own. Two
-//! more passes may add one bit-plane below it, in raw bits. At most those three are decoded, as
-//! in OpenJPEG, and all of them: planes cannot be left out.
+//! A clean-up pass codes all bit-planes down to one at once, quad (2 x 2 samples) after quad. A
+//! variable-length code and runs of events say which samples are significant, and bound the number
+//! of magnitude bits of each sample, which are in a separate stream. Two more passes may add one
+//! bit-plane below, in raw bits. At most these three passes are decoded, as in OpenJPEG, and always
+//! all of them: planes cannot be left out.
 
 mod bits;
 mod vlc;
@@ -19,7 +19,7 @@ use super::block::{MAX_PLANES, Segments, Shape};
 use super::error::Error;
 use super::geometry::Block;
 
-/// Decodes block after block, keeping its buffers.
+/// Decodes one block after another and reuses its buffers.
 #[derive(Default)]
 pub struct BlockDecoder {
     width: usize,
@@ -156,7 +156,8 @@ impl BlockDecoder {
         Ok(())
     }
 
-    /// The context of the quad at column `x` behind `left`, from the samples around it (Equation 2).
+    /// The context of the quad at column `x` to the right of `left`, from the samples around it
+    /// (Equation 2).
     fn context(&self, left: Quad, x: usize) -> usize {
         let [before, first, second, after] = self.exponents_above(x).map(|e| usize::from(e > 0));
         (before | first) | usize::from(left.significant() & 12 != 0) << 1 | (second | after) << 2

@@ -1,11 +1,11 @@
 //! Lifts a wavelet level along y, rows streaming through (ISO/IEC 15444-1, F.3).
 //!
-//! In: rows from the top, joined along x. Out: finished rows, in order. Only the few rows that a
-//! lifting step still needs are held.
+//! In: rows from the top, joined along x. Out: finished rows, in order. Only the rows that a
+//! lifting step still needs are kept.
 
 use super::wavelet::Kernel;
 
-/// The rows at work in one level's vertical lifting.
+/// The rows in the vertical lifting of one level.
 pub struct Lifting<K: Kernel> {
     ring: Vec<Vec<K::Sample>>,
 }
@@ -17,8 +17,8 @@ impl<K: Kernel> Default for Lifting<K> {
 }
 
 impl<K: Kernel> Lifting<K> {
-    /// Lifts rows `rows` of `width` samples: `fill` makes each joined row, from the top, and
-    /// `emit` gets each finished one, in the same order. An error of `fill` ends it.
+    /// Lifts rows `rows` of `width` samples. `fill` makes each joined row, from the top; `emit`
+    /// receives each finished one, in the same order. An error of `fill` ends it.
     pub fn run<E>(
         &mut self,
         rows: std::ops::Range<u32>,

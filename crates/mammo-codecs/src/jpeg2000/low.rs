@@ -1,13 +1,13 @@
-//! What one decoding of a stream leaves for the next: the image at a reduced size, as the wavelet
-//! has it.
+//! The state that one decoding of a stream leaves for the next: the image at a reduced size, as
+//! wavelet coefficients.
 //!
-//! Whoever looks at an image from afar before decoding the part that is worth it has its coarse
-//! levels decoded then. They are exact, so the second decoding can go on from there.
+//! A caller that decodes a reduced image before the interesting part has its coarse levels decoded
+//! already. They are exact, so the second decoding continues from them.
 
 use super::size::Area;
 
-/// The low band behind the wavelet levels that a decoding discarded: its samples before they were
-/// rounded, shifted and clamped. Four bytes per sample.
+/// The low band below the wavelet levels that a decoding left out: its samples before rounding,
+/// level shift and clamping. Four bytes per sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LowBand {
     pub(super) reduce: u8,
@@ -18,12 +18,12 @@ pub struct LowBand {
 }
 
 impl LowBand {
-    /// The one of `area` behind `reduce` levels, without samples yet.
+    /// The low band of `area` below `reduce` levels, without samples yet.
     pub(super) fn new(reduce: u8, area: Area) -> Self {
         Self { reduce, area, integers: Vec::new(), floats: Vec::new() }
     }
 
-    /// Wavelet levels that are still to be decoded.
+    /// The number of wavelet levels that are still to be decoded.
     pub fn levels(&self) -> u8 {
         self.reduce
     }

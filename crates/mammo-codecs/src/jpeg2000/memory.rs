@@ -1,7 +1,8 @@
-//! Counts the bytes that decoding takes, before they are taken.
+//! Counts the bytes that decoding needs before they are allocated.
 //!
-//! In: what a stream declares. Out: an error where that is more than the caller allows. What is
-//! counted is what grows with the image or with what its headers say; a fixed part is counted once.
+//! In: the sizes that a stream declares. Out: an error if they exceed what the caller allows.
+//! Counted is everything that grows with the image or with its headers; a fixed part is counted
+//! once.
 
 use super::error::Error;
 
@@ -19,15 +20,15 @@ pub const PIECE: u64 = 64;
 /// Bytes for a byte of the code-block at work, joined and unstuffed, while the lists grow.
 pub const CODED_BYTE: u64 = 10;
 
-/// What has been taken of what may be.
+/// The memory that is used, and the limit.
 #[derive(Clone, Debug)]
 pub struct Memory {
     limit: u64,
-    /// For as long as the image is being decoded.
+    /// For the whole decoding.
     image: u64,
-    /// In buffers that every tile uses again.
+    /// In buffers that all tiles reuse.
     buffers: u64,
-    /// For the tile at hand.
+    /// For the current tile.
     tile: u64,
 }
 
@@ -35,7 +36,7 @@ impl Memory {
     /// At most `limit` bytes.
     ///
     /// # Errors
-    /// [`Error::TooMuchMemory`] for less than any image takes.
+    /// [`Error::TooMuchMemory`] if the limit is below what any image needs.
     pub fn new(limit: u64) -> Result<Self, Error> {
         let memory = Self { limit, image: FIXED, buffers: 0, tile: 0 };
         memory.check()?;
@@ -47,13 +48,13 @@ impl Memory {
         Self { limit: u64::MAX, image: FIXED, buffers: 0, tile: 0 }
     }
 
-    /// Takes `bytes` for all of the decoding.
+    /// Counts `bytes` for the whole decoding.
     pub fn take(&mut self, bytes: u64) -> Result<(), Error> {
         self.image = self.image.saturating_add(bytes);
         self.check()
     }
 
-    /// Takes `bytes` for the tile at hand.
+    /// Counts `bytes` for the current tile.
     pub fn take_for_tile(&mut self, bytes: u64) -> Result<(), Error> {
         self.tile = self.tile.saturating_add(bytes);
         self.check()
@@ -65,7 +66,7 @@ impl Memory {
         self.check()
     }
 
-    /// Gives back what the tile at hand took.
+    /// Releases what the current tile used.
     pub fn end_tile(&mut self) {
         self.tile = 0;
     }

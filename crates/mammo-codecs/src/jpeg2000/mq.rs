@@ -2,9 +2,9 @@
 //!
 //! In: a codeword segment. Out: one decision at a time, each in its context.
 //!
-//! The standard reads a byte whenever eight bits are used up, minding the bit that is
-//! stuffed after each 0xFF. Here a segment is unstuffed once into [`Word`]s, and the decoder
-//! holds up to 48 bits ahead, so most decisions shift a register and nothing else.
+//! The standard reads a byte whenever eight bits are used up, and handles the bit that is stuffed
+//! after each 0xFF. Here a segment is unstuffed once into [`Word`]s, and the decoder holds up to 48
+//! bits in advance, so most decisions only shift a register.
 
 use std::hint::select_unpredictable;
 
@@ -15,7 +15,7 @@ pub type Word = u64;
 const ONES: Word = 32 << 40 | 0xFFFF_FFFF;
 const CARRY: Word = 1 << 32;
 
-/// Turns a segment into words. What follows its end, or a marker in it, reads as ones.
+/// Converts a segment to words. After its end, or a marker in it, ones are read.
 pub fn unstuff(segment: &[u8], words: &mut Vec<Word>) {
     words.clear();
     let (mut held, mut count, mut carry) = (0_u64, 0_u32, 0_u64);
@@ -207,7 +207,7 @@ impl<'a> Mq<'a> {
         Self { a, c, ahead, words: &words[next..] }
     }
 
-    /// What [`resume`](Self::resume) wants back.
+    /// The registers, for a later [`resume`](Self::resume).
     pub fn stop(self, words: &[Word]) -> Registers {
         Registers { a: self.a, c: self.c, ahead: self.ahead, next: words.len() - self.words.len() }
     }
@@ -227,7 +227,7 @@ impl<'a> Mq<'a> {
         }
     }
 
-    /// Decides in `context`: for decisions that mostly fall as expected.
+    /// Decodes a decision in `context`, for decisions that are mostly predictable.
     #[inline(always)]
     pub fn decide(&mut self, context: &mut Context) -> u32 {
         let state = *context;
@@ -250,8 +250,8 @@ impl<'a> Mq<'a> {
         ((state >> 2) ^ less) as u32 & 1
     }
 
-    /// The same decision without a branch on its outcome: for those that fall either way,
-    /// where a mispredicted branch costs more than the whole decision.
+    /// The same decision without a branch on its outcome, for unpredictable decisions, where a
+    /// mispredicted branch costs more than the whole decision.
     #[inline(always)]
     pub fn decide_evenly(&mut self, context: &mut Context) -> u32 {
         let state = *context;
@@ -281,7 +281,7 @@ impl<'a> Mq<'a> {
     }
 }
 
-/// Where reading stands in a segment that bypasses the arithmetic coder.
+/// The position in a segment that bypasses the arithmetic coder.
 #[derive(Clone, Copy, Default)]
 pub struct Raw {
     position: usize,
@@ -290,7 +290,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// The next bit of `segment`; ones behind its end.
+    /// The next bit of `segment`; ones after its end.
     pub fn bit(&mut self, segment: &[u8]) -> u32 {
         if self.left == 0 {
             let stuffed = self.last == 0xFF;

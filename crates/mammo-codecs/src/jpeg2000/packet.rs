@@ -1,7 +1,7 @@
-//! Reads a tile's packets: which code-blocks they hold, and where their bytes are
-//! (ISO/IEC 15444-1, B.9 to B.12).
+//! Reads a tile's packets: which code-blocks they contain, and where their bytes are (ISO/IEC
+//! 15444-1, B.9 to B.12).
 //!
-//! In: a tile's bytes and its laid-out components. Out: every block's bit-planes and passes,
+//! In: a tile's bytes and its laid-out components. Out: the bit-planes and passes of every block,
 //! and [`Packets::pieces`], the byte ranges of their codeword segments. Nothing is decoded.
 
 use super::coding::{Coding, Style};
@@ -18,46 +18,46 @@ pub struct Piece {
     pub start: u32,
     pub length: u32,
     pub passes: u8,
-    /// Whether the segment goes on from the block's previous piece.
+    /// Whether it continues the segment of the block's previous piece.
     pub continues: bool,
     /// The block's next piece; 0 for none.
     pub next: u32,
 }
 
-/// A tile's packets, as far as they are at hand.
+/// A tile's packets, as far as they are available.
 #[derive(Clone, Copy)]
 pub struct Body<'a> {
     pub bytes: &'a [u8],
-    /// Bytes of all of them, or where tile-parts may not be at hand, the most that can be.
+    /// The bytes of all packets; if tile-parts may be missing, an upper bound.
     pub length: usize,
-    /// Whether some may not be at hand.
+    /// Whether some packets may be missing.
     pub is_cut: bool,
-    /// Their headers, where these were moved out of them.
+    /// The packets' headers, if these are stored separately.
     pub headers: Option<&'a [u8]>,
 }
 
 impl Body<'_> {
-    /// Bytes that back what is declared.
+    /// The number of bytes that justify what is declared.
     pub fn backing(&self) -> usize {
         self.length + self.headers.map_or(0, <[u8]>::len)
     }
 }
 
-/// Where the bytes of a tile's code-blocks are.
+/// The positions of the bytes of a tile's code-blocks.
 #[derive(Default)]
 pub struct Packets {
-    /// Piece 0 is nobody's, so that 0 can mean none.
+    /// Piece 0 is unused, so that 0 can mean none.
     pub pieces: Vec<Piece>,
-    /// Where the last packet that is needed ends in the body; when that is not at hand, how
-    /// far the packets are known to go.
+    /// The end of the last needed packet in the body; if that is not available, how far the packets
+    /// are known to reach.
     pub reach: usize,
-    /// Pieces of the packet at hand: the block, and its piece.
+    /// Pieces of the current packet: the block, and its piece.
     open: Vec<u32>,
 }
 
 impl Packets {
-    /// Reads the packets of a tile: all of them, or of a cut body at least those that are
-    /// needed when `reduce` levels are discarded.
+    /// Reads the packets of a tile: all of them, or for a truncated body at least those that are
+    /// needed when `reduce` levels are left out.
     ///
     /// # Errors
     /// [`Error::Truncated`] when the bytes end before those packets do, [`Error::TooMuchMemory`]
@@ -124,7 +124,7 @@ impl Packets {
 }
 
 impl Packets {
-    /// Bytes of the code-block of `components` that has the most.
+    /// The number of bytes of the code-block of `components` that has the most.
     pub fn longest(&self, components: &[TileComponent]) -> u64 {
         let length = |block: &Block| {
             let first = Some(block.first).filter(|&first| first != 0);
@@ -186,7 +186,7 @@ impl PacketReader<'_> {
                             continue;
                         }
                         if block.length_bits == 0 {
-                            // One more than there can be, to tell a contradiction.
+                            // One more than possible, to detect a contradiction.
                             let zero = part.zero_planes.below(
                                 &mut bits,
                                 x,

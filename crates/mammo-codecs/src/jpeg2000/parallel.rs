@@ -1,8 +1,8 @@
-//! Decodes a band's code-blocks on all cores, for those who have one image to decode.
+//! Decodes a band's code-blocks on all cores, for callers with a single image.
 //!
-//! In: what [`Strip::fill`] takes. Out: the same samples, of all the band's rows at once instead
-//! of one row of blocks after the other. Who decodes many images decodes them side by side
-//! instead, which keeps less in memory and no core waiting.
+//! In: as for [`Strip::fill`]. Out: the same samples, for all rows of the band at once instead of
+//! one row of blocks after the other. To decode many images, decode them in parallel instead: that
+//! needs less memory and keeps all cores busy.
 
 use rayon::prelude::*;
 
@@ -12,13 +12,13 @@ use super::size::Area;
 use super::strip::{BlockDecoder, Blocks, Part, Strip};
 use super::wavelet::Kernel;
 
-/// Threads that take part.
+/// The number of threads.
 pub fn threads() -> u64 {
     rayon::current_num_threads() as u64
 }
 
-/// Fills each strip with all that its `area` has of a band, less as many planes as `skip`
-/// tells by band and block.
+/// Fills each strip with the part of a band in its `area`. `skip` gives the number of planes to
+/// leave out by band and block.
 pub fn fill<K: Kernel<Sample: Send>>(
     strips: &mut [Strip<K::Sample>; 3],
     bands: &[Band],

@@ -1,9 +1,9 @@
-//! What is known of a code-block's coefficients, and the two raw passes that bypass the
-//! arithmetic coder (ISO/IEC 15444-1, D.6).
+//! The state of a code-block's coefficients, and the two raw passes that bypass the arithmetic
+//! coder (ISO/IEC 15444-1, D.6).
 //!
-//! A stripe's column of four has one [`Flags`] word, which holds the significance and the
-//! sign of the column and of its neighbours around, so a context is a shift and a table
-//! look-up, and a column without a significant neighbour is skipped in one test.
+//! Each column of four in a stripe has one [`Flags`] word with the significance and the sign of the
+//! column and of its neighbours. So a context needs a shift and a table look-up, and a column
+//! without a significant neighbour is skipped by one test.
 
 use super::block::Shape;
 use super::context::{TABLES, Tables};
@@ -18,7 +18,7 @@ pub const NEGATIVE: u32 = 18;
 pub const REFINED: u32 = 36;
 pub const VISITED: u32 = 48;
 pub const SIGNIFICANT: Flags = 0x3_FFFF;
-/// One bit a row, at `3 * row`.
+/// One bit per row, at `3 * row`.
 pub const ROWS: Flags = 0b1001001001;
 pub const ALL_VISITED: Flags = ROWS << VISITED;
 /// The column's own significance and signs.
@@ -40,7 +40,7 @@ pub const MOST: usize = 4096;
 /// Coefficients of a block, and a chunk more, which a stripe's last chunk may reach into.
 pub type Coefficients = [u32; MOST + 4 * CHUNK];
 
-/// A code-block's coefficients and what is known of them.
+/// A code-block's coefficients and their state.
 pub struct Field {
     /// A row of columns a stripe, filled up to whole chunks, with a column of margin each side
     /// and a stripe above and below.
@@ -82,7 +82,7 @@ impl Field {
         self.coefficients[y / 4 * self.width * 4..][..self.width * 4].as_chunks().0
     }
 
-    /// Tells stripe `index` what has become significant in the one above.
+    /// Informs stripe `index` of coefficients that became significant in the stripe above.
     #[inline(always)]
     pub fn pull(&mut self, index: usize) {
         let (above, here) = self.flags[index * self.stride..].split_at_mut(self.stride);
@@ -91,7 +91,7 @@ impl Field {
         }
     }
 
-    /// Tells the stripe above what has become significant in stripe `index`.
+    /// Informs the stripe above of coefficients that became significant in stripe `index`.
     #[inline(always)]
     pub fn push(&mut self, index: usize) {
         let (above, here) = self.flags[index * self.stride..].split_at_mut(self.stride);
@@ -100,7 +100,7 @@ impl Field {
         }
     }
 
-    /// What the passes need of stripe `index`.
+    /// The part of stripe `index` that the passes need.
     #[inline(always)]
     fn stripe(&mut self, index: usize) -> Stripe<'_> {
         let stride = self.stride;
@@ -125,7 +125,7 @@ struct Stripe<'a> {
 }
 
 impl Stripe<'_> {
-    /// Stores column `x`'s flags and tells its neighbours which rows have become significant.
+    /// Stores column `x`'s flags and informs its neighbours of rows that became significant.
     #[inline(always)]
     fn store(&mut self, x: usize, old: Flags, flags: Flags) {
         let Self { above, here, below, .. } = self;
@@ -194,16 +194,16 @@ fn row(t: u32) -> usize {
     ((t as usize * 11) >> 5) & 3
 }
 
-/// Puts the next bit of a magnitude in, and half a step of the new plane below it.
+/// Adds the next bit of a magnitude, and half a step of the new plane below it.
 #[inline(always)]
 pub fn refined(value: u32, bit: u32, plane: u32) -> u32 {
-    // The bit at plane + 1 was the half step of the plane above: it goes up or down by half
-    // as much.
+    // The bit at plane + 1 was the half step of the plane above: the value moves up or down by half
+    // of it.
     let half = 1 << plane;
     value.wrapping_add(bit.wrapping_neg() & (2 * half)).wrapping_sub(half)
 }
 
-/// The flags that contexts may look at: all, or none of the next stripe's.
+/// The flags that contexts may use: all, or none of the next stripe's.
 #[inline(always)]
 pub fn seen<const CAUSAL: bool>(flags: Flags) -> Flags {
     if CAUSAL { flags & !BELOW } else { flags }
@@ -217,7 +217,7 @@ pub fn candidates(flags: Flags) -> Flags {
     (across | (across >> 3) | (across >> 6)) & !(s >> 4) & ROWS
 }
 
-/// The rows that a refinement pass is about: significant before this plane's first pass.
+/// The rows that a refinement pass visits: significant before this plane's first pass.
 #[inline(always)]
 pub fn members(flags: Flags) -> Flags {
     (flags >> 4) & !(flags >> VISITED) & ROWS

@@ -1,8 +1,9 @@
-//! How much of a stream a reduced image needs: where low resolutions come first, a prefix.
+//! Computes how much of a stream a reduced image needs. If low resolutions come first, it is a
+//! prefix.
 //!
-//! In: the first bytes of a stream. Out: [`Prefix`], how many of them decoding needs. Nothing
-//! is decoded: packet headers are walked to the last packet that is needed, from header to
-//! header, and where packet lengths are listed (PLT), these say how far to read at once.
+//! In: the first bytes of a stream. Out: [`Prefix`], the number of bytes that decoding needs.
+//! Nothing is decoded: packet headers are read one after the other up to the last packet that is
+//! needed. If packet lengths are listed (PLT), they say how far to read at once.
 
 use super::boxes;
 use super::codestream;
@@ -12,23 +13,23 @@ use super::packet::Packets;
 use super::progression;
 use super::request::Request;
 
-/// How many of a stream's first bytes decoding needs.
+/// The number of a stream's first bytes that decoding needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
-    /// These.
+    /// This number; it is available.
     Needs(usize),
-    /// More than are at hand, and at least these.
+    /// More than is available, and at least this number.
     NeedsAtLeast(usize),
 }
 
-/// How many bytes of a stream of `length`, which begins with `bytes`, are needed to decode what
-/// `request` asks for, whatever its region and planes.
+/// The number of bytes of a stream of `length`, which begins with `bytes`, that are needed for
+/// `request`, for any region and planes.
 ///
-/// Every tile-part that begins within the prefix ends within the stream, by its own length.
-/// Whether the stream ends as it should, only its end can tell.
+/// Every tile-part that begins within the prefix ends within the stream, by its own length. Whether
+/// the stream ends correctly can only be seen at its end.
 ///
 /// # Errors
-/// As [`Decoder::decode`](super::Decoder::decode), but for what is cut off.
+/// As for [`Decoder::decode`](super::Decoder::decode), except that the stream may be cut off.
 pub fn prefix(bytes: &[u8], length: usize, request: &Request) -> Result<Prefix, Error> {
     let reduce = request.reduce;
     let more = |needs: usize| Prefix::NeedsAtLeast(needs.max(bytes.len() + 1).min(length));

@@ -1,7 +1,7 @@
 //! The order of a tile's packets (ISO/IEC 15444-1, B.12).
 //!
-//! In: the progressions that COD and POC name, and the laid-out components. Out: every packet's
-//! place, each once, in the order of the stream.
+//! In: the progressions of COD and POC, and the laid-out components. Out: the place of every
+//! packet, each once, in the order of the stream.
 
 use super::coding::{Coding, Order, Progression};
 use super::error::Error;
@@ -24,13 +24,13 @@ impl Place {
         resolution.first_precinct + self.precinct as usize
     }
 
-    /// Whether it is left when `reduce` levels are discarded.
+    /// Whether it is still needed when `reduce` levels are left out.
     pub fn is_needed(&self, component: &TileComponent, reduce: u8) -> bool {
         usize::from(self.resolution) + usize::from(reduce) < component.resolutions.len()
     }
 }
 
-/// How many of a tile's packets, in their order, are needed when `reduce` levels are discarded.
+/// The number of a tile's first packets that are needed when `reduce` levels are left out.
 pub fn needed(
     coding: &Coding,
     tile: &Area,
@@ -48,7 +48,7 @@ pub fn needed(
     Ok(needed)
 }
 
-/// Goes to every packet of a tile in the order of its progressions, to each once.
+/// Visits every packet of a tile once, in the order of its progressions.
 pub fn in_order(
     coding: &Coding,
     tile: &Area,

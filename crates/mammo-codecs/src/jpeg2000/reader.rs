@@ -20,7 +20,7 @@ impl<'a> Reader<'a> {
         self.position
     }
 
-    /// Goes to `position`, which must not lie behind the end.
+    /// Moves to `position`, which must not be beyond the end.
     pub fn seek(&mut self, position: usize) {
         self.position = position.min(self.bytes.len());
     }
@@ -29,7 +29,7 @@ impl<'a> Reader<'a> {
         self.position >= self.bytes.len()
     }
 
-    /// What is left.
+    /// The bytes that are left.
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.position..]
     }
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         Ok((code, self.body(code)?))
     }
 
-    /// The segment behind marker `code`, which has been read.
+    /// The segment after marker `code`, which has been read.
     pub fn body(&mut self, code: u16) -> Result<Reader<'a>, Error> {
         if !(0xFF40..=0xFFFE).contains(&code) {
             return Err(Error::Malformed("no marker where one must be"));

@@ -1,8 +1,7 @@
 //! The refinement pass (ISO/IEC 15444-1, D.3.3), of one block or of two in turn.
 //!
-//! Which coefficients are refined, and in which contexts, is settled before the pass begins:
-//! [`List::gather`] writes it down without a branch, and decoding is then a loop that does
-//! nothing but decide.
+//! The coefficients that are refined, and their contexts, are known before the pass begins.
+//! [`List::gather`] lists them without a branch; decoding is then a loop of decisions alone.
 
 use pulp::Arch;
 
@@ -45,7 +44,8 @@ impl List {
     /// Lists the coefficients that are due, and marks them as refined.
     pub fn gather(&mut self, field: &mut Field, causal: bool) {
         Arch::new().dispatch(
-            // It takes what it is given, or it would not be inlined where the wide instructions are.
+            // A parameter by value, or it would not be inlined where the wide instructions are
+            // enabled.
             #[inline(always)]
             move || {
                 let (list, field) = (self, field);
@@ -67,7 +67,7 @@ impl List {
             stripes.zip(contexts).take(field.height.div_ceil(4)).enumerate()
         {
             let due = &mut self.due[..width];
-            // Many columns at a time, for nothing here depends on another column.
+            // Many columns at a time, because columns do not depend on each other.
             for ((flags, context), due) in flags[1..].iter_mut().zip(contexts).zip(&mut *due) {
                 let rows = members(*flags);
                 let s = seen::<CAUSAL>(*flags) & SIGNIFICANT;
@@ -118,7 +118,7 @@ static FOUND: [u64; 16] = {
     table
 };
 
-/// What decodes one block's refinement pass.
+/// The state that decodes one block's refinement pass.
 pub struct Lane<'a> {
     pub list: &'a List,
     pub coefficients: &'a mut Coefficients,

@@ -1,4 +1,4 @@
-//! What of a stream is wanted, and what it may cost.
+//! The part of a stream to decode, and the limits.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::error::Error;
 use super::low::LowBand;
 use super::size::{Area, Size};
 
-/// A rectangle of full-size pixels, from the image's upper left corner.
+/// A rectangle of full-size pixels, relative to the image's upper left corner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rect {
     /// First column.
@@ -24,31 +24,31 @@ pub struct Rect {
 /// What to decode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// Wavelet levels to discard: each halves the image.
+    /// The number of wavelet levels to leave out; each one halves the image.
     pub reduce: u8,
-    /// The part to decode, in full-size pixels; `None` for all.
+    /// The part to decode, in full-size pixels; `None` for the whole image.
     pub region: Option<Rect>,
-    /// How precisely. A prefix is decoded exactly instead of as [`BitPlanes::Local`] says: the
-    /// code-blocks behind it are part of what that looks at.
+    /// The bit-planes to decode. A prefix is always decoded exactly and not by
+    /// [`BitPlanes::Local`], which also needs the code-blocks beyond the prefix.
     pub planes: BitPlanes,
-    /// The range that samples are clamped to, two's complement of 16 bits whatever
-    /// [`Image::signed`](super::Image::signed) says; that of their precision if `None`. What is
-    /// left out may take samples beyond the range that exact ones have.
+    /// The range that samples are clamped to, as 16-bit two's complement whatever
+    /// [`Image::signed`](super::Image::signed) is. `None`: the range of their precision. Omitted
+    /// planes may move samples beyond the range of the exact ones.
     pub range: Option<(i16, i16)>,
-    /// Samples that the header may declare, over all components.
+    /// The largest number of samples that the header may declare, over all components.
     pub max_samples: u64,
-    /// Bytes that decoding may take at its peak, the result included and the stream not: see
+    /// The most bytes that decoding may need at once, with the result and without the stream: see
     /// [the formula](super#memory).
     pub max_memory: u64,
-    /// Bytes of the whole stream, where only its [`prefix`](super::prefix) is given.
+    /// The length of the whole stream in bytes, if only its [`prefix`](super::prefix) is given.
     pub prefix_of: Option<usize>,
-    /// What an earlier decoding of the same stream kept, to go on from. Another stream's that
-    /// happens to have the same size would give a wrong image.
+    /// The state that an earlier decoding of the same stream left, to continue from. The state of
+    /// another stream with the same size would give a wrong image.
     pub low: Option<Arc<LowBand>>,
 }
 
 impl Default for Request {
-    /// All of the image, exactly, of at most 2^28 samples and in at most 4 GiB.
+    /// The whole image, exact, with at most 2^28 samples and at most 4 GiB.
     fn default() -> Self {
         Self {
             reduce: 0,
@@ -64,7 +64,7 @@ impl Default for Request {
 }
 
 impl Request {
-    /// Refuses it where a stream is larger, or has fewer levels, than it says.
+    /// Returns an error if a stream is larger, or has fewer levels, than the request allows.
     pub(super) fn check(&self, stream: &Codestream) -> Result<(), Error> {
         let Size { image, components, .. } = &stream.size;
         let samples = image.width() as u64 * image.height() as u64 * components.len() as u64;
@@ -78,7 +78,7 @@ impl Request {
         Ok(())
     }
 
-    /// What of `image`, in its own coordinates at full size, the region is.
+    /// The part of `image` that the region covers, in the image's own coordinates at full size.
     pub(super) fn part_of(&self, image: &Area) -> Area {
         let Some(rect) = self.region else { return *image };
         let at = |origin: u32, offset: u32| origin.saturating_add(offset);

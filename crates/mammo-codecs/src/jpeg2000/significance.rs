@@ -1,16 +1,16 @@
 //! The significance pass (ISO/IEC 15444-1, D.3.1), of one block or of two in turn.
 //!
-//! It visits what is insignificant but has a significant neighbour. Which those are changes as
-//! it goes, and how many a column has is anyone's guess, so a loop over columns would be
-//! mispredicted once a column. Here the 64 coefficients of sixteen columns, in the order of the
-//! scan, are bits of a word, and the next one is the lowest that is set; what becomes
-//! significant sets the bits of its neighbours behind.
+//! It visits coefficients that are insignificant but have a significant neighbour. Which ones
+//! changes during the pass, and their number per column is unpredictable, so a loop over columns
+//! would be mispredicted once per column. Here the 64 coefficients of sixteen columns, in scan
+//! order, are the bits of a word, and the next one is the lowest bit that is set. A coefficient
+//! that becomes significant sets the bits of its later neighbours.
 //!
-//! Whether a sign follows is a coin toss, and a branch on it would be mispredicted at every
-//! third coefficient. So a step is one decision, of significance or of a sign, and which of the
-//! two comes next is selected: both its possible contexts are looked up while the decision at
-//! hand is still being made. Two blocks are decoded a decision each in turn, so that one's chain
-//! of steps fills the waits of the other's.
+//! Whether a sign follows is random, and a branch on it would be mispredicted at every third
+//! coefficient. So each step is one decision, of a significance or of a sign, and the next one is
+//! selected: both possible contexts are looked up while the current decision is being made. Two
+//! blocks are decoded in turn, one decision each, so that one chain of steps fills the waits of the
+//! other.
 
 use std::hint::select_unpredictable;
 
@@ -21,7 +21,7 @@ use super::context::{INVERTED, SIGN, Tables};
 use super::mq::{Contexts, Mq, Registers, Word};
 use super::passes::{CHUNK, Field, NEGATIVE, candidates, seen};
 
-/// What decodes one block's pass.
+/// The state that decodes one block's pass.
 pub struct Lane<'a> {
     pub field: &'a mut Field,
     pub contexts: &'a mut Contexts,
@@ -63,8 +63,8 @@ pub fn both(lanes: [Lane; 2], plane: u32, causal: bool) {
 
 #[inline(always)]
 fn both_seeing<const CAUSAL: bool>([a, b]: [Lane; 2], plane: u32) {
-    // Copies on the stack, so that each is at an address known beforehand and the registers are
-    // left for what changes.
+    // Copies on the stack, so that their addresses are known and registers are free for the values
+    // that change.
     let (mut contexts_a, mut contexts_b) = (*a.contexts, *b.contexts);
     let (mut scan_a, mut scan_b) = (Scan::new(&a), Scan::new(&b));
     let (tables_a, tables_b) = (a.field.tables, b.field.tables);
@@ -87,10 +87,10 @@ fn both_seeing<const CAUSAL: bool>([a, b]: [Lane; 2], plane: u32) {
     (*a.contexts, *b.contexts) = (contexts_a, contexts_b);
 }
 
-/// A pass at work.
+/// A pass in progress.
 struct Scan<'a> {
     mq: Mq<'a>,
-    /// The stripe at hand, and the chunk of it that comes next.
+    /// The current stripe, and the chunk of it that comes next.
     stripe: usize,
     next: usize,
     /// In the chunk before that.
@@ -100,13 +100,13 @@ struct Scan<'a> {
 /// Where a pass is in a chunk.
 #[derive(Clone, Copy, Default)]
 struct Place {
-    /// What is still to be visited, the first of it at hand.
+    /// The positions still to be visited; the first of them is the current one.
     todo: u64,
-    /// What was insignificant before the pass.
+    /// The coefficients that were insignificant before the pass.
     open: u64,
-    /// What was to be visited at any time.
+    /// All positions that were to be visited.
     visited: u64,
-    /// The context of the decision at hand, with [`SIGN`] if it is one and [`INVERTED`].
+    /// The context of the current decision, with [`SIGN`] if it is one and [`INVERTED`].
     entry: u8,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Scan<'a> {
         Self { mq, stripe: 0, next: 0, at: Place::default() }
     }
 
-    /// Goes on to the next chunk with anything to visit, if the one at hand has not.
+    /// Moves to the next chunk with a coefficient to visit, if the current one has none.
     #[inline(always)]
     fn has_more<const CAUSAL: bool>(&mut self, field: &mut Field) -> bool {
         if self.at.todo != 0 {
@@ -169,7 +169,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The chunk at hand.
+    /// The current chunk.
     #[inline(always)]
     fn chunk<'f>(&self, field: &'f mut Field) -> Chunk<'f> {
         Chunk::of(field, self.stripe, self.next - 1)
@@ -199,7 +199,7 @@ static BEHIND: [u64; 4 * CHUNK] = {
     table
 };
 
-/// Makes the decision at hand, and settles which comes next.
+/// Makes the current decision, and selects the next one.
 #[inline(always)]
 fn step<const CAUSAL: bool>(
     chunk: &mut Chunk,

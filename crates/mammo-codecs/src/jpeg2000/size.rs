@@ -1,13 +1,12 @@
 //! The image, its tiles and its components as SIZ declares them (ISO/IEC 15444-1, A.5.1 and B.2
 //! to B.3).
 //!
-//! In: the marker segment. Out: [`Size`], checked, and [`Area`], the rectangles that everything
-//! else is measured in.
+//! In: the marker segment. Out: [`Size`], checked, and [`Area`], the type of all rectangles.
 
 use super::error::Error;
 use super::reader::Reader;
 
-/// More components than this go to another decoder: pixels have one, three or four.
+/// Images with more components are left to another decoder; pixels have one, three or four.
 pub const MAX_COMPONENTS: usize = 4;
 
 /// Half-open rectangle on the reference grid or one derived from it.
@@ -32,7 +31,7 @@ impl Area {
         self.x1 <= self.x0 || self.y1 <= self.y0
     }
 
-    /// What both hold; empty (with `x1 < x0` perhaps) when nothing.
+    /// The intersection; empty (perhaps with `x1 < x0`) if there is none.
     pub fn intersect(&self, other: &Self) -> Self {
         Self {
             x0: self.x0.max(other.x0),
@@ -42,7 +41,7 @@ impl Area {
         }
     }
 
-    /// The samples that are left when `levels` wavelet levels are discarded.
+    /// The samples that remain when `levels` wavelet levels are left out.
     pub fn reduced(&self, levels: u8) -> Self {
         let f = |v: u32| ceil_shift(v, levels);
         Self { x0: f(self.x0), y0: f(self.y0), x1: f(self.x1), y1: f(self.y1) }

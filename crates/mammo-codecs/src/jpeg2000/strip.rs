@@ -1,7 +1,7 @@
 //! Decodes rows of a band's code-blocks into a strip of coefficients.
 //!
-//! In: laid-out blocks whose bytes are known, and the part of the band that is wanted. Out:
-//! [`Strip`], coefficients of the wavelet's kind, dequantised, zero where no block says otherwise.
+//! In: laid-out blocks whose bytes are known, and the wanted part of the band. Out: [`Strip`],
+//! dequantised coefficients in the wavelet's number type, zero where no block has a value.
 
 use std::ops::Range;
 
@@ -14,14 +14,14 @@ use super::size::Area;
 use super::wavelet::Kernel;
 use super::{ht, tier1};
 
-/// Decoders of both kinds of code-blocks, which keep their buffers.
+/// Decoders of both kinds of code-blocks; they reuse their buffers.
 #[derive(Default)]
 pub struct BlockDecoder {
     arithmetic: tier1::BlockDecoder,
     high_throughput: ht::BlockDecoder,
 }
 
-/// The code-blocks of a tile's component, and what they have in common.
+/// The code-blocks of a tile's component, and their common settings.
 #[derive(Clone, Copy)]
 pub struct Blocks<'a> {
     pub all: &'a [Block],
@@ -29,7 +29,7 @@ pub struct Blocks<'a> {
     pub style: Style,
 }
 
-/// What of a band is wanted.
+/// The wanted part of a band.
 #[derive(Clone, Copy)]
 pub struct Part<'a> {
     pub band: &'a Band,
@@ -53,7 +53,7 @@ impl<S> Default for Strip<S> {
 }
 
 impl<S: Copy + Default> Strip<S> {
-    /// Where row `y` of a band begins to be `seen`, `area` being what the strip has of the band.
+    /// The position in row `y` of the band where `seen` begins; `area` is the part in the strip.
     fn row(&mut self, y: u32, seen: &Area, area: &Area) -> &mut [S] {
         let line = (y - self.rows.start) as usize * area.width();
         let start = line + (seen.x0 - area.x0) as usize;
@@ -85,7 +85,7 @@ impl<S: Copy + Default> Strip<S> {
         make_room(&mut self.samples, count);
         self.samples.resize(count, S::default());
         let is_high_throughput = blocks.style.high_throughput();
-        // Two blocks at a time, the last perhaps alone.
+        // Two blocks at a time; the last may be alone.
         let mut waiting = None;
         for (column, row) in rows.flat_map(|row| columns.clone().map(move |column| (column, row))) {
             let block = &blocks.all[band.block(column, row)];
@@ -93,7 +93,7 @@ impl<S: Copy + Default> Strip<S> {
                 continue;
             }
             let whole = band.block_area(column, row);
-            // The planes of high-throughput blocks cannot be had one by one.
+            // The planes of high-throughput blocks cannot be decoded one by one.
             let skip = if is_high_throughput { 0 } else { skip(&whole) };
             if block.planes <= skip {
                 continue;
@@ -132,7 +132,7 @@ impl<S: Copy + Default> Strip<S> {
         Ok(())
     }
 
-    /// Takes over what is wanted of the block `whole`.
+    /// Copies the wanted part of the block `whole`.
     fn put<K: Kernel<Sample = S>>(&mut self, lane: &tier1::Lane, whole: &Area, part: &Part) {
         let &Part { band, area, .. } = part;
         let seen = whole.intersect(area);
@@ -146,7 +146,7 @@ impl<S: Copy + Default> Strip<S> {
         }
     }
 
-    /// The same of a block by the other decoder.
+    /// The same for a block of the other decoder.
     fn put_high_throughput<K: Kernel<Sample = S>>(
         &mut self,
         decoder: &ht::BlockDecoder,

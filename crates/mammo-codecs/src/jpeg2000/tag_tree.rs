@@ -1,8 +1,8 @@
-//! Packet headers bit by bit, and the tag trees in them (ISO/IEC 15444-1, B.10).
+//! Reads the bits of packet headers and the tag trees in them (ISO/IEC 15444-1, B.10).
 
 use super::error::Error;
 
-/// Bits of a packet header: after a byte of 0xFF the next has seven.
+/// The bits of a packet header; after a byte 0xFF the next has seven.
 pub struct HeaderBits<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -54,16 +54,16 @@ impl<'a> HeaderBits<'a> {
 
 #[derive(Clone, Copy)]
 struct Node {
-    /// At least this.
+    /// The value is at least this.
     low: u16,
-    /// Exactly this, once it is known.
+    /// The value is exactly this.
     value: u16,
 }
 
 const UNKNOWN: u16 = u16::MAX;
 
-/// A tree of minima over a grid of code-blocks: a parent holds the least of its (up to
-/// four) children, and each packet tells as much of it as it needs.
+/// A tree of minima over a grid of code-blocks: a parent holds the minimum of its (up to four)
+/// children, and each packet sends as much of it as is needed.
 #[derive(Clone)]
 pub struct TagTree {
     /// Width of each level and where its nodes start, leaves first.
@@ -85,8 +85,8 @@ impl TagTree {
         Self { levels, nodes: vec![Node { low: 0, value: UNKNOWN }; count] }
     }
 
-    /// Reads until it is known whether the leaf at `(x, y)` is below `threshold`; the leaf's
-    /// value when it is.
+    /// Reads until it is known whether the leaf at `(x, y)` is below `threshold`; returns the
+    /// leaf's value if it is.
     pub fn below(
         &mut self,
         bits: &mut HeaderBits,

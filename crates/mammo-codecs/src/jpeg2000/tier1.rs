@@ -4,10 +4,10 @@
 //! In: [`Shape`]s and codeword segments. Out: [`Lane::row`], magnitudes with one fractional
 //! bit and the sign on top, a stripe's column of four together.
 //!
-//! An arithmetic decoder is one chain of dependent steps, on which a processor mostly waits.
-//! So two blocks' significance and refinement passes, which hold most of the decisions, are
-//! decoded in turn, a decision each: two chains take less than twice as long as one. Half of
-//! a mammogram's decisions are refinements, whose contexts are all known before the pass.
+//! An arithmetic decoder is one chain of dependent steps in which a processor mostly waits. So the
+//! significance and refinement passes of two blocks, which hold most of the decisions, are decoded
+//! in turn, one decision each: two chains take less than twice the time of one. Half of a
+//! mammogram's decisions are refinements, whose contexts are all known before the pass.
 
 use super::block::{Segments, Shape};
 use super::coding::Style;
@@ -24,7 +24,7 @@ enum Pass {
     Cleanup,
 }
 
-/// Decodes up to two blocks at a time, keeping its buffers.
+/// Decodes up to two blocks at a time and reuses its buffers.
 #[derive(Default)]
 pub struct BlockDecoder {
     lanes: [Lane; 2],
@@ -38,7 +38,7 @@ impl BlockDecoder {
             lane.start(shape, block);
         }
         if let [first, second] = lanes {
-            // The block whose plane is higher goes first, so that both meet in each plane.
+            // The block with the higher plane goes first, so that both meet in each plane.
             while let (Some(a), Some(b)) = (first.due(source), second.due(source)) {
                 if a == b && a.1 == Pass::Refinement && !first.raw && !second.raw {
                     refine::both([first.refinement(), second.refinement()], a.0);
@@ -65,7 +65,7 @@ impl BlockDecoder {
     }
 }
 
-/// One block being decoded.
+/// One block that is being decoded.
 #[derive(Default)]
 pub struct Lane {
     field: Field,
@@ -75,13 +75,13 @@ pub struct Lane {
     style: Style,
     planes: u8,
     skip: u8,
-    /// The bit-plane at hand, and the pass over it that comes next.
+    /// The current bit-plane, and the next pass over it.
     plane: i32,
     pass: Option<Pass>,
-    /// Passes left in the segment at hand, and the piece that the next one starts with.
+    /// The passes left in the current segment, and the piece that the next one starts with.
     left: usize,
     next: u32,
-    /// Whether the segment at hand bypasses the arithmetic coder.
+    /// Whether the current segment bypasses the arithmetic coder.
     raw: bool,
     raw_reader: Raw,
     raw_bytes: Vec<u8>,
@@ -134,7 +134,7 @@ impl Lane {
         Some((self.plane as u32, pass))
     }
 
-    /// Decodes the pass that is due.
+    /// Decodes the next pass.
     fn run(&mut self, (plane, pass): (u32, Pass)) {
         let causal = self.style.vertically_causal();
         if self.raw {
@@ -165,7 +165,7 @@ impl Lane {
         self.registers = mq.stop(&self.words);
     }
 
-    /// Lends what decodes the significance pass that is due.
+    /// Returns the state that decodes the next significance pass.
     fn significance(&mut self) -> significance::Lane<'_> {
         significance::Lane {
             field: &mut self.field,
@@ -175,7 +175,7 @@ impl Lane {
         }
     }
 
-    /// Lists the decisions of the refinement pass that is due, and lends what decodes them.
+    /// Lists the decisions of the next refinement pass, and returns the state that decodes them.
     fn refinement(&mut self) -> refine::Lane<'_> {
         self.list.gather(&mut self.field, self.style.vertically_causal());
         refine::Lane {

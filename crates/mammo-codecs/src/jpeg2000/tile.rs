@@ -1,4 +1,4 @@
-//! Decodes one component of a tile, level by level, code-blocks as the wavelet needs them.
+//! Decodes one component of a tile, level by level, with the code-blocks that the wavelet needs.
 //!
 //! In: laid-out blocks whose bytes are known, and the area wanted. Out: rows of samples.
 //! Only the code-blocks under the wanted area and the wavelet's reach around it are decoded,
@@ -18,14 +18,14 @@ use super::size::Area;
 use super::strip::{BlockDecoder, Blocks, Part, Strip};
 use super::wavelet::{self, Kernel};
 
-/// What a tile's component is decoded from.
+/// The input from which a tile's component is decoded.
 pub struct Source<'a> {
     pub component: &'a TileComponent,
     pub blocks: Blocks<'a>,
     pub planes: &'a BitPlanes,
-    /// What is decoded already.
+    /// The samples that are decoded already.
     pub low: Option<&'a LowBand>,
-    /// Whether to decode on all cores, and how many there are.
+    /// Whether to decode on all cores, and the number of cores.
     pub parallel: bool,
     pub threads: u64,
 }
@@ -43,16 +43,16 @@ impl<K: Kernel> Default for Buffers<K> {
     }
 }
 
-/// What is to be decoded of it, and who decodes the blocks.
+/// The part to decode, and the decoders of the blocks.
 pub struct Work<'a> {
-    /// Levels to discard.
+    /// The number of levels to leave out.
     pub reduce: u8,
-    /// In the coordinates of the component without them.
+    /// The area, in the coordinates of the component without these levels.
     pub wanted: &'a Area,
     pub decoder: &'a mut BlockDecoder,
 }
 
-/// Decodes the wanted samples, and gives them to `emit` row by row, with the row's `y`.
+/// Decodes the wanted samples, and passes them to `emit` row by row, with the row's `y`.
 pub fn decode<K: Kernel<Sample: Send>>(
     source: &Source,
     work: Work,
@@ -144,8 +144,8 @@ fn windows<K: Kernel>(
     (windows, inner)
 }
 
-/// Bytes that the buffers take: the low bands of two levels, and of the level that takes the most
-/// three strips of code-blocks and the rows at work.
+/// The bytes of the buffers: the low bands of two levels and, for the level that needs the most,
+/// three strips of code-blocks and the rows in the wavelet.
 fn needed<K: Kernel>(
     source: &Source,
     levels: Range<usize>,
@@ -169,7 +169,7 @@ fn needed<K: Kernel>(
         bands.zip(orientations).map(strip).sum::<u64>() + rows
     };
     let strips = (levels.start + 1..).zip(windows.iter().rev()).map(strips).max().unwrap_or(0);
-    // The highest level's rows are given away as they come.
+    // The highest level's rows are passed on as they are finished.
     let mut low: Vec<u64> = windows.iter().skip(1).map(|window| samples(&window.inner)).collect();
     low.push(samples(lowest));
     low.sort_unstable();
@@ -189,7 +189,7 @@ fn kept<'a, K: Kernel>(
     fits.then_some((resolution, low.area, samples))
 }
 
-/// Copies what `wanted` has of the `samples` of `area`.
+/// Copies the part `wanted` of the `samples` of `area`.
 fn cut<S: Copy>(samples: &[S], area: &Area, wanted: &Area, low: &mut Vec<S>) {
     make_room(low, wanted.width() * wanted.height());
     for row in wanted.y0..wanted.y1 {
@@ -198,7 +198,7 @@ fn cut<S: Copy>(samples: &[S], area: &Area, wanted: &Area, low: &mut Vec<S>) {
     }
 }
 
-/// Decodes what `wanted` has of the lowest band, exactly.
+/// Decodes the part `wanted` of the lowest band, exactly.
 fn decode_lowest<K: Kernel>(
     source: &Source,
     wanted: &Area,
@@ -213,7 +213,7 @@ fn decode_lowest<K: Kernel>(
     result
 }
 
-/// The low band of the level at hand.
+/// The low band of the current level.
 struct Lower<'a, S> {
     samples: &'a [S],
     area: &'a Area,
@@ -238,9 +238,9 @@ impl<K: Kernel> Default for HighBands<K> {
 }
 
 impl<K: Kernel<Sample: Send>> HighBands<K> {
-    /// Joins `lower` with the bands of resolution `r`, decoded as the wavelet comes to them, and
-    /// gives what the window wants to `emit`, row by row. `skip` tells by band and block how many
-    /// low bit-planes are left out.
+    /// Joins `lower` with the bands of resolution `r`, which are decoded as the wavelet needs them,
+    /// and passes the wanted rows to `emit`. `skip` gives the number of low bit-planes to leave out
+    /// by band and block.
     #[allow(clippy::too_many_arguments)]
     fn join(
         &mut self,

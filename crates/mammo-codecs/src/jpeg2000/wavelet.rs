@@ -7,20 +7,21 @@ use super::low::LowBand;
 
 /// One of the standard's two wavelets.
 pub trait Kernel {
-    /// A coefficient or sample on the way.
+    /// The type of a coefficient, or of an intermediate sample.
     type Sample: Copy + Default;
-    /// Lifting steps: odd-numbered ones change even rows, even-numbered ones odd rows.
+    /// The number of lifting steps: odd-numbered ones change even rows, even-numbered ones odd
+    /// rows.
     const STEPS: usize;
-    /// Samples next to an edge that differ when the signal is cut there.
+    /// The number of samples next to an edge that differ if the signal is cut there.
     const REACH: u32;
 
-    /// What a block decoder's coefficient stands for, in a band quantised by `step`.
+    /// The value of a block decoder's coefficient, in a band quantised by `step`.
     fn dequantise(coefficient: u32, step: f32) -> Self::Sample;
     /// A sample as a number.
     fn value(sample: Self::Sample) -> f32;
-    /// The samples of a low band, none if they are the other wavelet's.
+    /// The samples of a low band; `None` if they belong to the other wavelet.
     fn kept(low: &LowBand) -> &[Self::Sample];
-    /// Joins a row's halves; `odd` says that the first sample is a high-pass one.
+    /// Joins the halves of a row; `odd` says that the first sample is a high-pass one.
     fn join(
         low: &[Self::Sample],
         high: &[Self::Sample],
@@ -32,7 +33,7 @@ pub trait Kernel {
     fn scale(row: &mut [Self::Sample], high: bool);
     /// Lifting step `step` (from 1) on a row between two others.
     fn lift(step: usize, row: &mut [Self::Sample], above: &[Self::Sample], below: &[Self::Sample]);
-    /// What a high-pass row without any other becomes.
+    /// The value of a high-pass row that is the only row.
     fn alone(row: &mut [Self::Sample]);
 }
 

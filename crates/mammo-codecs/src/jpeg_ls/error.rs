@@ -1,11 +1,11 @@
-//! What can be wrong with a JPEG-LS stream: what was found, and what was needed.
+//! Errors in a JPEG-LS stream.
 
 use crate::headers::HeaderError;
 
 /// Why a JPEG-LS stream was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JpegLsError {
-    /// The markers, the frame header or the scan header.
+    /// An error in the markers, the frame header or the scan header.
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// The frame header of another process.
@@ -40,19 +40,19 @@ pub enum JpegLsError {
         /// The most it can be.
         most: u16,
     },
-    /// A mapping table, as palettes have it.
+    /// A mapping table, as for palettes.
     #[error("the scan maps its samples by table {found}, a mammogram has none")]
     MappingTable {
         /// Tm of the scan header.
         found: u8,
     },
-    /// A point transform, which DICOM has no use for.
+    /// A point transform, which DICOM does not use.
     #[error("the scan has a point transform ({found:#04x}), 0 is needed")]
     PointTransform {
         /// The last byte of the scan header.
         found: u8,
     },
-    /// Bits that begin no code, or the code of an error that no sample can have.
+    /// Bits that are not the start of a code, or the code of an error that no sample can have.
     #[error("line {line} has bits that are no code of JPEG-LS")]
     NoCode {
         /// The line.
@@ -72,24 +72,24 @@ pub enum JpegLsError {
         /// Lines declared.
         height: usize,
     },
-    /// The entropy-coded data are too few for the declared size, at the fewest bits possible.
+    /// The entropy-coded data are too few for the declared size, even with the shortest codes.
     #[error("{have} bytes of coded data for {height} lines, which take at least {need}")]
     TooFewBytes {
         /// Bytes after the scan header.
         have: usize,
-        /// Bytes at the very least.
+        /// The smallest possible number of bytes.
         need: usize,
         /// Lines.
         height: usize,
     },
-    /// Something else where a restart marker was due.
+    /// A restart marker is missing.
     #[error("at line {line} {found:#04x?} is found where restart marker {needed:#04x} is due")]
     RestartMarker {
         /// The line that follows the marker.
         line: usize,
         /// Second byte of the marker found; `None` at the end of the data.
         found: Option<u8>,
-        /// Second byte of the marker due.
+        /// Second byte of the expected marker.
         needed: u8,
     },
 }

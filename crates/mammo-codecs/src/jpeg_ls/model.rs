@@ -1,18 +1,19 @@
-//! What the two ends of JPEG-LS keep in step (T.87 Annex A): parameters, contexts, prediction.
+//! The model that encoder and decoder of JPEG-LS share (T.87 Annex A): parameters, contexts,
+//! prediction.
 //!
-//! Coding and decoding differ in the bits alone; both ends follow this model sample by sample.
-//! Errors are in units of `2 NEAR + 1` and reduced to `RANGE` of them.
+//! Encoding and decoding differ in the bits alone; both follow this model sample by sample. Errors
+//! are in units of `2 NEAR + 1` and reduced modulo `RANGE`.
 
 /// The parameters of a scan (T.87 C.2.4.1), within their bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Parameters {
     /// MAXVAL: the largest sample.
     pub max: i32,
-    /// NEAR: by how much a decoded sample may be off; 0 is lossless.
+    /// NEAR: the largest error of a decoded sample; 0 is lossless.
     pub near: i32,
     /// T1, T2, T3: where gradients change their class.
     pub thresholds: [i32; 3],
-    /// RESET: after how many samples a context halves its memory.
+    /// RESET: the number of samples after which a context halves its counts.
     pub reset: u32,
 }
 
@@ -38,14 +39,14 @@ impl Parameters {
     }
 }
 
-/// The state of both ends.
+/// The state of encoder or decoder.
 pub(crate) struct Model {
     pub parameters: Parameters,
     /// 2 NEAR + 1.
     pub step: i32,
-    /// RANGE: how many errors there are.
+    /// RANGE: the number of different errors.
     pub range: i32,
-    /// qbpp: bits that hold any of them.
+    /// qbpp: the number of bits that hold any error.
     pub range_bits: u32,
     /// LIMIT: the longest code of an error.
     pub limit: u32,
@@ -54,7 +55,7 @@ pub(crate) struct Model {
     contexts: [Context; 365],
     /// By whether the samples at both sides of the run's end are alike.
     interruptions: [Interruption; 2],
-    /// RUNindex: how long runs have been of late.
+    /// RUNindex: follows the length of recent runs.
     pub run_index: usize,
 }
 
@@ -94,7 +95,7 @@ impl Model {
         }
     }
 
-    /// Forgets all that was learnt, as a restart marker asks.
+    /// Resets all contexts, as after a restart marker.
     pub fn reset(&mut self) {
         self.contexts = [Context::new(self.range); 365];
         self.interruptions = [Interruption::new(self.range); 2];
@@ -140,7 +141,7 @@ impl Model {
         &mut self.interruptions[usize::from(alike)]
     }
 
-    /// Whether two samples count as alike.
+    /// Whether two samples count as equal.
     #[inline(always)]
     pub fn alike(&self, a: u16, b: u16) -> bool {
         i32::from(a.abs_diff(b)) <= self.parameters.near
@@ -159,18 +160,18 @@ impl Model {
         sample.clamp(0, max) as u16
     }
 
-    /// Goes to longer runs.
+    /// Expects longer runs.
     pub fn lengthen_runs(&mut self) {
         self.run_index = (self.run_index + 1).min(31);
     }
 
-    /// Goes back to shorter runs.
+    /// Expects shorter runs.
     pub fn shorten_runs(&mut self) {
         self.run_index = self.run_index.saturating_sub(1);
     }
 }
 
-/// What has been learnt of errors in similar surroundings: A, B, C and N of A.6.
+/// The statistics of errors in one context: A, B, C and N of A.6.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context {
     magnitude: u32,
@@ -184,19 +185,19 @@ impl Context {
         Self { magnitude: first_magnitude(range), bias: 0, correction: 0, count: 1 }
     }
 
-    /// k: how many low bits of an error are written as they are (A.5.1).
+    /// k: the number of low bits of an error that are written as they are (A.5.1).
     #[inline(always)]
     pub fn low_bits(&self) -> u32 {
         low_bits(self.magnitude, self.count)
     }
 
-    /// Whether errors are mapped the other way round, negative ones being likelier (A.5.2).
+    /// Whether the mapping of errors is inverted, because negative ones are more likely (A.5.2).
     #[inline(always)]
     pub fn mapped_inversely(&self, low_bits: u32, near: i32) -> bool {
         near == 0 && low_bits == 0 && 2 * self.bias <= -(self.count as i32)
     }
 
-    /// Learns from an error (A.6).
+    /// Updates the statistics with an error (A.6).
     #[inline(always)]
     pub fn learn(&mut self, error: i32, step: i32, reset: u32) {
         self.bias += error * step;
@@ -218,7 +219,7 @@ impl Context {
     }
 }
 
-/// What has been learnt of the samples that end runs: A, N and Nn of A.7.2.
+/// The statistics of the samples that end runs: A, N and Nn of A.7.2.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interruption {
     magnitude: u32,
@@ -242,7 +243,7 @@ impl Interruption {
         negative == (low_bits != 0 || 2 * self.negative >= self.count)
     }
 
-    /// Learns from an error that was written as `mapped`.
+    /// Updates the statistics with an error that was written as `mapped`.
     pub fn learn(&mut self, error: i32, mapped: u32, alike: bool, reset: u32) {
         self.negative += u32::from(error < 0);
         self.magnitude += (mapped + 1 - u32::from(alike)) >> 1;

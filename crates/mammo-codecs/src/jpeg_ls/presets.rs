@@ -1,10 +1,10 @@
-//! Reads preset parameters (LSE) and checks what the scan header makes of them (T.87 C.2.4.1).
+//! Reads preset parameters (LSE), and checks them with the scan header (T.87 C.2.4.1).
 
 use super::error::JpegLsError;
 use super::model::Parameters;
 use crate::headers::Segment;
 
-/// MAXVAL, T1, T2, T3 and RESET as a stream presets them; 0 leaves the default.
+/// MAXVAL, T1, T2, T3 and RESET as a stream sets them; 0 means the default.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Presets([u16; 5]);
 
@@ -12,7 +12,7 @@ pub(super) struct Presets([u16; 5]);
 const CODING_PARAMETERS: u8 = 1;
 
 impl Presets {
-    /// Takes in an LSE segment.
+    /// Reads an LSE segment.
     pub fn define(&mut self, segment: &Segment) -> Result<(), JpegLsError> {
         if segment.array(0)? == [CODING_PARAMETERS] {
             let bytes: [u8; 10] = segment.array(1)?;
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_table_c_3() {
-        // T.87 table C.3, and what CharLS computes for 12 and 16 bits.
+        // T.87 table C.3, and the values that CharLS computes for 12 and 16 bits.
         for (precision, thresholds) in [(8, [3, 7, 21]), (12, [18, 67, 276]), (16, [18, 67, 276])] {
             let parameters = Presets::default().parameters(precision, 0).unwrap();
             assert_eq!(parameters.thresholds, thresholds, "{precision} bits");

@@ -5,7 +5,7 @@ use super::model::{Model, Parameters, RUN_LENGTH_BITS};
 use crate::bits::JpegLsBits;
 use crate::headers::{Frame, marker};
 
-/// Decodes the scan whose coded data begin with `bytes`; yields the surplus bytes.
+/// Decodes the scan whose coded data begin with `bytes`. Returns the number of surplus bytes.
 pub(super) fn decode(
     frame: &Frame,
     parameters: &Parameters,
@@ -55,7 +55,7 @@ pub(super) fn decode(
     Ok(surplus_bytes + end.surplus_bytes.saturating_sub(padding))
 }
 
-/// What can be wrong within a line.
+/// The errors within a line.
 enum Damage {
     NoCode,
     RunTooLong,
@@ -105,8 +105,8 @@ fn read_regular(
     Ok(model.reconstruct(predicted, context.signum() * error))
 }
 
-/// A run of samples like the one on the left, and the sample that ends it unless the line does;
-/// yields where to go on.
+/// Decodes a run of samples equal to the one on the left, and the sample that ends it, unless the
+/// line ends first. Returns the position after them.
 fn read_run(
     model: &mut Model,
     bits: &mut JpegLsBits,

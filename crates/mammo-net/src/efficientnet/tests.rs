@@ -31,7 +31,7 @@ fn grad_features(count: usize) -> Vec<f32> {
     (0..count).map(|_| random.normal() as f32 / count as f32).collect()
 }
 
-/// Forward and back once: features, gradient, statistics.
+/// One forward and backward pass: features, gradient, statistics.
 fn pass(network: &mut dyn Backbone, mode: Mode) -> [Vec<f32>; 3] {
     let features = network.forward(&images(&pixels()), mode).unwrap();
     network.backward(&grad_features(features.len()), &mut |_| {}).unwrap();

@@ -386,7 +386,7 @@ impl Script for ResidualAdd {
 }
 
 #[test]
-fn joins_and_norms_are_those_of_the_cpu() {
+fn residual_adds_and_norms_are_those_of_the_cpu() {
     [ODD, WIDE, SINGLE].into_iter().for_each(|shape| assert_same(&ResidualAdd(shape)));
 }
 

@@ -1,7 +1,8 @@
-//! The one file that calls C by hand: OpenJPEG's encoder, which `jpeg2k` does not offer.
+//! Calls OpenJPEG's encoder in C, because `jpeg2k` does not offer it. This is the only file with
+//! such calls.
 //!
 //! In: samples and options that [`encode`](super::encode) has checked. Out: the bytes, or
-//! OpenJPEG's reason.
+//! OpenJPEG's error message.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -186,14 +187,14 @@ impl Drop for Image {
     }
 }
 
-/// Where the stream writes: JP2 goes back to fill in the length of its boxes.
+/// The output of the stream. The JP2 writer seeks back to fill in the lengths of its boxes.
 #[derive(Default)]
 struct Sink {
     bytes: Vec<u8>,
     position: usize,
 }
 
-/// Runs the encoder; `None` when it refuses, with its words in `messages`.
+/// Runs the encoder; `None` if it refuses, with its message in `messages`.
 fn run(
     parameters: &mut opj::opj_cparameters_t,
     image: &Image,

@@ -1,8 +1,8 @@
-//! How far the coefficients of a band, each off by one, can move a mean of samples, along one
-//! axis.
+//! Computes how far the coefficients of a band, each off by one, can move a mean of samples along
+//! one axis.
 //!
-//! In: a wavelet's lifting steps, a level and the length of the mean. Out: [`Axis`], sums over
-//! the synthesis filters themselves, at the worst place of the mean.
+//! In: a wavelet's lifting steps, a level and the length of the mean. Out: [`Axis`], sums over the
+//! synthesis filters, for the worst position of the mean.
 
 /// A wavelet's lifting steps, as factors, and the gains of its two halves.
 pub struct Filter {
@@ -19,14 +19,14 @@ pub const IRREVERSIBLE: Filter = Filter {
     high: 1.625_732_422,
 };
 
-/// By how much all coefficients of one kind, each off by one, move the mean of a stretch of
-/// samples, at the worst place of the stretch.
+/// How far all coefficients of one kind, each off by one, move the mean over a range of samples,
+/// for the worst position of the range.
 pub struct Sums {
-    /// Each coefficient's share of the mean, all taken as positive.
+    /// The sum of each coefficient's effect on the mean, by magnitude.
     pub signed: f64,
-    /// The same where each sample's part of that share is taken as positive.
+    /// The same if the effect through each sample is taken by magnitude.
     pub absolute: f64,
-    /// The root of the shares' squares.
+    /// The root of the sum of the squared effects.
     pub squared: f64,
 }
 
@@ -34,14 +34,14 @@ pub struct Sums {
 pub struct Axis {
     pub low: Sums,
     pub high: Sums,
-    /// For samples that the level makes: all, and those of odd number alone.
+    /// For samples that the level produces: all of them, and those with odd number alone.
     pub each: Sums,
     pub odd: Sums,
 }
 
 impl Axis {
     pub fn new(filter: &Filter, level: u8, scale: f64) -> Self {
-        // A mean over less than a sample is that sample, or one between two.
+        // A mean over less than one sample is that sample, or lies between two.
         let scale = scale.max(1.0);
         let count = 32 + 2 * (scale / f64::from(1 << level)).ceil() as usize;
         let unit = |length: usize| -> Vec<f64> {
@@ -81,8 +81,8 @@ impl Filter {
     }
 }
 
-/// Sums over all coefficients `period` samples apart, each with the response `response`, of
-/// what they do to the mean over `length` samples.
+/// Sums over all coefficients `period` samples apart, each with the response `response`, of their
+/// effect on the mean over `length` samples.
 fn sums(response: &[f64], period: usize, length: f64) -> Sums {
     // Integrals up to each sample's edge, and linear between: the mean over any stretch.
     let integral = |f: fn(f64) -> f64| -> Vec<f64> {

@@ -1,24 +1,25 @@
-//! Shares a tolerance out among the wavelet's bands.
+//! Divides a tolerance among the wavelet's bands.
 //!
-//! In: how a stream's bands are quantised, and how its samples become output pixels. Out:
-//! [`Budget::best`], for a grey scale the planes to leave out of each band that save the most.
+//! In: the quantisation of a stream's bands, and how its samples become output pixels. Out:
+//! [`Budget::best`], which for a grey scale gives the planes of each band whose omission saves the
+//! most time.
 
 use super::super::coding::Parameters;
 use super::super::error::Error;
 use super::axis::{Axis, IRREVERSIBLE, REVERSIBLE};
 use super::grey::{Grey, Share};
 
-/// What the bands of a stream can move a pixel by, and how far it may be moved.
+/// How far the bands of a stream can move a pixel, and how far they may move it.
 pub struct Budget {
     /// HL, LH and HH of each level, finest level first, with nothing left out.
     pub bands: Vec<Band>,
-    /// By level, what rounding moves a pixel by.
+    /// By level: how far rounding moves a pixel.
     rounding: Vec<Share>,
     /// By level, by how much a mean of its low band, weighted as the wavelet does, exceeds its range.
     pub overshoot: Vec<f64>,
-    /// What the samples' own rounding moves a pixel by.
+    /// How far the rounding of the samples moves a pixel.
     last: Share,
-    /// Output levels for all errors.
+    /// The tolerance for all errors, in output levels.
     pub tolerance: f64,
     /// Whether errors are taken as independent.
     independent: bool,
@@ -68,7 +69,7 @@ impl Budget {
         Ok(Self { bands, rounding, overshoot, last, tolerance, independent })
     }
 
-    /// What all levels down to the deepest with anything left out round off by.
+    /// How far all levels down to the deepest with an omission round off.
     pub fn rounded(&self, bands: &[Band]) -> Share {
         let levels = &self.rounding[..deepest(bands)];
         levels.iter().fold(self.last, |sum, level| sum.and(level, self.independent))
@@ -84,7 +85,7 @@ impl Budget {
     }
 }
 
-/// What everything left out of the bands moves a pixel by.
+/// How far everything that is left out of the bands moves a pixel.
 pub fn errors(grey: &Grey, bands: &[Band]) -> f64 {
     grey.total(bands.iter().map(|band| band.gain * grey.coefficient(band.skip)))
 }
@@ -94,9 +95,9 @@ pub fn deepest(bands: &[Band]) -> usize {
     bands.iter().filter(|band| band.skip > 0).map(|band| band.level).max().unwrap_or(0).into()
 }
 
-/// The bands' planes that save the most of all that fit: every choice in the finest level,
-/// which holds three quarters of all coefficients, and below it always the plane next that
-/// saves the most for what it costs.
+/// The planes that save the most time within the tolerance: every combination in the finest level,
+/// which holds three quarters of all coefficients; in the levels below, always the plane with the
+/// best ratio of saving to error.
 fn search(bands: &[Band], fits: impl Fn(&[Band]) -> bool) -> Vec<Band> {
     let more = |bands: &[Band], band: usize| {
         let mut tried = bands.to_vec();
@@ -138,7 +139,7 @@ fn search(bands: &[Band], fits: impl Fn(&[Band]) -> bool) -> Vec<Band> {
 pub struct Band {
     pub level: u8,
     pub share: Share,
-    /// Output levels that its coefficients together can move a pixel by, each off by one.
+    /// How far its coefficients, each off by one, can move a pixel together, in output levels.
     pub gain: f64,
     /// How far they can move a sample.
     pub reach: f64,
@@ -147,14 +148,15 @@ pub struct Band {
 }
 
 impl Band {
-    /// What leaving out its planes saves, in passes over the image: a level has a quarter of the
-    /// next finer one's coefficients, and a higher plane fewer that are worth a decision.
+    /// The time that omitting its planes saves, in passes over the image: a level has a quarter of
+    /// the next finer one's coefficients, and a higher plane has fewer coefficients that need a
+    /// decision.
     fn saved(&self) -> f64 {
         let planes = (0..self.skip).map(|plane| 0.85_f64.powi(plane.into())).sum::<f64>();
         0.25_f64.powi(self.level.into()) * planes
     }
 
-    /// What leaving out one plane more saves, over what it costs: twice as much as the last.
+    /// The saving of one more plane, divided by its error, which is twice that of the last.
     fn worth(&self) -> f64 {
         0.25_f64.powi(self.level.into()) / (self.gain * f64::from(self.skip).exp2())
     }

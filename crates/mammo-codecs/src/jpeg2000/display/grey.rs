@@ -1,4 +1,5 @@
-//! How far errors of coefficients move an output pixel, and how such errors add up on a grey scale.
+//! Computes how far errors of coefficients move an output pixel, and how they add up on a grey
+//! scale.
 //!
 //! In: the sums along each axis, and the slopes of the grey scale. Out: output levels.
 
@@ -7,9 +8,9 @@ use super::axis::{Axis, Sums};
 /// How far errors of one can move a pixel where the grey scale has a slope of one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
-    /// Where the slope is the same all over, so that ups and downs cancel.
+    /// If the slope is the same everywhere, so that positive and negative errors cancel.
     pub signed: f64,
-    /// Where nothing cancels.
+    /// If nothing cancels.
     pub absolute: f64,
     /// As a standard deviation.
     pub squared: f64,
@@ -55,11 +56,11 @@ impl Share {
 
 /// The grey scale, and how errors add up on it.
 pub struct Grey {
-    /// The slope as a mean and what it may be off from that, without regard to sign.
+    /// The mean slope, and the largest deviation from it.
     middle: f64,
     half: f64,
     pub steepest: f64,
-    /// Standard deviations to allow for; `None` where the worst is.
+    /// The number of standard deviations to allow for; `None` for the worst case.
     deviations: Option<f64>,
 }
 
@@ -82,8 +83,8 @@ impl Grey {
         }
     }
 
-    /// By how many of its steps a coefficient is off without its `skip` lowest planes: one
-    /// that rounds down to zero by up to all that they can hold.
+    /// The error of a coefficient without its `skip` lowest planes, in its steps. One that becomes
+    /// zero is off by up to the largest value of these planes.
     pub fn coefficient(&self, skip: u8) -> f64 {
         let planes = f64::from(skip).exp2();
         match self.deviations {
@@ -98,8 +99,8 @@ impl Grey {
         }
     }
 
-    /// What roundings leave of `tolerance` for everything else, as [`total`](Self::total)
-    /// counts it; never below zero.
+    /// The part of `tolerance` that rounding leaves for all other errors, as [`total`](Self::total)
+    /// adds them; never below zero.
     pub fn headroom(&self, tolerance: f64, rounding: &Share) -> f64 {
         let rounding = self.gain(rounding);
         match self.deviations {

@@ -1,17 +1,16 @@
-//! How many bit-planes each code-block can spare, by the values around it.
+//! Computes how many bit-planes each code-block can leave out, from the values around it.
 //!
-//! In: the budget that [`plan`](super::plan) gives each band, and the lowest band that nothing
-//! is left out of. Out: [`Local::skip`], by code-block.
+//! In: the part of the tolerance that [`plan`](super::plan) gives each band, and the lowest band,
+//! of which nothing is left out. Out: [`Local::skip`], by code-block.
 //!
-//! What a block is off by matters where its output pixels are, and only as much as the grey
-//! scale is steep there. The low band tells the values, up to what the detail can add, and that
-//! is bounded by the planes that the blocks have. Where all are clipped, nothing needs to be
-//! decoded; where all lie in a straight part, ups and downs of the detail cancel.
+//! The errors of a block matter only in its output pixels, and only as much as the grey scale is
+//! steep there. The low band gives the values there, up to the contribution of the detail, which
+//! the planes of the blocks bound. If all values are clipped, nothing needs to be decoded; if all
+//! lie in a straight part, positive and negative errors of the detail cancel.
 //!
-//! Several blocks can touch one pixel. Each block looks at all samples of all pixels it can
-//! touch, so the slopes it counts with contain those of the pixel; and each band has a share of
-//! the tolerance that is its own, so the shares add up to no more than the tolerance whatever
-//! the other blocks count with.
+//! Several blocks can affect one pixel. Each block considers all samples of all pixels that it can
+//! affect, so its range of slopes contains those of the pixel. Each band has a fixed part of the
+//! tolerance. So the parts add up to at most the tolerance, whatever slopes the other blocks use.
 
 use super::super::geometry::{Block, TileComponent};
 use super::super::size::Area;
@@ -19,22 +18,22 @@ use super::super::wavelet::Kernel;
 use super::grey::{Grey, Share};
 use super::slopes::Slopes;
 
-/// What can be left out, block by block.
+/// The planes that can be left out, by block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Local {
     pub(super) slopes: Slopes,
-    /// Standard deviations to allow for; `None` where the worst is.
+    /// The number of standard deviations to allow for; `None` for the worst case.
     pub(super) deviations: Option<f64>,
-    /// Ways to share the tolerance among the bands, of which an image takes the one that spares
-    /// it the most; all for the same levels.
+    /// Divisions of the tolerance among the bands, all for the same levels. Each image uses the one
+    /// that leaves out the most.
     pub(super) ways: Vec<Way>,
-    /// The wavelet levels with anything left out, finest first.
+    /// The wavelet levels with an omission, finest first.
     pub(super) levels: Vec<Level>,
-    /// Output levels that a pixel may be off by.
+    /// The largest error of a pixel, in output levels.
     pub(super) tolerance: f64,
-    /// Source pixels an output pixel.
+    /// Source pixels per output pixel.
     pub(super) scale: f64,
-    /// What is added to a sample behind the wavelet.
+    /// The value that is added to a sample after the wavelet.
     pub(super) shift: f64,
     /// By how much a mean of the low band, weighted as the wavelet does, exceeds its range.
     pub(super) overshoot: f64,
@@ -49,14 +48,14 @@ pub(super) struct Level {
     pub reaches: [f64; 3],
 }
 
-/// A way to share the tolerance.
+/// A division of the tolerance.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Way {
-    /// What rounding moves a pixel by, all levels together that have a share.
+    /// How far rounding moves a pixel, over all levels that have a part.
     pub rounding: Share,
-    /// What of the tolerance is left for the bands at the slopes that this is made for.
+    /// The part of the tolerance that is left for the bands, at the slopes of this division.
     pub headroom: f64,
-    /// By level and band, what of that is theirs.
+    /// By level and band: its part of that.
     pub budgets: Vec<[f64; 3]>,
 }
 
@@ -71,12 +70,12 @@ const CELL: u32 = 8;
 pub struct Values {
     area: Area,
     across: u32,
-    /// Least and greatest of each cell.
+    /// The smallest and the largest value of each cell.
     cells: Vec<(f32, f32)>,
 }
 
 impl Values {
-    /// Of `low`, the samples of `area`.
+    /// The values of `low`, the samples of `area`.
     pub fn new<K: Kernel>(low: &[K::Sample], area: Area) -> Self {
         let (width, across) = (area.width(), (area.width() as u32).div_ceil(CELL));
         let down = (area.height() as u32).div_ceil(CELL);
@@ -93,7 +92,7 @@ impl Values {
         Self { area, across, cells }
     }
 
-    /// Least and greatest value in `area` and perhaps a little around it; none outside.
+    /// The smallest and the largest value in `area` and perhaps a little around it; none outside.
     fn within(&self, area: &Area) -> Option<(f64, f64)> {
         let seen = area.intersect(&self.area);
         if seen.is_empty() {
@@ -115,12 +114,12 @@ impl Values {
 }
 
 impl Local {
-    /// Levels with anything left out.
+    /// The number of levels with an omission.
     pub fn levels(&self) -> usize {
         self.levels.len()
     }
 
-    /// The way that leaves out the most of `component`, by the planes and coefficients.
+    /// The division that leaves out the most of `component`, by its planes and coefficients.
     pub fn way<K: Kernel>(&self, component: &TileComponent, values: &Values) -> usize {
         let mut saved = vec![0_u64; self.ways.len()];
         for level in 0..self.levels.len() {
@@ -148,8 +147,8 @@ impl Local {
         (0..saved.len()).max_by_key(|&way| saved[way]).unwrap_or(0)
     }
 
-    /// Low bit-planes that the block at `area` of band `band` (HL, LH, HH) of `level` (0 is the
-    /// finest) can spare.
+    /// The number of low bit-planes that the block at `area` of band `band` (HL, LH, HH) of `level`
+    /// (0 is the finest) can leave out.
     pub fn skip<K: Kernel>(
         &self,
         way: usize,
@@ -164,7 +163,7 @@ impl Local {
         }
     }
 
-    /// The same, where the grey scale is `grey`.
+    /// The same if the grey scale is `grey`.
     fn planes(&self, grey: &Grey, way: usize, level: usize, band: usize) -> u8 {
         let Way { rounding, headroom, budgets } = &self.ways[way];
         let share = grey.headroom(self.tolerance, rounding) / headroom;

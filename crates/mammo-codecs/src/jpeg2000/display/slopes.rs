@@ -1,30 +1,30 @@
-//! How steep a grey scale is, and where.
+//! The slopes of a grey scale, by value.
 
 use std::ops::RangeInclusive;
 
-/// The slopes of a grey scale over the samples' values, in output levels (of 256) a value,
-/// negative where it falls.
+/// The slopes of a grey scale over the samples' values, in output levels (of 256) per value;
+/// negative if it falls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slopes {
-    /// The value that the first cell begins with.
+    /// The first value of the first cell.
     first: i32,
-    /// Least and greatest slope of `2^i` cells, from each cell on; none where all slopes are
-    /// taken to be possible everywhere.
+    /// The smallest and the largest slope of `2^i` cells, starting at each cell; empty if every
+    /// slope is possible everywhere.
     cells: Vec<Vec<(f32, f32)>>,
-    /// Least and greatest of all.
+    /// The smallest and the largest of all slopes.
     all: (f64, f64),
 }
 
-/// Values in a cell: fine enough for a window's ends.
+/// Values per cell: fine enough for the ends of a window.
 const CELL: usize = 16;
 
 impl Slopes {
-    /// Slopes of which nothing is known but their range: any of them anywhere.
+    /// Slopes of which only the range is known: any of them may occur anywhere.
     pub fn anywhere(range: RangeInclusive<f64>) -> Self {
         Self { first: 0, cells: Vec::new(), all: (*range.start(), *range.end()) }
     }
 
-    /// The slopes from `first` to the value behind it, and so on; flat before and behind.
+    /// The slopes from `first` to the next value, and so on; flat before and after.
     pub fn new(first: i32, steps: &[f32]) -> Self {
         let over = |slopes: &mut dyn Iterator<Item = (f32, f32)>| {
             slopes.fold((f32::MAX, f32::MIN), |a, b| (a.0.min(b.0), a.1.max(b.1)))
@@ -42,17 +42,17 @@ impl Slopes {
         Self { first, cells, all: (all.0.into(), all.1.into()) }
     }
 
-    /// Whether they are known by value.
+    /// Whether the slopes are known by value.
     pub fn are_local(&self) -> bool {
         !self.cells.is_empty()
     }
 
-    /// Least and greatest slope of all.
+    /// The smallest and the largest slope of all.
     pub fn all(&self) -> (f64, f64) {
         self.all
     }
 
-    /// Least and greatest slope between the values `low` and `high`.
+    /// The smallest and the largest slope between the values `low` and `high`.
     pub fn within(&self, low: f64, high: f64) -> (f64, f64) {
         let Some(cells) = self.cells.first() else { return self.all };
         let at = |value: f64| (value - f64::from(self.first)) / CELL as f64;

@@ -8,7 +8,7 @@
 /// newly significant samples (SigProp).
 pub struct Forward<'a> {
     bytes: std::slice::Iter<'a, u8>,
-    /// What comes behind the last byte.
+    /// The byte that follows the last one.
     fill: u8,
     buffer: u64,
     count: u32,

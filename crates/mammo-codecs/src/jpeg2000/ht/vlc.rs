@@ -1,7 +1,7 @@
 //! The variable-length code of quads: which samples are significant, and how large at least
 //! (ISO/IEC 15444-15, Annex C, Tables C.1 and C.2).
 
-/// What a codeword says of a quad.
+/// The meaning of a codeword for a quad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quad(u16);
 

@@ -1,62 +1,63 @@
-//! Where the network looks: what `explain` wrote, as a gallery.
+//! Attention maps: the maps made by `explain`, as a gallery.
 //!
-//! In: the maps of the folds. Out: a few pictures of each kind, the most telling first, small and
-//! in number and bytes bounded, whatever `explain` was asked for.
+//! In: the maps of the folds. Out: a few pictures of each kind, the most extreme scores first. Their
+//! number and size are limited, however many maps `explain` made.
 
 use std::path::Path;
 
-use super::story::{Maps, Story};
+use super::run_data::{FoldMaps, RunData};
 use crate::explain::select::Kind;
 use crate::explain::{Explained, Explanation, ThresholdFrom};
 use crate::number::{count, of};
 use crate::report::gallery::{Item, Picture, Thumbnail, gallery};
 use crate::report::page::{Align, Html, Section, Table, code, code_block};
 
-/// Pictures of a kind at most.
+/// The largest number of pictures of one kind.
 const MOST_OF_A_KIND: usize = 6;
 
-/// Bytes of all pictures in the page at most; what is beyond is named only.
+/// The largest size of all pictures in the page; pictures beyond it are named only.
 const MOST_BYTES: usize = 4 << 20;
 
 /// The section.
-pub fn section(story: &Story) -> Section {
-    let run = story.folder.display();
-    let body = if story.maps.is_empty() {
-        let about = "No maps of this run were made yet. This makes them, from the release that it \
-                     was trained on; then ask for this page again:";
+pub fn section(data: &RunData) -> Section {
+    let run = data.folder.display();
+    let body = if data.maps.is_empty() {
+        let about = "No maps of this run were made yet. These commands make them, from the release \
+                     that the run was trained on, and write this page again:";
         Html::paragraph(about.into())
             .and(code_block(&format!("mammo-pipe explain {run}\nmammo-pipe report {run}")))
     } else {
-        all(story).and(energy(&story.maps)).and(pictures(&story.maps))
+        all(data).and(energy(&data.maps)).and(pictures(&data.maps))
     };
     Section {
-        id: "looks",
-        title: "Where it looks",
-        intro: "Class activation maps of images that the network was not trained on: what moved \
-                its score for cancer, from dark (little) to bright (most). In each pair the image \
-                as the network sees it, and the same under its map; the dashed line is the \
-                breast's box. A map is no finding, and a bright place is no lesion."
+        id: "maps",
+        title: "Attention maps",
+        intro: "Class activation maps of images that the network was not trained on. They show which \
+                places raised the score for cancer, from dark (little) to bright (most). Each pair \
+                shows the input of the network, and the same image under its map; the dashed line is \
+                the breast's box. A map is not a diagnostic finding, and a bright place need not be a \
+                lesion."
             .into(),
         body,
     }
 }
 
-/// How much of the maps lies inside the breast.
-fn energy(maps: &[Maps]) -> Html {
+/// The table of the energy inside the breast.
+fn energy(maps: &[FoldMaps]) -> Html {
     let mut table = Table::new(&[
         ("Fold", Align::Left),
         ("Map", Align::Left),
         ("Threshold", Align::Left),
-        ("Looked at", Align::Right),
+        ("Images", Align::Right),
         ("With a map", Align::Right),
-        ("Inside, mean", Align::Right),
-        ("Inside, median", Align::Right),
-        ("Mostly outside", Align::Right),
+        ("Energy inside the breast, mean", Align::Right),
+        ("Energy inside the breast, median", Align::Right),
+        ("Mostly outside the breast", Align::Right),
     ]);
-    for Maps { explanation, .. } in maps {
+    for FoldMaps { explanation, .. } in maps {
         let energy = &explanation.energy;
         let share = |share: Option<f64>| percent(share).into();
-        let which = if explanation.energy_of_all { "all held out" } else { "the chosen" };
+        let which = if explanation.energy_of_all { "all held out" } else { "selected" };
         table.row(vec![
             Html::text(explanation.fold),
             Html::text(format!("{}, {}", explanation.layer, explanation.method.as_str())),
@@ -71,13 +72,13 @@ fn energy(maps: &[Maps]) -> Html {
     table.html()
 }
 
-/// The figure of all held-out images, or how to come by it.
-fn all(story: &Story) -> Html {
-    let text = match &story.energy {
+/// The energy inside the breast over all held-out images, or how to measure it.
+fn all(data: &RunData) -> Html {
+    let text = match &data.energy {
         Ok(maps) => format!(
-            "Of {} held out, {} have a map ({}, {}); {:.3} of a map's energy lies inside the breast \
-             on the mean, and a share of {:.3} of the maps lies mostly outside.",
-            of(maps.energy.images, "image"),
+            "Of {}, {} have a map ({}, {}). The mean share of a map's energy inside the breast is \
+             {:.3}; the share of maps that lie mostly outside is {:.3}.",
+            of(maps.energy.images, "held-out image"),
             count(maps.energy.with_map),
             maps.layer,
             maps.method.as_str(),
@@ -85,28 +86,28 @@ fn all(story: &Story) -> Html {
             maps.energy.mostly_outside
         ),
         Err(why) => format!(
-            "How much of all maps lies inside the breast is not known: {why}. To look at every image \
-             held out: mammo-pipe evaluate {} --maps",
-            story.folder.display()
+            "The share of the maps' energy inside the breast is not known: {why}. To measure it on \
+             all held-out images: mammo-pipe evaluate {} --maps",
+            data.folder.display()
         ),
     };
     Html::paragraph(text.into())
 }
 
-/// Who chose the threshold.
+/// The data that the threshold was chosen on.
 fn chosen(explanation: &Explanation) -> &'static str {
     match explanation.threshold_from {
         ThresholdFrom::OtherFolds => "chosen on the other folds",
-        ThresholdFrom::ThisFold => "chosen on this very fold for want of others",
+        ThresholdFrom::ThisFold => "chosen on this fold, because there are no others",
         ThresholdFrom::Given => "as given",
     }
 }
 
-fn pictures(maps: &[Maps]) -> Html {
+fn pictures(maps: &[FoldMaps]) -> Html {
     let mut bytes = 0;
     let mut body = Html::default();
     for kind in Kind::ALL {
-        let mut chosen: Vec<(&Maps, &Explained)> = maps
+        let mut chosen: Vec<(&FoldMaps, &Explained)> = maps
             .iter()
             .flat_map(|maps| maps.explanation.images.iter().map(move |image| (maps, image)))
             .filter(|(_, image)| image.kind == kind)
@@ -118,7 +119,7 @@ fn pictures(maps: &[Maps]) -> Html {
         let (title, about) = words(kind);
         body = body.and(Html::element("h3", "", title.into()));
         if chosen.is_empty() {
-            body = body.and(Html::element("p", "note", "None among the images held out.".into()));
+            body = body.and(Html::element("p", "note", "None among the held-out images.".into()));
             continue;
         }
         let more = chosen.len().saturating_sub(MOST_OF_A_KIND);
@@ -136,43 +137,43 @@ fn pictures(maps: &[Maps]) -> Html {
 
 fn words(kind: Kind) -> (&'static str, &'static str) {
     match kind {
-        Kind::TruePositive => ("Cancers found", "True positives, the most certain first."),
-        Kind::FalseNegative => ("Cancers missed", "False negatives, the least suspected first."),
+        Kind::TruePositive => ("Detected cancers (true positives)", "The highest scores first."),
+        Kind::FalseNegative => ("Missed cancers (false negatives)", "The lowest scores first."),
         Kind::FalsePositive => {
-            ("False alarms", "False positives, the most certain first, difficult cases aside.")
+            ("False positives", "The highest scores first, without difficult negatives.")
         }
         Kind::HardNegative => (
             "Difficult negatives",
-            "Cases that the table calls hard to tell from cancer, the most suspected first, called \
-             or not.",
+            "Cases without cancer that the table marks as difficult, the highest scores first, \
+             predicted positive or negative.",
         ),
     }
 }
 
 fn label(kind: Kind) -> &'static str {
     match kind {
-        Kind::TruePositive => "A cancer found: the image, and under its map",
-        Kind::FalseNegative => "A cancer missed: the image, and under its map",
-        Kind::FalsePositive => "A false alarm: the image, and under its map",
-        Kind::HardNegative => "A difficult negative: the image, and under its map",
+        Kind::TruePositive => "True positive: the image, and the image under its map",
+        Kind::FalseNegative => "False negative: the image, and the image under its map",
+        Kind::FalsePositive => "False positive: the image, and the image under its map",
+        Kind::HardNegative => "Difficult negative: the image, and the image under its map",
     }
 }
 
-fn item(maps: &Maps, image: &Explained, bytes: &mut usize) -> Item {
+fn item(maps: &FoldMaps, image: &Explained, bytes: &mut usize) -> Item {
     let (picture, why) = match read(&maps.folder.join(&image.crop)) {
         Ok((size, thumbnail)) if *bytes + thumbnail.bytes() <= MOST_BYTES => {
             *bytes += thumbnail.bytes();
             let content = Some(thumbnail);
             (Some(Picture { label: label(image.kind), size, content, marks: Vec::new() }), "")
         }
-        Ok(_) => (None, "The page is full; the picture is in the run's folder."),
+        Ok(_) => (None, "The page has reached its size limit; the picture is in the run's folder."),
         Err(_) => (None, "The picture is no longer in the run's folder."),
     };
     let probability = Html::element("b", "", Html::text(format!("p {:.3}", image.probability)));
     let explanation = &maps.explanation;
     let inside = match image.energy_inside {
         Some(_) => format!("inside the breast {}", percent(image.energy_inside)),
-        None => "nothing speaks for cancer, so no map".into(),
+        None => "empty map: no place raised the score".into(),
     };
     let facts = format!(
         " · {inside} · {} {} · fold {}",
@@ -195,7 +196,7 @@ fn read(path: &Path) -> Result<((usize, usize), Thumbnail), crate::error::Fault>
     Ok(((plane.width(), plane.height()), Thumbnail::coloured(&plane)))
 }
 
-/// A share in percent; `no map` without one.
+/// A share in percent; `no map` if there is none.
 pub fn percent(share: Option<f64>) -> String {
     share.map_or("no map".into(), |share| format!("{:.0} %", 100.0 * share))
 }

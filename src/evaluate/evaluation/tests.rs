@@ -6,15 +6,15 @@ use crate::predictions::{logit, sigmoid};
 const FEW: Bootstrap = Bootstrap { resamples: 40, seed: 1, confidence: 0.95 };
 
 fn judged(predictions: &[Prediction]) -> Evaluation {
-    judge(predictions, Given::default(), &FEW).unwrap().0
+    evaluate(predictions, Given::default(), &FEW).unwrap().0
 }
 
-fn level(part: &Part, level: Level) -> &AtLevel {
+fn level(part: &Part, level: Level) -> &LevelMetrics {
     part.levels.iter().find(|found| found.level == level).unwrap()
 }
 
-fn value(at: &AtLevel, name: Name) -> f64 {
-    at.figures.get(name).unwrap().value.unwrap()
+fn value(at: &LevelMetrics, name: MetricName) -> f64 {
+    at.metrics.get(name).unwrap().value.unwrap()
 }
 
 #[test]
@@ -22,16 +22,16 @@ fn a_fold_is_judged_by_the_threshold_that_the_others_choose() {
     let predictions = made(3, 300, 3, 2.0);
     let evaluation = judged(&predictions);
     let image = level(&evaluation.parts[0], Level::Image);
-    assert_eq!((image.chosen_by, image.chosen.len()), (Source::OtherFolds, 3));
+    assert_eq!((image.selected_on, image.selected.len()), (SelectedOn::OtherFolds, 3));
     let mut called = Confusion::default();
-    for chosen in &image.chosen {
+    for chosen in &image.selected {
         let fold = |own: bool| -> (Vec<f64>, Vec<bool>) {
             let of = |p: &&Prediction| (p.role == Role::Fold(chosen.fold.unwrap())) == own;
             let of = predictions.iter().filter(of);
             of.map(|p| (p.probability, p.record.cancer.unwrap())).unzip()
         };
         let (others, labels) = fold(false);
-        assert_eq!(chosen.chosen_on, others.len());
+        assert_eq!(chosen.n, others.len());
         let ranked = Ranked::new(&others, &labels).unwrap();
         let threshold = ranked.best_threshold(&vec![1.0; others.len()]).unwrap();
         assert_eq!(chosen.threshold, Some(threshold));
@@ -42,8 +42,8 @@ fn a_fold_is_judged_by_the_threshold_that_the_others_choose() {
         called.false_negatives += own.false_negatives;
         called.true_negatives += own.true_negatives;
     }
-    assert_eq!(value(image, Name::F1), called.f1().unwrap());
-    assert_eq!(value(image, Name::RecallRate), called.recall_rate().unwrap());
+    assert_eq!(value(image, MetricName::F1), called.f1().unwrap());
+    assert_eq!(value(image, MetricName::RecallRate), called.recall_rate().unwrap());
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_fold_has_no_say_in_its_own_threshold_and_temperature() {
     let mut predictions = made(3, 300, 3, 2.0);
     let chosen = |predictions: &[Prediction]| {
         let evaluation = judged(predictions);
-        level(&evaluation.parts[0], Level::Image).chosen.clone()
+        level(&evaluation.parts[0], Level::Image).selected.clone()
     };
     let before = chosen(&predictions);
     for p in predictions.iter_mut().filter(|p| p.role == Role::Fold(1)) {
@@ -70,10 +70,13 @@ fn a_locked_split_is_judged_by_what_the_folds_choose() {
     predictions.iter_mut().filter(|p| p.role == Role::Fold(3)).for_each(|p| p.role = Role::Locked);
     let evaluation = judged(&predictions);
     let [folds, locked] = evaluation.parts.as_slice() else { panic!("{evaluation:?}") };
-    assert_eq!((folds.judged, locked.judged), (Judged::HeldOutFolds, Judged::LockedSplit));
+    assert_eq!(
+        (folds.split, locked.split),
+        (EvaluatedSplit::HeldOutFolds, EvaluatedSplit::LockedSplit)
+    );
     let locked = level(locked, Level::BreastMean);
-    assert_eq!((locked.chosen_by, locked.size.n), (Source::AllFolds, 200));
-    assert_eq!(locked.chosen[0].chosen_on, 600);
+    assert_eq!((locked.selected_on, locked.size.n), (SelectedOn::AllFolds, 200));
+    assert_eq!(locked.selected[0].n, 600);
     assert!(locked.folds.is_empty());
 }
 
@@ -81,18 +84,18 @@ fn a_locked_split_is_judged_by_what_the_folds_choose() {
 fn one_fold_alone_has_nothing_frozen_and_says_so() {
     let evaluation = judged(&made(5, 100, 1, 2.0));
     let image = level(&evaluation.parts[0], Level::Image);
-    assert_eq!(image.chosen_by, Source::Nowhere);
-    let f1 = image.figures.get(Name::F1).unwrap();
+    assert_eq!(image.selected_on, SelectedOn::NotSelected);
+    let f1 = image.metrics.get(MetricName::F1).unwrap();
     assert_eq!((f1.value, f1.interval), (None, None));
     let json = serde_json::to_value(image).unwrap();
-    assert!(json["figures"]["f1"]["value"].is_null());
+    assert!(json["metrics"]["f1"]["value"].is_null());
     let reason = "no threshold: there is no other fold to choose it on";
-    assert_eq!(json["figures"]["f1"]["undefined"], reason);
+    assert_eq!(json["metrics"]["f1"]["undefined"], reason);
     let given = Given { threshold: Some(0.2), logit_shift: 0.0 };
-    let (given, _) = judge(&made(5, 100, 1, 2.0), given, &FEW).unwrap();
+    let (given, _) = evaluate(&made(5, 100, 1, 2.0), given, &FEW).unwrap();
     let image = level(&given.parts[0], Level::Image);
-    assert_eq!(image.chosen_by, Source::Given);
-    assert!(value(image, Name::F1) > 0.0);
+    assert_eq!(image.selected_on, SelectedOn::Given);
+    assert!(value(image, MetricName::F1) > 0.0);
 }
 
 #[test]
@@ -107,12 +110,12 @@ fn a_model_too_sure_of_itself_is_calibrated() {
     }
     let evaluation = judged(&predictions);
     let image = level(&evaluation.parts[0], Level::Image);
-    for chosen in &image.chosen {
+    for chosen in &image.selected {
         let temperature = chosen.calibration.unwrap().temperature;
         assert!((3.0..5.5).contains(&temperature), "{temperature}");
     }
-    assert!(value(image, Name::CalibratedBrier) < value(image, Name::Brier));
-    assert!(value(image, Name::CalibratedEce) < value(image, Name::Ece));
+    assert!(value(image, MetricName::CalibratedBrier) < value(image, MetricName::Brier));
+    assert!(value(image, MetricName::CalibratedEce) < value(image, MetricName::Ece));
 }
 
 #[test]
@@ -136,7 +139,7 @@ fn subgroups_hold_their_items_and_what_they_are_held_against() {
     assert!(difficult.iter().all(|(_, _, positives)| *positives == 30), "{difficult:?}");
     assert_eq!(difficult.iter().map(|(_, n, _)| n - 30).sum::<usize>(), 570);
 
-    let none = of(Attribute::Site)[0].figures.get(Name::Auroc).unwrap();
+    let none = of(Attribute::Site)[0].metrics.get(MetricName::Auroc).unwrap();
     assert_eq!(none.undefined.unwrap().to_string(), "no positives");
     let items = Items::of(&predictions, Level::BreastMean);
     let ages = named(Attribute::Age);
@@ -147,20 +150,20 @@ fn subgroups_hold_their_items_and_what_they_are_held_against() {
 #[test]
 fn what_was_decided_for_an_image_is_what_was_counted() {
     let predictions = made(3, 90, 3, 2.0);
-    let (evaluation, verdicts) = judge(&predictions, Given::default(), &FEW).unwrap();
+    let (evaluation, decisions) = evaluate(&predictions, Given::default(), &FEW).unwrap();
     let image = level(&evaluation.parts[0], Level::Image);
     let of = |p: &Prediction| {
         let Role::Fold(fold) = p.role else { unreachable!() };
-        image.chosen.iter().find(|chosen| chosen.fold == Some(fold)).unwrap()
+        image.selected.iter().find(|chosen| chosen.fold == Some(fold)).unwrap()
     };
-    for (p, verdict) in predictions.iter().zip(&verdicts) {
-        assert_eq!(verdict.called, Some(p.probability >= of(p).threshold.unwrap()));
+    for (p, decision) in predictions.iter().zip(&decisions) {
+        assert_eq!(decision.called, Some(p.probability >= of(p).threshold.unwrap()));
         let calibrated = of(p).calibration.unwrap().apply(logit(p.probability));
-        assert_eq!(verdict.calibrated, Some(calibrated));
+        assert_eq!(decision.calibrated, Some(calibrated));
     }
     let mean = (predictions[0].probability + predictions[1].probability) / 2.0;
-    assert_eq!(verdicts[0].breast_probability, Some(mean));
-    assert_eq!(verdicts[1].breast_called, verdicts[0].breast_called);
+    assert_eq!(decisions[0].breast_probability, Some(mean));
+    assert_eq!(decisions[1].breast_called, decisions[0].breast_called);
 }
 
 #[test]
@@ -169,23 +172,23 @@ fn the_area_is_that_of_all_folds_together() {
     let items = Items::of(&predictions, Level::Patient);
     let evaluation = judged(&predictions);
     let patient = level(&evaluation.parts[0], Level::Patient);
-    assert_eq!(Some(value(patient, Name::Auroc)), auroc(&items.probabilities, &items.labels));
-    let [low, high] = patient.figures.get(Name::Auroc).unwrap().interval.unwrap();
-    assert!(low < value(patient, Name::Auroc) && value(patient, Name::Auroc) < high);
+    assert_eq!(Some(value(patient, MetricName::Auroc)), auroc(&items.probabilities, &items.labels));
+    let [low, high] = patient.metrics.get(MetricName::Auroc).unwrap().interval.unwrap();
+    assert!(low < value(patient, MetricName::Auroc) && value(patient, MetricName::Auroc) < high);
 }
 
 #[test]
 fn what_cannot_be_judged_together_is_refused_and_the_rest_counted() {
     let mut predictions = made(3, 30, 3, 2.0);
     let refused = |predictions: &[Prediction]| {
-        judge(predictions, Given::default(), &FEW).unwrap_err().to_string()
+        evaluate(predictions, Given::default(), &FEW).unwrap_err().to_string()
     };
     let mut twice = predictions.clone();
     twice.push(predictions[5].clone());
-    assert_eq!(refused(&twice), "image 105 is predicted twice; judge one model at a time");
+    assert_eq!(refused(&twice), "image 105 has two predictions; evaluate one model at a time");
     let mut divided = predictions.clone();
     divided[2].role = Role::Locked;
-    let reason = "patient 0 is in fold 0 and in locked, so one was trained on";
+    let reason = "patient 0 is in fold 0 and in locked, so a model was trained on a patient that it is evaluated on";
     assert_eq!(refused(&divided), reason);
     for p in &mut predictions[..4] {
         p.role = Role::LeftOut;
@@ -194,7 +197,7 @@ fn what_cannot_be_judged_together_is_refused_and_the_rest_counted() {
         p.record.cancer = None;
     }
     let counted = judged(&predictions);
-    assert_eq!(counted.not_judged, NotJudged { unlabelled: 4, test: 0, left_out: 4 },);
+    assert_eq!(counted.excluded, Excluded { unlabelled: 4, test: 0, left_out: 4 },);
     assert_eq!(level(&counted.parts[0], Level::Image).size.n, 112);
     predictions.iter_mut().for_each(|p| p.role = Role::Test);
     assert!(refused(&predictions).starts_with("none of 120 predictions"));

@@ -1,9 +1,9 @@
-//! The whole judgement: predictions to an [`Evaluation`].
+//! Evaluates predictions: makes an [`Evaluation`].
 //!
-//! In: predictions of held-out folds, of a locked split, or of both; images of the test table
-//! and those left out are counted and not judged. Out: a [`Part`] for the folds and one for the
-//! locked split, each with all figures by image, breast and patient, by fold and by subgroup,
-//! and what was decided for every image.
+//! In: predictions for held-out folds, for a locked split, or for both. Images of the test table
+//! and images left out of the folds are counted and not evaluated. Out: a [`Part`] for the folds
+//! and one for the locked split, each with all metrics by image, breast and patient, by fold and
+//! by subgroup; and the [`ImageDecision`] of every image.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::bootstrap::Bootstrap;
-use super::choice::{self, Chosen, Decided, Given, Source};
-use super::figures::{ECE_BINS, Figures, Name, Prepared};
+use super::choice::{self, Decisions, Given, Selected, SelectedOn};
+use super::metric_set::{ECE_BINS, MetricName, MetricSet, Prepared};
 use super::subgroups::{Attribute, groups};
 use crate::dataset::Role;
 use crate::error::faults;
@@ -20,21 +20,21 @@ use crate::metrics::{Bin, Binning, Grid, all_positive_f1, reliability};
 use crate::predictions::{self, Items, Level, Prediction};
 use crate::shard::records::{boolean, double};
 
-/// How good the model is.
+/// The performance of a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Held-out folds first, then the locked split.
     pub parts: Vec<Part>,
     /// How the intervals were made.
     pub bootstrap: Bootstrap,
-    /// Images that are not judged.
-    pub not_judged: NotJudged,
+    /// Images that are not evaluated.
+    pub excluded: Excluded,
 }
 
-/// Images that are not judged, by why.
+/// Numbers of images that are not evaluated, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct NotJudged {
-    /// No label is known.
+pub struct Excluded {
+    /// The label is not known.
     pub unlabelled: usize,
     /// Rows of the test table.
     pub test: usize,
@@ -42,39 +42,39 @@ pub struct NotJudged {
     pub left_out: usize,
 }
 
-/// What a part is judged on.
+/// The data that a part is evaluated on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Judged {
-    /// Each fold by the model that was not trained on it.
+pub enum EvaluatedSplit {
+    /// The folds, each with the model that was not trained on it.
     HeldOutFolds,
-    /// Patients that no fold holds.
+    /// Patients that belong to no fold.
     LockedSplit,
 }
 
-/// The judgement on the folds or on the locked split.
+/// The performance on the folds or on the locked split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Part {
-    /// Which it is.
-    pub judged: Judged,
+    /// The data: held-out folds or locked split.
+    pub split: EvaluatedSplit,
     /// By image, breast and patient.
-    pub levels: Vec<AtLevel>,
-    /// By breast; views by image.
+    pub levels: Vec<LevelMetrics>,
+    /// Subgroups by breast; views by image.
     pub subgroups: Vec<Subgroup>,
 }
 
-/// How many there are, and what an F1 has to be held against.
+/// The number of items, and the F1 of predicting all positive as a reference for any F1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Size {
-    /// Items.
+    /// Number of items.
     pub n: usize,
-    /// Of them with cancer.
+    /// Items with cancer.
     pub positives: usize,
-    /// Whose they are.
+    /// Patients with at least one item.
     pub patients: usize,
-    /// Share with cancer; null of none.
+    /// Share of items with cancer; null without items.
     pub prevalence: Option<f64>,
-    /// F1 when everything is called positive, 2p / (1 + p).
+    /// F1 if all items are predicted positive, 2p / (1 + p) at prevalence p.
     pub all_positive_f1: Option<f64>,
 }
 
@@ -89,112 +89,115 @@ impl Size {
     }
 }
 
-/// All figures of one level.
+/// All metrics at one level.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AtLevel {
+pub struct LevelMetrics {
     /// What an item is.
     pub level: Level,
-    /// How many there are.
+    /// The number of items.
     #[serde(flatten)]
     pub size: Size,
-    /// Who chose threshold and temperature.
-    pub chosen_by: Source,
-    /// What they chose.
-    pub chosen: Vec<Chosen>,
-    /// The figures.
-    pub figures: Figures,
-    /// Threshold of the best F1 of 50.
+    /// The data that threshold and temperature were chosen on.
+    pub selected_on: SelectedOn,
+    /// The chosen thresholds and temperatures.
+    pub selected: Vec<Selected>,
+    /// The metrics.
+    pub metrics: MetricSet,
+    /// The threshold, of 50, with the highest F1.
     pub best_f1_threshold: Option<f64>,
-    /// Before calibration, in bins of the same count.
+    /// Reliability curve before calibration, in bins of equal count.
     pub reliability: Vec<Bin>,
-    /// After it.
+    /// Reliability curve after calibration.
     pub calibrated_reliability: Vec<Bin>,
-    /// The same figures fold by fold, without intervals.
-    pub folds: Vec<AtFold>,
+    /// The same metrics for each fold, without intervals.
+    pub folds: Vec<FoldMetrics>,
 }
 
-/// The figures of one fold.
+/// The metrics of one fold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AtFold {
-    /// Which.
+pub struct FoldMetrics {
+    /// The fold's number.
     pub fold: u16,
-    /// How many items it has.
+    /// The number of items.
     #[serde(flatten)]
     pub size: Size,
-    /// The figures.
-    pub figures: Figures,
-    /// Threshold of its best F1 of 50.
+    /// The metrics.
+    pub metrics: MetricSet,
+    /// The threshold, of 50, with the highest F1.
     pub best_f1_threshold: Option<f64>,
 }
 
-/// The figures of one subgroup.
+/// The metrics of one subgroup.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Subgroup {
-    /// What tells it apart.
+    /// The attribute that defines it.
     pub attribute: Attribute,
     /// Its value.
     pub value: String,
-    /// What it is held against, where it has one class only.
+    /// The items of the other class, if the subgroup itself has one class only.
     pub against: Option<&'static str>,
     /// What an item is.
     pub level: Level,
-    /// How many there are, those it is held against among them.
+    /// The number of items, including those of `against`.
     #[serde(flatten)]
     pub size: Size,
-    /// The figures.
-    pub figures: Figures,
+    /// The metrics.
+    pub metrics: MetricSet,
 }
 
-/// What was decided for an image: for a file beside the predictions.
+/// The decision for one image: columns that are written next to its prediction.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Verdict {
+pub struct ImageDecision {
     /// Its calibrated probability.
     pub calibrated: Option<f64>,
-    /// Whether it is called positive by itself.
+    /// Whether the image by itself is predicted positive.
     pub called: Option<bool>,
     /// Mean probability of its breast.
     pub breast_probability: Option<f64>,
-    /// The same, calibrated.
+    /// Calibrated probability of its breast.
     pub breast_calibrated: Option<f64>,
-    /// Whether its breast is called positive by the mean.
+    /// Whether its breast is predicted positive, by the mean.
     pub breast_called: Option<bool>,
 }
 
-/// Predictions that cannot be judged together.
+/// Predictions that cannot be evaluated together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JudgeError {
-    /// An image that is there twice.
-    #[error("image {0} is predicted twice; judge one model at a time")]
+pub enum EvaluationError {
+    /// An image with two predictions.
+    #[error("image {0} has two predictions; evaluate one model at a time")]
     Twice(String),
     /// A patient in two folds, or in a fold and in the locked split.
-    #[error("patient {patient_id} is in {first} and in {second}, so one was trained on")]
+    #[error(
+        "patient {patient_id} is in {first} and in {second}, so a model was trained on a patient \
+         that it is evaluated on"
+    )]
     Divided {
         /// The patient.
         patient_id: String,
-        /// Where some images are.
+        /// The role of some of her images.
         first: Role,
-        /// Where others are.
+        /// The role of others.
         second: Role,
     },
-    /// There is nothing to judge.
-    #[error("none of {rows} predictions has a label and is of a fold or the locked split")]
+    /// There is nothing to evaluate.
+    #[error("none of {rows} predictions has a label and belongs to a fold or the locked split")]
     Nothing {
-        /// Predictions.
+        /// Number of predictions.
         rows: usize,
     },
 }
-faults!(JudgeError);
+faults!(EvaluationError);
 
-/// Judges predictions; the verdicts are in their order. The same bytes for any number of
-/// threads.
+/// Evaluates predictions. The decisions are in the order of the predictions. The result does not
+/// depend on the number of threads.
 ///
 /// # Errors
-/// [`JudgeError`].
-pub fn judge(
+/// [`EvaluationError`].
+pub fn evaluate(
     predictions: &[Prediction],
     given: Given,
     bootstrap: &Bootstrap,
-) -> Result<(Evaluation, Vec<Verdict>), JudgeError> {
+) -> Result<(Evaluation, Vec<ImageDecision>), EvaluationError> {
     check(predictions)?;
     let rows = |wanted: fn(&Role) -> bool| -> Vec<usize> {
         let of =
@@ -204,11 +207,13 @@ pub fn judge(
     let (folds, locked) =
         (rows(|role| matches!(role, Role::Fold(_))), rows(|role| *role == Role::Locked));
     if folds.is_empty() && locked.is_empty() {
-        return Err(JudgeError::Nothing { rows: predictions.len() });
+        return Err(EvaluationError::Nothing { rows: predictions.len() });
     }
-    let mut verdicts = vec![Verdict::default(); predictions.len()];
+    let mut decisions = vec![ImageDecision::default(); predictions.len()];
     let mut parts = Vec::new();
-    for (judged, places) in [(Judged::HeldOutFolds, &folds), (Judged::LockedSplit, &locked)] {
+    for (split, places) in
+        [(EvaluatedSplit::HeldOutFolds, &folds), (EvaluatedSplit::LockedSplit, &locked)]
+    {
         if places.is_empty() {
             continue;
         }
@@ -216,73 +221,75 @@ pub fn judge(
             places.iter().map(|&place| predictions[place].clone()).collect()
         };
         let (own, folds) = (pick(places), pick(&folds));
-        let (part, own) = part(judged, &own, &folds, given, bootstrap);
+        let (part, own) = part(split, &own, &folds, given, bootstrap);
         parts.push(part);
-        places.iter().zip(own).for_each(|(&place, verdict)| verdicts[place] = verdict);
+        places.iter().zip(own).for_each(|(&place, decision)| decisions[place] = decision);
     }
     let count = |wanted: fn(&Prediction) -> bool| predictions.iter().filter(|p| wanted(p)).count();
-    let not_judged = NotJudged {
+    let excluded = Excluded {
         unlabelled: count(|p| {
             p.record.cancer.is_none() && matches!(p.role, Role::Fold(_) | Role::Locked)
         }),
         test: count(|p| p.role == Role::Test),
         left_out: count(|p| p.role == Role::LeftOut),
     };
-    Ok((Evaluation { parts, bootstrap: *bootstrap, not_judged }, verdicts))
+    Ok((Evaluation { parts, bootstrap: *bootstrap, excluded }, decisions))
 }
 
-/// Predictions with what was decided for them, as the bytes of a Parquet file.
-pub fn encode(predictions: &[Prediction], verdicts: &[Verdict]) -> Vec<u8> {
+/// Predictions with their decisions, as the bytes of a Parquet file.
+pub fn encode(predictions: &[Prediction], decisions: &[ImageDecision]) -> Vec<u8> {
     let further = vec![
-        double("calibrated", "calibrated probability", verdicts, |v| v.calibrated),
-        boolean("called", "the image is called positive by itself", verdicts, |v| v.called),
-        double("breast_probability", "mean over the breast's images", verdicts, |v| {
+        double("calibrated", "calibrated probability", decisions, |v| v.calibrated),
+        boolean("called", "the image by itself is predicted positive", decisions, |v| v.called),
+        double("breast_probability", "mean probability of the breast's images", decisions, |v| {
             v.breast_probability
         }),
-        double("breast_calibrated", "calibrated probability of the breast", verdicts, |v| {
+        double("breast_calibrated", "calibrated probability of the breast", decisions, |v| {
             v.breast_calibrated
         }),
-        boolean("breast_called", "the breast is called positive by the mean", verdicts, |v| {
+        boolean("breast_called", "the breast is predicted positive, by the mean", decisions, |v| {
             v.breast_called
         }),
     ];
     predictions::encode(predictions, further, &[])
 }
 
-/// Refuses images that are there twice and patients that are divided.
-pub(super) fn check(predictions: &[Prediction]) -> Result<(), JudgeError> {
+/// Refuses images with two predictions and patients with two roles.
+pub(super) fn check(predictions: &[Prediction]) -> Result<(), EvaluationError> {
     let mut images = BTreeSet::new();
     let mut patients: HashMap<&str, Role> = HashMap::new();
     for Prediction { record, role, .. } in predictions {
         if !images.insert((record.patient_id.as_str(), record.image_id.as_str())) {
-            return Err(JudgeError::Twice(record.image_id.to_string()));
+            return Err(EvaluationError::Twice(record.image_id.to_string()));
         }
         let first = *patients.entry(record.patient_id.as_str()).or_insert(*role);
         if first != *role {
             let patient_id = record.patient_id.to_string();
-            return Err(JudgeError::Divided { patient_id, first, second: *role });
+            return Err(EvaluationError::Divided { patient_id, first, second: *role });
         }
     }
     Ok(())
 }
 
 fn part(
-    judged: Judged,
+    split: EvaluatedSplit,
     own: &[Prediction],
     folds: &[Prediction],
     given: Given,
     bootstrap: &Bootstrap,
-) -> (Part, Vec<Verdict>) {
+) -> (Part, Vec<ImageDecision>) {
     let decide = |level: Level| {
         let items = Items::of(own, level);
-        let decided = match judged {
-            Judged::HeldOutFolds => choice::cross_fitted(&items, &roles(own, &items), given),
-            Judged::LockedSplit => choice::locked(&items, &Items::of(folds, level), given),
+        let decided = match split {
+            EvaluatedSplit::HeldOutFolds => {
+                choice::cross_fitted(&items, &roles(own, &items), given)
+            }
+            EvaluatedSplit::LockedSplit => choice::locked(&items, &Items::of(folds, level), given),
         };
         (items, decided)
     };
-    let decided: Vec<(Items, Decided)> = Level::ALL.into_iter().map(decide).collect();
-    let level = |(items, decided): &(Items, Decided)| at_level(own, items, decided, bootstrap);
+    let decided: Vec<(Items, Decisions)> = Level::ALL.into_iter().map(decide).collect();
+    let level = |(items, decided): &(Items, Decisions)| at_level(own, items, decided, bootstrap);
     let by = |level: Level| {
         decided.iter().find(|(items, _)| items.level == level).expect("every level is decided")
     };
@@ -297,29 +304,30 @@ fn part(
                 against: attribute.against(),
                 level: items.level,
                 size: Size::of(&items),
-                figures: Prepared::new(&items, &decided).figures(&Name::OF_SUBGROUPS, bootstrap),
+                metrics: Prepared::new(&items, &decided)
+                    .metrics(&MetricName::OF_SUBGROUPS, bootstrap),
             }
         })
     });
     let subgroups = subgroups.collect();
-    let part = Part { judged, levels: decided.iter().map(level).collect(), subgroups };
-    (part, verdicts(own.len(), image, breast))
+    let part = Part { split, levels: decided.iter().map(level).collect(), subgroups };
+    (part, decisions(own.len(), image, breast))
 }
 
 fn at_level(
     own: &[Prediction],
     items: &Items,
-    decided: &Decided,
+    decided: &Decisions,
     bootstrap: &Bootstrap,
-) -> AtLevel {
+) -> LevelMetrics {
     let curve =
         |p: &[f64]| reliability(p, &items.labels, Binning::SameCount(ECE_BINS)).unwrap_or_default();
-    AtLevel {
+    LevelMetrics {
         level: items.level,
         size: Size::of(items),
-        chosen_by: decided.source,
-        chosen: decided.chosen.clone(),
-        figures: Prepared::new(items, decided).figures(&Name::ALL, bootstrap),
+        selected_on: decided.selected_on,
+        selected: decided.selected.clone(),
+        metrics: Prepared::new(items, decided).metrics(&MetricName::ALL, bootstrap),
         best_f1_threshold: best_threshold(items),
         reliability: curve(&items.probabilities),
         calibrated_reliability: decided.calibrated.as_ref().map_or(vec![], |p| curve(p)),
@@ -327,7 +335,7 @@ fn at_level(
     }
 }
 
-fn by_fold(own: &[Prediction], items: &Items, decided: &Decided) -> Vec<AtFold> {
+fn by_fold(own: &[Prediction], items: &Items, decided: &Decisions) -> Vec<FoldMetrics> {
     let roles = roles(own, items);
     let folds: BTreeSet<Role> = roles.iter().copied().collect();
     let no_intervals = Bootstrap { resamples: 0, ..Bootstrap::default() };
@@ -335,10 +343,10 @@ fn by_fold(own: &[Prediction], items: &Items, decided: &Decided) -> Vec<AtFold> 
         let Role::Fold(fold) = *role else { return None };
         let places: Vec<usize> = (0..items.len()).filter(|i| roles[*i] == *role).collect();
         let (items, decided) = (items.select(&places), select(decided, &places));
-        Some(AtFold {
+        Some(FoldMetrics {
             fold,
             size: Size::of(&items),
-            figures: Prepared::new(&items, &decided).figures(&Name::ALL, &no_intervals),
+            metrics: Prepared::new(&items, &decided).metrics(&MetricName::ALL, &no_intervals),
             best_f1_threshold: best_threshold(&items),
         })
     };
@@ -350,46 +358,46 @@ fn best_threshold(items: &Items) -> Option<f64> {
     Some(grid.best_f1(&vec![1.0; items.len()]).ok()?.threshold)
 }
 
-/// The role of each item: that of any of its images, for a patient is never divided.
+/// The role of each item: that of its first image, because all images of a patient have one role.
 pub(super) fn roles(predictions: &[Prediction], items: &Items) -> Vec<Role> {
     items.rows.iter().map(|rows| predictions[rows[0] as usize].role).collect()
 }
 
-fn select(decided: &Decided, places: &[usize]) -> Decided {
+fn select(decided: &Decisions, places: &[usize]) -> Decisions {
     let called = decided.called.as_ref().map(|all| places.iter().map(|&i| all[i]).collect());
     let calibrated =
         decided.calibrated.as_ref().map(|all| places.iter().map(|&i| all[i]).collect());
-    Decided {
-        source: decided.source,
-        chosen: decided.chosen.clone(),
+    Decisions {
+        selected_on: decided.selected_on,
+        selected: decided.selected.clone(),
         called: called.map_err(|reason| *reason),
         calibrated: calibrated.map_err(|reason| *reason),
     }
 }
 
-fn verdicts(
+fn decisions(
     count: usize,
-    (images, by_image): &(Items, Decided),
-    (breasts, by_breast): &(Items, Decided),
-) -> Vec<Verdict> {
-    let mut verdicts = vec![Verdict::default(); count];
-    let called = |decided: &Decided, i: usize| decided.called.as_ref().ok().map(|all| all[i]);
+    (images, by_image): &(Items, Decisions),
+    (breasts, by_breast): &(Items, Decisions),
+) -> Vec<ImageDecision> {
+    let mut decisions = vec![ImageDecision::default(); count];
+    let called = |decided: &Decisions, i: usize| decided.called.as_ref().ok().map(|all| all[i]);
     let calibrated =
-        |decided: &Decided, i: usize| decided.calibrated.as_ref().ok().map(|all| all[i]);
+        |decided: &Decisions, i: usize| decided.calibrated.as_ref().ok().map(|all| all[i]);
     for (i, rows) in images.rows.iter().enumerate() {
-        let verdict = &mut verdicts[rows[0] as usize];
-        verdict.calibrated = calibrated(by_image, i);
-        verdict.called = called(by_image, i);
+        let decision = &mut decisions[rows[0] as usize];
+        decision.calibrated = calibrated(by_image, i);
+        decision.called = called(by_image, i);
     }
     for (i, rows) in breasts.rows.iter().enumerate() {
         for row in rows {
-            let verdict = &mut verdicts[*row as usize];
-            verdict.breast_probability = Some(breasts.probabilities[i]);
-            verdict.breast_calibrated = calibrated(by_breast, i);
-            verdict.breast_called = called(by_breast, i);
+            let decision = &mut decisions[*row as usize];
+            decision.breast_probability = Some(breasts.probabilities[i]);
+            decision.breast_calibrated = calibrated(by_breast, i);
+            decision.breast_called = called(by_breast, i);
         }
     }
-    verdicts
+    decisions
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The head of the page: how many images there are, what became of them, whether that is all.
+//! Overview: the number of images by outcome, and whether the release is complete.
 
 use super::tally::Tally;
 use super::{Html, Release};
@@ -18,13 +18,13 @@ pub fn section(release: &Release, tally: &Tally) -> Section {
     };
     let names = ["written", "rejected", "missing", "unreached"].map(str::to_owned);
     let balance = figure(
-        "Where every image went",
+        "Images by outcome",
         stacked(&[balance], &names),
-        "Every image listed, from the table or the folder, ends in exactly one of these four.",
+        "Every listed image, from the table or the folder, has exactly one of these four outcomes.",
     );
     Section {
-        id: "glance",
-        title: "At a glance",
+        id: "overview",
+        title: "Overview",
         intro: Html::default(),
         body: verdict(release)
             .and(equation(release))
@@ -37,17 +37,21 @@ fn verdict(release: &Release) -> Html {
     let counts = release.counts;
     if !release.is_complete() {
         let text = format!(
-            "Not complete: {} of {} are still to be processed. Run preprocess again to go on.",
+            "Not complete: {} of {} are not processed yet. Run preprocess again to continue.",
             count(counts.unreached),
             of(counts.listed, "image")
         );
         return Html::element("p", "verdict bad", Html::text(text));
     }
     if counts.rejected + counts.missing == 0 {
-        return Html::element("p", "verdict good", "Complete: every image listed is in it.".into());
+        return Html::element(
+            "p",
+            "verdict good",
+            "Complete: every listed image was written.".into(),
+        );
     }
     let text = format!(
-        "Complete: every image listed was reached. {} set aside as unreadable or unlisted, \
+        "Complete: every listed image was processed. {} rejected as unreadable or without a row, \
          {} without a file.",
         count(counts.rejected),
         of(counts.missing, "row")
@@ -55,7 +59,7 @@ fn verdict(release: &Release) -> Html {
     Html::element("p", "verdict fair", Html::text(text))
 }
 
-/// `listed = written + rejected + missing + unreached`, as a sum to read.
+/// `listed = written + rejected + missing + unreached`, as an equation.
 fn equation(release: &Release) -> Html {
     let counts = release.counts;
     let term = |n: usize, name: &'static str| {

@@ -1,7 +1,7 @@
-//! All figures of one set of items, with their intervals.
+//! All metrics of one set of items, with their intervals.
 //!
-//! In: [`Items`] and what was [`Decided`] for them. Out: [`Figures`], a value with interval or a
-//! reason under each [`Name`], all from the same resamples.
+//! In: [`Items`] and the [`Decisions`] for them. Out: a [`MetricSet`]: for each [`MetricName`] a
+//! value with its interval, or the reason why it is not defined. All use the same resamples.
 
 use std::cell::OnceCell;
 
@@ -9,22 +9,22 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use super::bootstrap::{Bootstrap, Estimate};
-use super::choice::Decided;
+use super::choice::Decisions;
 use crate::metrics::{
-    BestF1, Binned, Binning, Confusion, Figure, Grid, Ranked, Undefined, brier, pf1_weighted,
+    BestF1, Binned, Binning, Confusion, Grid, MetricValue, Ranked, Undefined, brier, pf1_weighted,
 };
 use crate::predictions::Items;
 
-/// Bins of the calibration error, as Guo et al. (2017) take.
+/// Number of bins of the calibration error, as in Guo et al. (2017).
 pub const ECE_BINS: usize = 15;
 
-/// False positive rate up to which the partial AUROC goes: beyond it nobody would screen.
+/// The highest false positive rate of the partial AUROC. Screening does not use higher rates.
 pub const MAX_FPR: f64 = 0.1;
 
-/// What is measured.
+/// The metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)]
-pub enum Name {
+pub enum MetricName {
     Auroc,
     PartialAuroc,
     Auprc,
@@ -49,7 +49,7 @@ pub enum Name {
     CalibratedEceSameCount,
 }
 
-impl Name {
+impl MetricName {
     /// All of them, in the order of a table.
     pub const ALL: [Self; 22] = [
         Self::Auroc,
@@ -76,7 +76,7 @@ impl Name {
         Self::CalibratedEceSameCount,
     ];
 
-    /// What a subgroup is told apart by.
+    /// The metrics reported for each subgroup.
     pub const OF_SUBGROUPS: [Self; 8] = [
         Self::Auroc,
         Self::Auprc,
@@ -116,7 +116,7 @@ impl Name {
         }
     }
 
-    /// As the reader is told.
+    /// The label in tables and charts.
     pub fn label(self) -> &'static str {
         match self {
             Self::Auroc => "AUROC",
@@ -135,8 +135,8 @@ impl Name {
             Self::SensitivityAt95 => "sensitivity at 95 % spec.",
             Self::SensitivityAt99 => "sensitivity at 99 % spec.",
             Self::Brier => "Brier",
-            Self::Ece => "ECE, 15 of a width",
-            Self::EceSameCount => "ECE, 15 of a count",
+            Self::Ece => "ECE, 15 equal-width bins",
+            Self::EceSameCount => "ECE, 15 equal-count bins",
             Self::CalibratedPf1 => "calibrated: pF1",
             Self::CalibratedBrier => "calibrated: Brier",
             Self::CalibratedEce => "calibrated: ECE, width",
@@ -145,18 +145,18 @@ impl Name {
     }
 }
 
-/// Estimates by name, in the order asked for.
+/// Estimates by metric, in the order requested.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Figures(pub Vec<(Name, Estimate)>);
+pub struct MetricSet(pub Vec<(MetricName, Estimate)>);
 
-impl Figures {
-    /// The estimate of `name`, if it was asked for.
-    pub fn get(&self, name: Name) -> Option<&Estimate> {
+impl MetricSet {
+    /// The estimate of `name`, if it was requested.
+    pub fn get(&self, name: MetricName) -> Option<&Estimate> {
         self.0.iter().find(|(found, _)| *found == name).map(|(_, estimate)| estimate)
     }
 }
 
-impl Serialize for Figures {
+impl Serialize for MetricSet {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, estimate) in &self.0 {
@@ -166,10 +166,10 @@ impl Serialize for Figures {
     }
 }
 
-/// Items with all that is sorted once for any weights.
+/// Items, sorted and binned once for any weights.
 pub struct Prepared<'a> {
     items: &'a Items,
-    decided: &'a Decided,
+    decided: &'a Decisions,
     ranked: Result<Ranked, Undefined>,
     grid: Result<Grid, Undefined>,
     raw: [Result<Binned, Undefined>; 2],
@@ -178,7 +178,7 @@ pub struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     /// Sorts and bins.
-    pub fn new(items: &'a Items, decided: &'a Decided) -> Self {
+    pub fn new(items: &'a Items, decided: &'a Decisions) -> Self {
         let (p, labels) = (&items.probabilities, &items.labels);
         let binnings = [Binning::SameWidth(ECE_BINS), Binning::SameCount(ECE_BINS)];
         let calibrated = decided.calibrated.as_ref().map_err(|reason| *reason);
@@ -192,23 +192,23 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The items with a weight each.
+    /// The items with one weight per item.
     pub fn weighted(&'a self, weights: &'a [f64]) -> Weighted<'a> {
         Weighted { of: self, weights, confusion: OnceCell::new(), best: OnceCell::new() }
     }
 
-    /// The figures asked for, with intervals.
-    pub fn figures(&self, names: &[Name], bootstrap: &Bootstrap) -> Figures {
-        let all = |weights: &[f64]| -> Vec<Figure> {
+    /// The requested metrics, with intervals.
+    pub fn metrics(&self, names: &[MetricName], bootstrap: &Bootstrap) -> MetricSet {
+        let all = |weights: &[f64]| -> Vec<MetricValue> {
             let weighted = self.weighted(weights);
-            names.iter().map(|name| weighted.figure(*name)).collect()
+            names.iter().map(|name| weighted.metric(*name)).collect()
         };
         let estimates = bootstrap.estimate(&self.items.patients, all);
-        Figures(names.iter().copied().zip(estimates).collect())
+        MetricSet(names.iter().copied().zip(estimates).collect())
     }
 }
 
-/// Items with a weight each: one resample. What several figures need is counted once.
+/// Items with one weight per item: one resample. Counts that several metrics need are made once.
 pub struct Weighted<'a> {
     of: &'a Prepared<'a>,
     weights: &'a [f64],
@@ -217,8 +217,8 @@ pub struct Weighted<'a> {
 }
 
 impl Weighted<'_> {
-    /// One figure.
-    pub fn figure(&self, name: Name) -> Figure {
+    /// The value of one metric.
+    pub fn metric(&self, name: MetricName) -> MetricValue {
         let (of, weights) = (self.of, self.weights);
         let (p, labels) = (&of.items.probabilities, &of.items.labels);
         let ranked = || of.ranked.as_ref().map_err(|reason| *reason);
@@ -228,28 +228,28 @@ impl Weighted<'_> {
         };
         let calibrated = || of.decided.calibrated.as_ref().map_err(|reason| *reason);
         match name {
-            Name::Auroc => ranked()?.auroc(weights),
-            Name::PartialAuroc => ranked()?.partial_auroc(weights, MAX_FPR),
-            Name::Auprc => ranked()?.auprc(weights),
-            Name::Pf1 => pf1_weighted(p, labels, weights),
-            Name::BestF1 => self.best().map(|best| best.f1),
-            Name::BestF1Accuracy => self.best().map(|best| best.accuracy),
-            Name::F1 => self.confusion()?.f1(),
-            Name::Accuracy => self.confusion()?.accuracy(),
-            Name::Sensitivity => self.confusion()?.sensitivity(),
-            Name::Specificity => self.confusion()?.specificity(),
-            Name::RecallRate => self.confusion()?.recall_rate(),
-            Name::Ppv => self.confusion()?.ppv(),
-            Name::SensitivityAt90 => ranked()?.sensitivity_at(weights, 0.90),
-            Name::SensitivityAt95 => ranked()?.sensitivity_at(weights, 0.95),
-            Name::SensitivityAt99 => ranked()?.sensitivity_at(weights, 0.99),
-            Name::Brier => brier(p, labels, weights),
-            Name::Ece => ece(&of.raw[0]),
-            Name::EceSameCount => ece(&of.raw[1]),
-            Name::CalibratedPf1 => pf1_weighted(calibrated()?, labels, weights),
-            Name::CalibratedBrier => brier(calibrated()?, labels, weights),
-            Name::CalibratedEce => ece(&of.calibrated[0]),
-            Name::CalibratedEceSameCount => ece(&of.calibrated[1]),
+            MetricName::Auroc => ranked()?.auroc(weights),
+            MetricName::PartialAuroc => ranked()?.partial_auroc(weights, MAX_FPR),
+            MetricName::Auprc => ranked()?.auprc(weights),
+            MetricName::Pf1 => pf1_weighted(p, labels, weights),
+            MetricName::BestF1 => self.best().map(|best| best.f1),
+            MetricName::BestF1Accuracy => self.best().map(|best| best.accuracy),
+            MetricName::F1 => self.confusion()?.f1(),
+            MetricName::Accuracy => self.confusion()?.accuracy(),
+            MetricName::Sensitivity => self.confusion()?.sensitivity(),
+            MetricName::Specificity => self.confusion()?.specificity(),
+            MetricName::RecallRate => self.confusion()?.recall_rate(),
+            MetricName::Ppv => self.confusion()?.ppv(),
+            MetricName::SensitivityAt90 => ranked()?.sensitivity_at(weights, 0.90),
+            MetricName::SensitivityAt95 => ranked()?.sensitivity_at(weights, 0.95),
+            MetricName::SensitivityAt99 => ranked()?.sensitivity_at(weights, 0.99),
+            MetricName::Brier => brier(p, labels, weights),
+            MetricName::Ece => ece(&of.raw[0]),
+            MetricName::EceSameCount => ece(&of.raw[1]),
+            MetricName::CalibratedPf1 => pf1_weighted(calibrated()?, labels, weights),
+            MetricName::CalibratedBrier => brier(calibrated()?, labels, weights),
+            MetricName::CalibratedEce => ece(&of.calibrated[0]),
+            MetricName::CalibratedEceSameCount => ece(&of.calibrated[1]),
         }
     }
 
