@@ -1,4 +1,4 @@
-//! How well and how fast the pipeline does, held to references.
+//! Benchmarks: the quality and the speed of parts of the pipeline, compared with references.
 
 pub mod labels;
 pub mod loader;

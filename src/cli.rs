@@ -1,9 +1,12 @@
-//! The command line: one short file a command.
+//! The command line. Each command has one file.
+//!
+//! In: the arguments. Out: text on standard output and standard error, files, and an exit code.
 
 mod bench;
 mod demo;
 mod detach;
 mod dry_run;
+mod ending;
 mod evaluate;
 mod explain;
 mod grid;
@@ -20,6 +23,7 @@ mod signals;
 mod sweep;
 mod synth;
 mod train;
+mod training;
 mod verify;
 
 use std::process::ExitCode;
@@ -30,7 +34,7 @@ use crate::error::Fault;
 
 /// Screening mammograms in DICOM to verified training shards.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version = env!("MAMMO_PIPE_VERSION"), max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -73,11 +77,11 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Runs the command to its exit code: 0 clean, 3 finished with quarantined or missing
-    /// files, 130 interrupted.
+    /// Runs the command and returns its exit code: 0 for a clean end, 3 if files were quarantined
+    /// or are missing, 130 if it was interrupted.
     ///
     /// # Errors
-    /// A [`Fault`], which ends in exit code 1.
+    /// A [`Fault`], which becomes exit code 1.
     pub fn run(self) -> Result<ExitCode, Fault> {
         match self.command {
             Command::Demo(args) => args.run(),

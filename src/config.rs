@@ -1,10 +1,12 @@
-//! What was typed, and the door where it is checked.
+//! The settings, and their checks.
 //!
-//! `pipeline.yaml` decides what the data become; command-line flags decide how one run
-//! behaves. The commented `pipeline.yaml` at the root of the repository spells out every
-//! default, and a test keeps the two equal.
+//! Settings (`pipeline.yaml`) decide what is in a release and how a network is trained;
+//! command-line flags decide how one run behaves. The commented `pipeline.yaml` at the root of the
+//! repository lists every default; a test keeps it equal to [`Config::default`].
 
+pub mod augment;
 mod load;
+pub mod sampling;
 pub mod train;
 
 use std::collections::BTreeMap;
@@ -15,35 +17,40 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Laterality, Split};
 use crate::units::PixelSpacing;
 
+pub use augment::{
+    AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, IntensityConfig,
+    NoiseConfig,
+};
 pub(crate) use load::distance;
 pub use load::{ConfigError, load, of_settings};
+pub use sampling::Sampling;
 pub use train::TrainConfig;
 
-/// Everything that can be configured, as typed.
+/// All settings, as given by the user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Folder that the release is written to.
     pub output: PathBuf,
-    /// Where the images and their table are.
+    /// The images and their table.
     pub dataset: DatasetConfig,
-    /// How patients are divided.
+    /// How patients are assigned to folds.
     pub folds: FoldsConfig,
-    /// Pixel data to stored values.
+    /// How pixel data are decoded to stored values.
     pub decode: DecodeConfig,
-    /// Stored values to grey levels.
+    /// How stored values become grey levels.
     pub window: WindowConfig,
     /// Which part of the image is kept.
     pub roi: RoiConfig,
-    /// Millimetres, where the files do not say.
+    /// Pixel spacing for files that do not have one.
     pub spacing: SpacingConfig,
     /// Size of the output images.
     pub resize: ResizeConfig,
     /// How the release is stored.
     pub shard: ShardConfig,
-    /// What a run may use and put up with.
+    /// Limits of a run: memory, rejected images.
     pub limits: LimitsConfig,
-    /// How a release becomes a model.
+    /// How a network is trained on the release.
     pub train: TrainConfig,
 }
 
@@ -51,25 +58,25 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// Folder that `path` starts from.
+    /// Folder of the images and tables; `path` starts from it.
     pub input: PathBuf,
-    /// Table of the training images; `train.csv` in `input` if absent.
+    /// Table of the training images; `train.csv` in `input` if `None`.
     pub train_csv: Option<PathBuf>,
-    /// Table of the test images; `test.csv` in `input` if absent.
+    /// Table of the test images; `test.csv` in `input` if `None`.
     pub test_csv: Option<PathBuf>,
-    /// Which tables to take.
+    /// Which tables to use.
     pub split: SplitChoice,
-    /// Where an image is, below `input`. `{split}`, `{patient_id}` and `{image_id}` are filled in.
+    /// Path of an image, below `input`, with `{split}`, `{patient_id}` and `{image_id}` filled in.
     pub path: String,
     /// Whether rows without a file are expected.
     pub allow_missing: bool,
-    /// Our column name to the table's, where they differ.
+    /// Maps our column names to those of the table, where they differ.
     pub columns: BTreeMap<String, String>,
-    /// Further columns of the table to carry along as text.
+    /// Further columns of the table to copy into the release as text.
     pub extra_columns: Vec<String>,
 }
 
-/// Which tables to take.
+/// Which tables to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
@@ -94,33 +101,33 @@ impl SplitChoice {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FoldsConfig {
-    /// What makes a fold.
+    /// How folds are formed.
     pub scheme: FoldScheme,
-    /// Number of folds under `patient`; the others have one a site or a machine.
+    /// Number of folds under `patient`; the other schemes have one fold per site or machine.
     pub count: u16,
-    /// Seed of the division.
+    /// Seed of the assignment.
     pub seed: u64,
-    /// Columns whose values every fold should hold in equal shares.
+    /// Columns to stratify by.
     pub stratify: Vec<Stratum>,
-    /// Share of the patients set aside before the folds are made, never trained on.
+    /// Share of the patients in the locked split, which is in no fold and never trained on.
     pub locked_share: f64,
     /// Keep at most this many negative patients for each positive one, chosen by seed.
     pub negatives_per_positive: Option<f64>,
 }
 
-/// What makes a fold. Under every scheme a patient is in one fold only.
+/// How folds are formed. Under every scheme, a patient is in one fold only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FoldScheme {
     /// `count` folds of patients.
     Patient,
-    /// One fold a site: leave one site out.
+    /// One fold per site: leave one site out.
     Site,
-    /// One fold a machine: leave one machine out.
+    /// One fold per machine: leave one machine out.
     Machine,
 }
 
-/// A column that folds are balanced on.
+/// A column that folds can be stratified by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -135,7 +142,7 @@ pub enum Stratum {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecodeConfig {
-    /// How exactly JPEG 2000 is decoded.
+    /// Precision of JPEG 2000 decoding.
     pub precision: Precision,
     /// Wavelet levels of JPEG 2000 left out (each halves the image), 0 to 5.
     pub reduce: u8,
@@ -149,22 +156,22 @@ pub struct DecodeConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reading {
-    /// All of it, so that its hash is known and damage anywhere in its structure is found.
+    /// The whole file, so that its hash is known and any damage in its structure is found.
     Whole,
-    /// Of JPEG 2000 with levels left out, as much as is needed.
+    /// Only the needed beginning of JPEG 2000 files, if wavelet levels are left out.
     Prefix,
 }
 
-/// How exactly JPEG 2000 is decoded.
+/// Precision of JPEG 2000 decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Every stored value, bit for bit.
     Exact,
-    /// As many bit-planes as an 8-bit output can show: no pixel is off by more than one grey
+    /// Only the bit-planes that an 8-bit output can show: no pixel differs by more than one grey
     /// level.
     Display,
-    /// Fewer still: that no pixel is off by more than one level is expected, not proven.
+    /// Even fewer bit-planes: differences of more than one level are unlikely, but possible.
     Fast,
 }
 
@@ -172,17 +179,17 @@ pub enum Precision {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowConfig {
-    /// Where the grey scale comes from.
+    /// Source of the grey scale.
     pub mode: WindowMode,
-    /// Which of the file's windows to use, from 0; the last if it has fewer.
+    /// Index of the file's window to use, from 0; the last window if it has fewer.
     pub index: usize,
-    /// Lower and upper percentile that `percentile` maps to black and white.
+    /// Percentiles that `percentile` maps to black and to white.
     pub percentiles: [f64; 2],
-    /// Bits of an output pixel, 8 or 16.
+    /// Bits per output pixel, 8 or 16.
     pub bits: u8,
 }
 
-/// Where the grey scale comes from.
+/// Source of the grey scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WindowMode {
@@ -198,19 +205,19 @@ pub enum WindowMode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoiConfig {
-    /// What is kept.
+    /// The kept part of the frame.
     pub extent: RoiExtent,
-    /// Added around the breast on every side, as a share of the frame's width.
+    /// Margin around the breast on every side, as a share of the frame's width.
     pub margin: f64,
     /// The same in millimetres at the breast, instead of `margin`; needs a spacing.
     pub margin_mm: Option<f64>,
-    /// Mirror images so that all breasts look like this side; absent: leave as they are.
+    /// Flip images so that all breasts look like this side; `None`: no flip.
     pub flip_to: Option<Laterality>,
     /// Shape of the crop.
     pub aspect: Aspect,
 }
 
-/// What is kept of the frame.
+/// The kept part of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RoiExtent {
@@ -224,9 +231,9 @@ pub enum RoiExtent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Aspect {
-    /// As the breast needs it.
+    /// The shape of the breast's box.
     Free,
-    /// Grown to the output's aspect as far as the frame goes.
+    /// Enlarged to the aspect ratio of the output, as far as the frame allows.
     Output,
 }
 
@@ -234,7 +241,7 @@ pub enum Aspect {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpacingConfig {
-    /// Spacing at the breast for a `machine_id` whose files hold none.
+    /// Pixel spacing at the breast by `machine_id`, for machines whose files have none.
     pub by_machine: BTreeMap<String, PixelSpacing>,
 }
 
@@ -246,17 +253,17 @@ pub struct ResizeConfig {
     pub height: usize,
     /// Columns of an output image.
     pub width: usize,
-    /// How the crop is brought to that size.
+    /// How the crop is resized to that size.
     pub fit: Fit,
 }
 
-/// How the crop is brought to the output's size.
+/// How the crop is resized to the output size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// Aspect kept; the rest is air.
+    /// Keeps the aspect ratio; the rest is filled with air.
     Pad,
-    /// Stretched to fill.
+    /// Stretches the crop to fill the output.
     Stretch,
 }
 
@@ -266,11 +273,11 @@ pub enum Fit {
 pub struct ShardConfig {
     /// File format.
     pub format: ShardFormat,
-    /// Images in a shard.
+    /// Images per shard.
     pub rows: usize,
-    /// Compression of the pixels; zstd for Parquet and none for tensors if absent.
+    /// Compression of the pixels; if `None`, zstd for Parquet and no compression for tensors.
     pub compression: Option<Compression>,
-    /// Level of zstd.
+    /// Compression level of zstd.
     pub level: i32,
 }
 
@@ -278,7 +285,7 @@ pub struct ShardConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ShardFormat {
-    /// Parquet, one page an image.
+    /// Parquet, with one page per image.
     Parquet,
     /// Arrow IPC with a fixed-shape tensor, for memory mapping.
     Tensor,
@@ -294,13 +301,13 @@ pub enum Compression {
     Zstd,
 }
 
-/// The `limits` section: it bounds a run and changes no pixel.
+/// The `limits` section. It changes no pixel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Memory that images in flight may take, in MiB.
+    /// Memory limit for images being processed, in MiB.
     pub memory_mb: usize,
-    /// Stop when more than this share of the images seen so far (200 or more) is rejected.
+    /// Stop if more than this share of the images so far is rejected (checked from 200 images on).
     pub max_rejected_share: f64,
 }
 
@@ -360,10 +367,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Refuses values that cannot run, each with its key.
+    /// Checks that all values are allowed.
     ///
     /// # Errors
-    /// [`ConfigError::Value`] for the first one.
+    /// [`ConfigError::Value`] for the first value that is not.
     pub fn check(&self) -> Result<(), ConfigError> {
         let bad = |key: &'static str, found: String, needed: &'static str| {
             Err(ConfigError::Value { key, found, needed })

@@ -1,13 +1,13 @@
-//! The table and the files, joined: what there is to do.
+//! The dataset: the rows of its tables, joined with its image files.
 //!
-//! In: `train.csv` and `test.csv` (or tables whose columns are mapped to theirs) and a folder
-//! of images. Out: [`Joined`], which holds every row and every file exactly once: a row with
-//! its file is a [`Job`], a row without one is [`Missing`], a file without a row is a
-//! [`Stray`]. Whatever is wrong with the tables or the settings is a [`Fault`](crate::error::Fault), before the
-//! first image is opened.
+//! In: `train.csv` and `test.csv` (or tables whose columns are mapped to theirs), and a folder of
+//! images. Out: [`Joined`], which holds every row and every file exactly once: a row with its file
+//! is a [`Job`], a row without a file is [`Missing`], a file without a row is a [`Stray`]. An error
+//! in the tables or the settings is a [`Fault`](crate::error::Fault) before the first image is
+//! opened.
 //!
-//! The order of the jobs is the release's: split, patient, image, numbers by value. It is a
-//! function of the tables alone, and so is each image's [`Role`]; files that come later change
+//! The jobs are sorted by split, patient and image; digits in ids compare as numbers. Their order
+//! and the [`Role`] of each image depend on the tables alone: a file that is added later changes
 //! neither.
 
 pub mod table;
@@ -15,8 +15,6 @@ pub mod template;
 pub mod listing;
 pub mod join;
 pub mod folds;
-pub mod inspect;
-pub mod synth;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -29,17 +27,17 @@ use crate::record::{ImageRecord, Split};
 
 pub use join::join;
 
-/// What a record is for.
+/// What an image is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Held out in this fold, trained on in the others.
+    /// Held out in this fold, used for training in the others.
     Fold(u16),
-    /// Set aside for a last test.
+    /// In the locked split, for a final test.
     Locked,
-    /// A negative beyond `folds.negatives_per_positive`.
+    /// A negative that `folds.negatives_per_positive` drops.
     LeftOut,
-    /// A row of the test table, whose label is not given.
+    /// A row of the test table, which has no label.
     Test,
 }
 
@@ -54,79 +52,79 @@ impl fmt::Display for Role {
     }
 }
 
-/// One image to process. The plan is the sorted list of them, fixed before the first byte
+/// One image to process. The plan is the sorted list of all jobs, complete before the first image
 /// is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// What the table says.
+    /// The row of the table.
     pub record: ImageRecord,
-    /// What it is for.
+    /// What the image is used for.
     pub role: Role,
-    /// The file, below `dataset.input`, with `/` between components.
+    /// The file's path below `dataset.input`, with `/` between components.
     pub relative: String,
-    /// The file.
+    /// The file's path.
     pub path: PathBuf,
-    /// Its size in bytes when it was listed.
+    /// The file's size in bytes when the folder was listed.
     pub bytes: u64,
 }
 
 /// A row without a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Missing {
-    /// What the table says.
+    /// The row of the table.
     pub record: ImageRecord,
-    /// What it is for.
+    /// What the image would be used for.
     pub role: Role,
-    /// Where its file should be, below `dataset.input`.
+    /// The path below `dataset.input` at which the file is expected.
     pub relative: String,
 }
 
 /// A file without a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stray {
-    /// The file, below `dataset.input`.
+    /// The file's path below `dataset.input`.
     pub relative: String,
-    /// Its size in bytes when it was listed.
+    /// The file's size in bytes when the folder was listed.
     pub bytes: u64,
-    /// Why it cannot be processed.
+    /// Why no row belongs to the file.
     pub reason: StrayReason,
 }
 
 /// Why a file has no row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StrayReason {
-    /// The table knows nothing of it.
+    /// The table has no row for this image.
     #[error("no row in the table")]
     NoRow,
-    /// The table has this image in another place, where there is none.
+    /// The table expects this image at another path, and there is no file at that path.
     #[error("its row, line {line} of the {} table, expects it at {expected}", .split.as_str())]
     Misplaced {
-        /// Which table the row stands in.
+        /// The table that the row is in.
         split: Split,
-        /// Line of the row.
+        /// The line number of the row.
         line: u64,
-        /// Where the file should be, below `dataset.input`.
+        /// The expected path below `dataset.input`.
         expected: String,
     },
 }
 
-/// A table as it went into the join.
+/// A table that was joined with the files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TableSummary {
-    /// Which one it is.
+    /// Which table it is.
     pub split: Split,
-    /// Where it was read from.
+    /// The table's path.
     #[serde(skip)]
     pub path: PathBuf,
-    /// Its rows.
+    /// The number of rows.
     pub rows: usize,
-    /// SHA-256 of the file, in hex.
+    /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// Known columns that it lacks, which are `None` in every record.
+    /// Known columns that the table lacks; they are `None` in every record.
     pub absent: Vec<table::Absent>,
 }
 
-/// Every row and every file, once.
+/// All rows and files, each exactly once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joined {
     /// Rows with their file, in the release's order.
@@ -135,16 +133,16 @@ pub struct Joined {
     pub missing: Vec<Missing>,
     /// Files without a row, by path.
     pub strays: Vec<Stray>,
-    /// The tables read.
+    /// The tables.
     pub tables: Vec<TableSummary>,
-    /// SHA-256 over a line `split sha256` for each table.
+    /// SHA-256 of the text with one line `split sha256` per table.
     pub table_sha256: String,
-    /// SHA-256 over a line `bytes relative` for each file that was listed, sorted by path.
+    /// SHA-256 of the text with one line `bytes relative` per listed file, sorted by path.
     pub listing_sha256: String,
 }
 
 impl Joined {
-    /// How many of each.
+    /// The number of rows and files of each kind.
     pub fn counts(&self) -> Counts {
         let (jobs, missing, strays) = (self.jobs.len(), self.missing.len(), self.strays.len());
         Counts {
@@ -157,7 +155,8 @@ impl Joined {
         }
     }
 
-    /// The folds as the jobs fill them, after proving that no patient is in two.
+    /// The patients, prevalence and machines of each fold, after a check that no patient is in two
+    /// folds.
     ///
     /// # Errors
     /// [`FoldsError::Divided`] for a patient in two groups.
@@ -166,16 +165,16 @@ impl Joined {
         folds::audit(self.jobs.iter().map(|job| (&job.record).into()), &roles, config)
     }
 
-    /// Bytes of all jobs' files.
+    /// The sum of all jobs' file sizes, in bytes.
     pub fn bytes(&self) -> u64 {
         self.jobs.iter().map(|job| job.bytes).sum()
     }
 }
 
-/// How many rows and files there are. `listed = jobs + missing + strays`.
+/// Numbers of rows and files. `listed = jobs + missing + strays`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Rows and files, joined ones counted once.
+    /// Rows and files together; a row and its file count as one.
     pub listed: usize,
     /// Rows of the tables.
     pub rows: usize,

@@ -1,14 +1,14 @@
-//! DICOM as it is written: data elements (PS3.5 chapter 7), and the file around them (PS3.10).
+//! Writes DICOM: data elements (PS3.5 chapter 7) and the file format (PS3.10).
 //!
-//! In: attributes. Out: bytes. Reading is [`preprocess::read`](crate::preprocess::read), which
-//! shares the byte order and the kinds of head with this; the phantom generator and the
-//! secondary captures of [`explain`](crate::explain) both write through here.
+//! In: attributes. Out: bytes. [`preprocess::read`](crate::preprocess::read) reads DICOM and uses
+//! the byte orders and the element heads that are defined here. The phantom generator and the
+//! secondary captures of [`explain`](crate::explain) write through this module.
 //!
-//! What is written is what was asked for: no attribute is added or checked.
+//! The caller is responsible for the attributes: none is added or checked here.
 
 pub use dicom_core::Tag;
 
-/// How elements are written.
+/// The encoding of elements: byte order, and whether the value representation is explicit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Encoding {
@@ -18,7 +18,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The 16-bit word that the first two bytes make.
+    /// The 16-bit word in the first two bytes.
     pub fn u16(self, bytes: &[u8]) -> u16 {
         let word = [bytes[0], bytes[1]];
         match self {
@@ -27,7 +27,7 @@ impl Encoding {
         }
     }
 
-    /// The 32-bit number that the first four bytes make.
+    /// The 32-bit word in the first four bytes.
     pub fn u32(self, bytes: &[u8]) -> u32 {
         let word = [bytes[0], bytes[1], bytes[2], bytes[3]];
         match self {
@@ -45,7 +45,8 @@ impl Encoding {
     }
 }
 
-/// PS3.5 table 7.1-2: these have 16 bits of length, all others 32.
+/// Whether the length field of this value representation has 16 bits, by PS3.5 table 7.1-2; all
+/// others have 32.
 pub fn has_short_length(vr: [u8; 2]) -> bool {
     matches!(
         &vr,
@@ -73,7 +74,7 @@ pub fn has_short_length(vr: [u8; 2]) -> bool {
     )
 }
 
-/// Attributes in ascending order of tags, each once.
+/// A set of attributes in ascending order of tags. Each tag occurs once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DataSet {
     elements: Vec<Element>,
@@ -89,13 +90,13 @@ struct Element {
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// As it stands in the file; padded to an even length when written.
+    /// Bytes as they stand in the file; padded to an even length when written.
     Bytes(Vec<u8>),
-    /// Numbers of 16 bits, signed ones as two's complement.
+    /// 16-bit numbers; signed ones as two's complement.
     Words(Vec<u16>),
     /// The items of a sequence.
     Items(Vec<DataSet>),
-    /// The fragments of encapsulated pixel data, behind an offset table of one frame.
+    /// The fragments of encapsulated pixel data, after an offset table with one frame.
     Fragments(Vec<Vec<u8>>),
 }
 
@@ -115,7 +116,7 @@ impl DataSet {
         self.set(tag, b"SQ", Value::Items(items));
     }
 
-    /// Sets an attribute, over one that it has.
+    /// Sets an attribute, and replaces the value that it has.
     pub fn set(&mut self, tag: impl Into<Tag>, vr: &[u8; 2], value: Value) {
         let element = Element { tag: tag.into(), vr: *vr, value };
         match self.elements.binary_search_by_key(&element.tag, |element| element.tag) {
@@ -124,23 +125,23 @@ impl DataSet {
         }
     }
 
-    /// An attribute's value, if it is there.
+    /// The value of an attribute, if it is there.
     pub fn get(&self, tag: Tag) -> Option<&Value> {
         self.elements.iter().find(|element| element.tag == tag).map(|element| &element.value)
     }
 
-    /// The same, to be changed.
+    /// The same for changing it.
     pub fn get_mut(&mut self, tag: Tag) -> Option<&mut Value> {
         let mut elements = self.elements.iter_mut();
         elements.find(|element| element.tag == tag).map(|element| &mut element.value)
     }
 
-    /// Leaves an attribute out.
+    /// Removes an attribute.
     pub fn remove(&mut self, tag: Tag) {
         self.elements.retain(|element| element.tag != tag);
     }
 
-    /// Appends all elements.
+    /// Appends all elements to `out`.
     pub fn write(&self, encoding: Encoding, out: &mut Vec<u8>) {
         self.elements.iter().for_each(|element| element.write(encoding, out));
     }
@@ -157,7 +158,7 @@ impl Element {
                 self.head(bytes.len().next_multiple_of(2) as u32, encoding, out);
                 out.extend(bytes);
                 if bytes.len() % 2 == 1 {
-                    // PS3.5 6.2: a null for UI and for bytes, a space for text.
+                    // PS3.5 6.2: UI and bytes are padded with a null, text with a space.
                     out.push(if matches!(&self.vr, b"UI" | b"OB" | b"UN") { 0 } else { b' ' });
                 }
             }
@@ -178,7 +179,7 @@ impl Element {
             }
             Value::Fragments(fragments) => {
                 self.head(UNDEFINED, encoding, out);
-                // Encapsulated data are always little endian. The offset table: a frame, at 0.
+                // Encapsulated data are always little endian. The offset table has one frame, at 0.
                 let little = Encoding::ExplicitLittle;
                 delimiter(ITEM, 4, little, out);
                 out.extend([0; 4]);
@@ -217,15 +218,15 @@ fn delimiter(tag: Tag, length: u32, encoding: Encoding, out: &mut Vec<u8>) {
     out.extend(encoding.long(length));
 }
 
-/// Who writes: Implementation Class UID.
+/// Implementation Class UID: the program that wrote the file.
 const IMPLEMENTATION: &str = "2.25.80302813137786398554742050926734630921";
 
 /// File Meta Information Group Length (0002,0000).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupLength {
-    /// Written, as PS3.10 asks.
+    /// Written, as PS3.10 demands.
     Written,
-    /// Left out, as in all files of the RSNA set.
+    /// Left out, as in all files of RSNA's dataset.
     LeftOut,
 }
 

@@ -1,27 +1,23 @@
-//! How good a model is, and how sure one can be of it.
+//! Evaluation: the performance of a model, with confidence intervals.
 //!
-//! In: [`predictions`], a row an image, as a training run leaves them for every held-out fold.
-//! Out: an [`Evaluation`] by image, breast and patient, every figure with an interval from
-//! resampled patients. What a figure is not defined for has none, and the reason: an AUROC
-//! without positives is null, never 0.5. What is chosen (threshold, temperature) is chosen on
-//! other patients than it is judged on.
+//! In: [`predictions`], one row per image, as a training run writes them for every held-out fold.
+//! Out: an [`Evaluation`] by image, breast and patient, every metric with an interval from
+//! resampled patients. A metric that is not defined has no value, but a reason: an AUROC without
+//! positives is null, never 0.5. Threshold and temperature are always chosen on other patients
+//! than those they are applied to.
 //!
 //! Reading order: `metrics` (a number from scores and labels), `bootstrap` (its interval),
-//! `choice` and `calibration` (what is frozen, and by whom), `figures` (all numbers of one set
-//! of items), `judge` (the whole), then `run` and `locked` (what it is read from), `maps` (where it
-//! looks), `curves`, `compare`,
-//! `sweep` and `submission`.
+//! `choice` and `calibration` (threshold and temperature), `metric_set` (all metrics of one set of
+//! items), `evaluation` (all levels, folds and subgroups), then `run` and `locked` (how the
+//! predictions of a run are read), `curves`, `compare`, `sweep` and `submission`.
 
-pub mod metrics;
-pub mod predictions;
 pub mod bootstrap;
 pub mod calibration;
 pub mod choice;
-pub mod figures;
+pub mod metric_set;
 pub mod subgroups;
-pub mod judge;
+pub mod evaluation;
 pub mod locked;
-pub mod maps;
 pub mod run;
 pub mod curves;
 pub mod delong;
@@ -32,4 +28,4 @@ pub mod submission;
 pub use bootstrap::{Bootstrap, Estimate};
 pub use choice::Given;
 pub use compare::{Comparison, compare};
-pub use judge::{Evaluation, JudgeError, judge};
+pub use evaluation::{Evaluation, EvaluationError, evaluate};

@@ -1,13 +1,15 @@
-//! Where a network looks: class activation maps, on the crop and on the source.
+//! Class activation maps, on the crop and on the source image.
 //!
-//! In: what a [`Backbone`](crate::model::Backbone) left at a [`Tap`](crate::model::Tap), and a
-//! row of the release. Out: a [`gradcam`] map of the crop, 0 to 1; its share inside the breast;
-//! pictures of it; and a DICOM secondary capture that files into the source's study.
+//! In: activation and gradient that a [`Backbone`](crate::model::Backbone) stored at a
+//! [`Tap`](crate::model::Tap), and a row of the release. Out: a [`gradcam`] map of the crop, 0 to 1;
+//! the share of its energy inside the breast; pictures of it; and a DICOM secondary capture in the
+//! source's study.
 //!
-//! A map says which places moved the score of this network. It does not say that there is a
+//! A map shows which places raised the score of this network. It does not show that there is a
 //! lesion.
 
 pub mod gradcam;
+pub mod maps;
 pub mod place;
 pub mod colour;
 pub mod energy;
@@ -21,6 +23,6 @@ mod run;
 
 pub use error::ExplainError;
 pub use explanation::{
-    DEFAULT_COUNT, DEFAULT_LAYER, Explained, Explanation, Request, ThresholdFrom,
+    DEFAULT_COUNT, DEFAULT_LAYER, Explained, Explanation, INDEX, Request, ThresholdFrom,
 };
-pub use run::{explain, look_at_all};
+pub use run::{explain, measure_energy};

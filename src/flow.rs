@@ -1,14 +1,18 @@
-//! Bounded, ordered, multi-threaded flow of items through stages. Knows no imaging.
+//! Moves items through stages: in order, in several threads, with a bound on memory.
 //!
-//! An item enters at the source with a [`Ticket`] for its bytes. Worker pools pass it on; a
-//! stage that refuses it turns it into a [`Rejected`], which rides the same channels to the
-//! end. [`Ordered`] hands the outcomes out in source order, so what is written never depends
-//! on timing. Tickets are taken in source order, so that finished later items can never
-//! starve the earliest; with the count of items in flight they bound the memory.
+//! In: a source of items, each with the bytes that it will need. Out: [`Ordered`], one outcome per
+//! item in source order, so that the output never depends on timing. The module knows nothing of
+//! imaging, and of rejections only that a panic is one.
+//!
+//! An item enters with a [`Ticket`] for its bytes and passes through pools of workers. A stage that
+//! refuses an item turns it into a [`Rejected`], which travels through the same channels to the
+//! end. Tickets are given in source order, so finished later items can never starve the earliest
+//! one. The tickets and the number of items in flight bound the memory.
 
 mod budget;
 mod meters;
 mod stage;
+pub mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,55 +24,55 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 pub use budget::{Budget, Ticket};
 pub use meters::{Meter, Meters, PoolMeter, Snapshot};
-pub use stage::{Rejected, Stage, Step, Then, Work};
+pub use stage::{Panicked, Rejected, Stage, Step, Then, Work};
 
-/// Asks the source to stop; what is in flight drains.
+/// Asks the source to stop. Items in flight are finished.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Raises the flag.
+    /// Requests the stop.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is up.
+    /// Whether a stop was requested.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The flag itself, for a signal handler to raise.
+    /// The flag itself, for a signal handler.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
 }
 
-/// What one flow may hold.
+/// How much one flow may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct InFlight {
-    /// Items at once.
+    /// The number of items at once.
     pub items: usize,
     /// Bytes at once, as the source counts them; an item larger than all of it goes alone.
     pub bytes: usize,
 }
 
-struct Item<T> {
+struct Item<T, R> {
     sequence: usize,
     ticket: Ticket,
-    result: Result<T, Rejected>,
+    result: Result<T, Rejected<R>>,
 }
 
-/// The open end of a flow under construction.
-pub struct Flow<'scope, 'env, T> {
+/// A flow under construction, with items `T` and rejections `R`.
+pub struct Flow<'scope, 'env, T, R> {
     scope: &'scope Scope<'scope, 'env>,
     items: usize,
     meters: Arc<Meters>,
     abandoned: Stop,
-    receiver: Receiver<Item<T>>,
+    receiver: Receiver<Item<T, R>>,
 }
 
-impl<'scope, 'env, T: Send + 'scope> Flow<'scope, 'env, T> {
-    /// Starts a flow from `items`, each with the bytes it will take.
+impl<'scope, 'env, T: Send + 'scope, R: Send + 'scope> Flow<'scope, 'env, T, R> {
+    /// Starts a flow from `items`, each with the bytes that it will need.
     pub fn source<I>(
         scope: &'scope Scope<'scope, 'env>,
         limit: InFlight,
@@ -101,9 +105,14 @@ impl<'scope, 'env, T: Send + 'scope> Flow<'scope, 'env, T> {
     }
 
     /// Adds a pool of `workers` threads, each with its own clone of `work`.
-    pub fn pool<W>(self, name: &'static str, workers: usize, work: W) -> Flow<'scope, 'env, W::Out>
+    pub fn pool<W>(
+        self,
+        name: &'static str,
+        workers: usize,
+        work: W,
+    ) -> Flow<'scope, 'env, W::Out, R>
     where
-        W: Work<In = T> + Clone + Send + 'scope,
+        W: Work<In = T, Reject = R> + Clone + Send + 'scope,
         W::Out: Send + 'scope,
     {
         let (sender, receiver) = bounded(self.items);
@@ -122,8 +131,8 @@ impl<'scope, 'env, T: Send + 'scope> Flow<'scope, 'env, T> {
         }
     }
 
-    /// Closes the flow: outcomes in source order, whatever order the workers finished in.
-    pub fn ordered(self) -> Ordered<T> {
+    /// Ends the construction. Outcomes come in source order, in whatever order the workers finish.
+    pub fn ordered(self) -> Ordered<T, R> {
         Ordered {
             abandoned: self.abandoned,
             receiver: self.receiver,
@@ -135,8 +144,8 @@ impl<'scope, 'env, T: Send + 'scope> Flow<'scope, 'env, T> {
 
 fn run<W: Work>(
     work: &mut W,
-    input: &Receiver<Item<W::In>>,
-    output: &Sender<Item<W::Out>>,
+    input: &Receiver<Item<W::In, W::Reject>>,
+    output: &Sender<Item<W::Out, W::Reject>>,
     meter: &PoolMeter,
 ) {
     loop {
@@ -153,15 +162,15 @@ fn run<W: Work>(
 }
 
 /// Iterator over the outcomes of a flow, in source order.
-pub struct Ordered<T> {
+pub struct Ordered<T, R> {
     abandoned: Stop,
-    receiver: Receiver<Item<T>>,
+    receiver: Receiver<Item<T, R>>,
     next: usize,
-    early: BTreeMap<usize, Item<T>>,
+    early: BTreeMap<usize, Item<T, R>>,
 }
 
-impl<T> Iterator for Ordered<T> {
-    type Item = Result<T, Rejected>;
+impl<T, R> Iterator for Ordered<T, R> {
+    type Item = Result<T, Rejected<R>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -176,7 +185,7 @@ impl<T> Iterator for Ordered<T> {
     }
 }
 
-impl<T> Drop for Ordered<T> {
+impl<T, R> Drop for Ordered<T, R> {
     /// Ends the flow and waits for its items. A bounded channel keeps what is queued when its
     /// receiver goes, tickets included, so leaving without draining would hang the source.
     fn drop(&mut self) {

@@ -1,16 +1,15 @@
-//! A release's images in batches, read, checked and augmented ahead of whoever takes them.
+//! Loads the images of a release in batches: reads, checks and augments them ahead of their use.
 //!
-//! In: a [`Table`] and the rows of it to read. Out: [`Batch`]es,
-//! whose rows, pixels and augmentation depend on seed, epoch and position alone: any number of
-//! threads gives the same bytes, and an epoch that goes on at a position goes on as it would
-//! have.
+//! In: a [`Table`] and the rows to read. Out: [`Batch`]es. Their rows, pixels and augmentation
+//! depend only on seed, epoch and position. Any number of threads gives the same bytes, and an
+//! epoch can be resumed at any position.
 //!
 //! ```text
-//! Order ── rows of a batch ──> Images ── pixels, checked ──> Augment ──> Batch ──> taker
-//!                              └───── one image a task, on the loader's threads ─────┘
+//! Order ── rows of a batch ──> Images ── pixels, checked ──> Augment ──> Batch ──> caller
+//!                              └──── one task per image, on the loader's threads ────┘
 //! ```
-//! A batch is filled in place by all threads together, so that few batches need be in memory;
-//! two are filled at a time, so that no thread waits for the last image of one.
+//! All threads fill a batch together, in place, so that few batches need to be in memory. Two
+//! batches are filled at a time, so that no thread waits for the last image of a batch.
 
 mod augment;
 mod batch;
@@ -18,10 +17,10 @@ mod order;
 mod prefetch;
 mod read;
 mod sample;
-/// Lets whoever trains on the same cores go first: the loader works ahead and can wait, the step
-/// that takes a batch cannot.
-fn step_back() {
-    // On Linux, and there alone, this is of the calling thread. A refusal changes no result.
+/// Lowers the priority of the calling thread. The loader works ahead and can wait; a training step
+/// on the same cores cannot.
+fn lower_priority() {
+    // Only on Linux does this affect the calling thread alone. A failure changes no result.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::nice(5);
 }
@@ -37,45 +36,44 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
-pub use augment::{
-    Affine, AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, Drawn, Grey,
-    Noise, NoiseConfig, Place, Tone, ToneConfig,
-};
+pub use augment::{Affine, Drawn, Grey, Intensity, Noise, Place};
 pub use batch::Batch;
 pub use order::{Order, Remainder, Shuffle, WINDOW, in_blocks};
 pub use read::{Images, Local, Store};
-pub use sample::{Prior, Sampling, SamplingError};
+pub use sample::{Prior, SamplingError};
 
 use batch::{Buffer, Memory};
 use prefetch::Prefetch;
 
-use crate::error::Fault;
+use crate::config::{AugmentConfig, AugmentError, Sampling};
+use crate::error::{Fault, faults};
 use crate::flow::Stop;
+use crate::flow::threads;
 use crate::random::Random;
 use crate::shard::reader::BATCH_ROWS;
 use crate::shard::table::Table;
 
-/// How rows become batches.
+/// The settings of a loader.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoaderConfig {
-    /// Images in a batch.
+    /// Images per batch.
     pub batch: usize,
-    /// What order, sampling and augmentation are drawn from.
+    /// Seed of order, sampling and augmentation.
     pub seed: u64,
-    /// How rows are mixed; as the release's format allows if absent.
+    /// How rows are shuffled; if `None`, the best way for the format of the release.
     pub shuffle: Option<Shuffle>,
-    /// What becomes of a last batch that is not full.
+    /// Whether a last batch that is not full is used.
     pub remainder: Remainder,
-    /// How often rows with cancer come.
+    /// How often rows with cancer are used.
     pub sampling: Sampling,
-    /// What is done to images; nothing if absent.
+    /// Augmentation; none if `None`.
     pub augment: Option<AugmentConfig>,
-    /// Threads; 0 for one a core. Changes no byte.
+    /// Number of threads; 0 means one per core. Changes no byte.
     pub threads: usize,
-    /// Memory that the loader may take, in MiB: batches made and in the making, the one that
-    /// the taker holds, and what reading needs. Changes no byte. Pages of the shards, which
-    /// the system brings in and drops again, are not counted.
+    /// Memory limit in MiB. It includes finished batches, batches being filled, the batch that the
+    /// caller holds, and buffers for reading. Memory-mapped pages of the shards do not count.
+    /// Changes no byte.
     pub memory_mb: usize,
 }
 
@@ -95,7 +93,7 @@ impl Default for LoaderConfig {
 }
 
 impl LoaderConfig {
-    /// Every row once, in the release's order, as it is: for validation.
+    /// Every row once, in the order of the release, without augmentation: for validation.
     pub fn sequential(batch: usize) -> Self {
         Self {
             batch,
@@ -107,42 +105,43 @@ impl LoaderConfig {
     }
 }
 
-/// Why rows cannot be loaded as asked.
+/// Why rows cannot be loaded with these settings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LoaderError {
-    /// Nothing to read.
+    /// There are no rows.
     #[error("there are no rows to load")]
     NoRows,
-    /// A batch of nothing.
+    /// The batch size is 0.
     #[error("batch is 0, needs 1 or more")]
     NoBatch,
-    /// Too little memory.
+    /// The memory limit is too low.
     #[error(
-        "memory_mb of the loader is {have_mb}, two batches and what reading them takes need \
-         {need_mb}; raise it, or take a smaller batch"
+        "the loader's memory limit is {have_mb} MiB; two batches and the buffers to read them need \
+         {need_mb}; raise the limit, or use a smaller batch"
     )]
     Memory {
-        /// What was given.
+        /// The limit in MiB.
         have_mb: usize,
-        /// What would do.
+        /// The memory needed, in MiB.
         need_mb: usize,
     },
-    /// The sampler.
+    /// The sampling settings cannot be used.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
-    /// The augmentation.
+    /// The augmentation settings cannot be used.
     #[error(transparent)]
     Augment(#[from] AugmentError),
-    /// The system gives no threads.
+    /// The system refused to start threads.
     #[error("no threads: {0}")]
     Threads(String),
 }
+faults!(LoaderError);
 
 /// Batches of some rows of a release, epoch by epoch.
 pub struct Loader {
     inner: Arc<Inner>,
     memory: Arc<Memory>,
-    /// Batches that may be made or in the making at once.
+    /// Batches that may be finished or being filled at once.
     ahead: usize,
     stop: Stop,
 }
@@ -154,21 +153,21 @@ struct Inner {
     seed: u64,
     augment: Option<AugmentConfig>,
     pool: ThreadPool,
-    /// One a thread, for images of 16 bits before they are augmented.
+    /// One buffer per thread, for 16-bit images before augmentation.
     scratch: Vec<Mutex<Vec<u16>>>,
 }
 
-/// What augmentation is drawn from is drawn under this name.
+/// Random stream of the augmentation.
 const AUGMENT: u64 = 0x4155_474D;
 
-/// Batches that are filled at once.
+/// Batches that are filled at a time.
 const LANES: usize = 2;
 
 impl Loader {
-    /// A loader of `rows`, indices into `table.rows`, from the release's folder.
+    /// A loader of `rows` (indices into `table.rows`), from the folder of the release.
     ///
     /// # Errors
-    /// [`Fault::Loader`] if the configuration asks for what cannot be.
+    /// [`LoaderError`] if the settings cannot be used.
     pub fn new(
         table: &Arc<Table>,
         rows: &[usize],
@@ -178,10 +177,10 @@ impl Loader {
         Self::from_store(table, Box::new(Local), rows, config, stop)
     }
 
-    /// The same from elsewhere.
+    /// The same, from another store.
     ///
     /// # Errors
-    /// [`Fault::Loader`] if the configuration asks for what cannot be.
+    /// [`LoaderError`] if the settings cannot be used.
     pub fn from_store(
         table: &Arc<Table>,
         store: Box<dyn Store>,
@@ -191,7 +190,7 @@ impl Loader {
     ) -> Result<Self, Fault> {
         check(table, rows, config)?;
         let threads = match config.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => threads::count(None),
             threads => threads,
         };
         let shuffle = config.shuffle.unwrap_or_else(|| Shuffle::of(table));
@@ -199,7 +198,7 @@ impl Loader {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("loader-{index}"))
-            .start_handler(|_| step_back())
+            .start_handler(|_| lower_priority())
             .build()
             .map_err(|e| LoaderError::Threads(e.to_string()))?;
         let how = (shuffle, config.remainder);
@@ -215,29 +214,29 @@ impl Loader {
         Ok(Self {
             inner: Arc::new(inner),
             memory: Arc::new(Memory::new(table.shape.bits, share.batches)),
-            // One is in the taker's hands.
+            // The caller holds one batch.
             ahead: share.batches - 1,
             stop: stop.clone(),
         })
     }
 
-    /// The rows' order.
+    /// The order of the rows.
     pub fn order(&self) -> &Order {
         &self.inner.order
     }
 
-    /// Images of an epoch, the same in every one.
+    /// Images in an epoch; the same number in every epoch.
     pub fn images(&self) -> usize {
         self.inner.order.len()
     }
 
-    /// Batches of an epoch from its start.
+    /// Batches in an epoch.
     pub fn batches(&self) -> usize {
         self.images().div_ceil(self.inner.batch)
     }
 
-    /// The batches of `epoch` from `position` on: so many of its images are left out. Reading
-    /// starts at once. They end early once the stop is raised.
+    /// The batches of `epoch`, without its first `position` images. Reading starts at once. The
+    /// batches end early if the stop is raised. `epoch` is counted from 0.
     pub fn epoch(&self, epoch: u64, position: usize) -> Batches {
         let inner = Arc::clone(&self.inner);
         let memory = Arc::clone(&self.memory);
@@ -259,8 +258,8 @@ impl Loader {
                 memory: Arc::clone(&memory),
             })
         };
-        let made = Prefetch::new(count, (LANES, self.ahead), self.stop.clone(), work);
-        Batches { made: Some(made) }
+        let prefetch = Prefetch::new(count, (LANES, self.ahead), self.stop.clone(), work);
+        Batches { prefetch: Some(prefetch) }
     }
 }
 
@@ -279,11 +278,11 @@ fn check(table: &Table, rows: &[usize], config: &LoaderConfig) -> Result<(), Loa
     Ok(config.sampling.check(positives, rows.len() - positives, config.batch)?)
 }
 
-/// How the memory is shared out.
+/// The division of the memory.
 struct Share {
-    /// Batches, the one in the taker's hands among them.
+    /// Batches in memory, including the one that the caller holds.
     batches: usize,
-    /// Decompressed blocks that are kept.
+    /// Decompressed blocks in memory.
     blocks: usize,
 }
 
@@ -297,12 +296,12 @@ impl Share {
         let image = table.image_bytes();
         let blocks = match (in_blocks(table), shuffle) {
             (false, _) => 0,
-            // Of a new window the first blocks are read while the last of the old one is.
+            // The first blocks of a new window are read while the last ones of the old window are.
             (true, Shuffle::Blocks { window }) => window + LANES,
             (true, _) => LANES,
         };
-        // A thread has an image as it is in the shard, one before it is augmented, and maybe a
-        // block that is kept no longer.
+        // Per thread: an image as read from the shard, an image before augmentation, and possibly a
+        // block that has left the cache.
         let passing = if blocks > 0 { BATCH_ROWS } else { 1 };
         let reading = blocks * BATCH_ROWS * image + threads * (passing + 1) * image;
         let batch = config.batch * image;
@@ -317,8 +316,8 @@ impl Share {
 }
 
 impl Inner {
-    /// Reads `rows` into `buffer`. Their augmentation is drawn from `seed` and the position of
-    /// the first.
+    /// Reads `rows` into `buffer`. Their augmentation depends on `seed` and on their positions,
+    /// which begin at `start`.
     fn fill(
         &self,
         rows: &[u32],
@@ -335,14 +334,14 @@ impl Inner {
             });
             (rows[index] as usize, drawn)
         };
-        let go_on = || !abandoned.load(Ordering::Relaxed);
+        let is_wanted = || !abandoned.load(Ordering::Relaxed);
         let outcomes: Vec<Result<(), Fault>> = self.pool.install(|| match buffer {
             Buffer::Eight(buffer) => {
                 buffer.resize(rows.len() * pixels, 0);
                 let images = buffer.par_chunks_exact_mut(pixels).with_max_len(1).enumerate();
                 let image = |(index, out): (usize, &mut [u8])| {
                     let (row, drawn) = task(index);
-                    if go_on() { self.eight(row, drawn, out) } else { Ok(()) }
+                    if is_wanted() { self.eight(row, drawn, out) } else { Ok(()) }
                 };
                 images.map(image).collect()
             }
@@ -351,12 +350,12 @@ impl Inner {
                 let images = buffer.par_chunks_exact_mut(pixels).with_max_len(1).enumerate();
                 let image = |(index, out): (usize, &mut [u16])| {
                     let (row, drawn) = task(index);
-                    if go_on() { self.sixteen(row, drawn, out) } else { Ok(()) }
+                    if is_wanted() { self.sixteen(row, drawn, out) } else { Ok(()) }
                 };
                 images.map(image).collect()
             }
         });
-        // The first in order, whichever thread was first.
+        // The first fault in row order, whichever thread was first.
         outcomes.into_iter().collect()
     }
 
@@ -392,32 +391,32 @@ impl Inner {
     }
 }
 
-/// The batches of an epoch, in order. May be dropped at any time.
+/// The batches of an epoch, in order. They may be dropped at any time.
 pub struct Batches {
-    made: Option<Prefetch<Result<Batch, Fault>>>,
+    prefetch: Option<Prefetch<Result<Batch, Fault>>>,
 }
 
 impl Batches {
-    /// How many batches lie ready.
+    /// Number of finished batches.
     pub fn ready(&self) -> usize {
-        self.made.as_ref().map_or(0, Prefetch::ready)
+        self.prefetch.as_ref().map_or(0, Prefetch::ready)
     }
 }
 
 impl Iterator for Batches {
     type Item = Result<Batch, Fault>;
 
-    /// Waits for the next batch. A fault is the last that comes.
+    /// Waits for the next batch. Nothing comes after a fault.
     fn next(&mut self) -> Option<Self::Item> {
         let start = Instant::now();
-        let batch = self.made.as_mut()?.next();
+        let batch = self.prefetch.as_mut()?.next();
         match batch {
             Some(Ok(mut batch)) => {
                 batch.waited = start.elapsed().as_secs_f64();
                 Some(Ok(batch))
             }
             end => {
-                self.made = None;
+                self.prefetch = None;
                 end
             }
         }

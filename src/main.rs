@@ -1,4 +1,5 @@
-//! The `mammo-pipe` program: parse, dispatch, print the error chain, exit code.
+//! The `mammo-pipe` program: parses the arguments, runs the command, prints an error with its
+//! causes.
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -8,7 +8,10 @@ pub mod columns;
 pub mod heads;
 pub mod network;
 
+use crate::error::faults;
+
 pub use mammo_net::{
     Backbone, Buffer, Device, Entry, GradientCheckpointing, Images, Kind, Layout, Mode, ModelError,
     Normalisation, Options, Pixels, Precision, Rule, Tap, Update, Variant, build, weights,
 };
+faults!(ModelError);

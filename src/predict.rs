@@ -1,10 +1,10 @@
-//! What trained networks say of images that may be new.
+//! Inference with trained networks, also on new images.
 //!
-//! In: the networks of a run, and images from a release's shards or straight from DICOM files,
-//! which the preprocess graph turns into the very bytes that the shards would hold. Out: a
-//! [`Prediction`] an image, and from those a submission, one row a breast.
+//! In: the networks of a run, and images from a release's shards or directly from DICOM files,
+//! which the preprocess graph turns into the same bytes that the shards would hold. Out: one
+//! [`Prediction`] per image, and from those a submission, one row per breast.
 //!
-//! A network never speaks of a patient that it was trained on, whichever way her images come.
+//! A network never predicts for a patient that it was trained on, wherever her images come from.
 
 pub mod source;
 pub mod batch;
@@ -16,20 +16,20 @@ use std::path::PathBuf;
 
 use crate::config::{Config, of_settings};
 use crate::dataset::Role;
-use crate::error::Fault;
-use crate::preprocess::resize::Pixels;
+use crate::error::{Fault, faults};
+use crate::image::Pixels;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;
 use crate::train::run::RunFacts;
 
-pub use crate::evaluate::predictions::Prediction;
+pub use crate::predictions::Prediction;
 
-/// One image as a network is fed it.
+/// One image as the input of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// What the table says.
+    /// The image's row of the table.
     pub record: ImageRecord,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
     /// The output of the preprocess graph.
     pub pixels: Pixels,
@@ -38,7 +38,7 @@ pub struct Input {
 /// Why nothing can be predicted.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictError {
-    /// A release made otherwise.
+    /// A release made with other settings.
     #[error(
         "{path} was made with other settings than the run was trained with:\n  {}\n\
          preprocess the images with the run's settings, or give the folder of the DICOM files",
@@ -47,37 +47,38 @@ pub enum PredictError {
     OtherSettings {
         /// The release.
         path: PathBuf,
-        /// What differs, a line each.
+        /// The settings that differ, one per line.
         differences: Vec<String>,
     },
-    /// The run has no network for that.
+    /// The run has no network for the requested fold.
     #[error("{path} has no fold {found}; it has {has}")]
     NoFold {
         /// The run.
         path: PathBuf,
-        /// What was asked for.
+        /// The folds requested.
         found: String,
-        /// What it has.
+        /// The folds of the run.
         has: String,
     },
-    /// No image was left to speak of.
-    #[error("no prediction at all: {0}")]
+    /// There is no image to predict for.
+    #[error("no prediction: {0}")]
     Nothing(String),
-    /// Nobody waits for the end.
+    /// The user interrupted the command.
     #[error("interrupted; nothing was written")]
     Stopped,
 }
+faults!(PredictError);
 
-/// The settings that feed the run's networks, places left to the caller.
+/// The preprocessing settings of the run's networks; the caller sets the paths.
 ///
 /// # Errors
-/// [`Fault::Config`] if this tool does not know them any more.
+/// [`ConfigError`] if this version does not know the settings.
 pub fn settings(facts: &RunFacts) -> Result<Config, Fault> {
     Ok(of_settings(&facts.preprocessing, "the run's preprocessing")?)
 }
 
-/// Refuses a release whose pixels were made otherwise than those that the run was trained on.
-/// How the dataset is laid out, how folds are dealt, and how shards are stored makes no pixel.
+/// Refuses a release whose pixels were made with other settings than those that the run was trained
+/// on. Layout of the dataset, assignment of folds and storage of shards do not affect pixels.
 ///
 /// # Errors
 /// [`PredictError::OtherSettings`].

@@ -1,23 +1,29 @@
-//! DICOM in, a verified release of shards out: the whole graph on one screen.
+//! Preprocessing: turns DICOM files into a verified release of shards.
+//!
+//! In: a [`Plan`]. Out: the folder of the release, and a [`Summary`]. Each box is a pool of
+//! threads; an image is processed by one CPU worker from the look to the resized output.
 //!
 //! ```text
 //! csv + listing ─> Plan ─> Job ─> [ read ] ─> [ look ─ roi ─ judge ─ decode ─ window ─ resize ] ─┐
-//!                            I/O threads         one CPU worker an image, scratch kept           │
+//!                            I/O threads         one CPU worker per image, scratch kept          │
 //!   release/ <── commit <── shard writer, rows in the plan's order <── in order, or a reject ────┘
 //! ```
 
 pub mod plan;
+mod error;
 pub mod stages;
 pub mod steps;
 pub mod read;
 pub mod look;
+mod reduce;
 pub mod decode;
-pub mod sampling;
 pub mod roi;
 pub mod window;
 pub mod quality;
 pub mod resize;
 pub mod memory;
+pub mod columns;
+pub mod rows;
 pub mod sink;
 pub mod estimate;
 
@@ -28,31 +34,32 @@ use std::time::Instant;
 use crate::error::Fault;
 use crate::flow::{Flow, InFlight, Meters, Ordered, Step, Stop, Work};
 use crate::shard::release::Release;
+pub use error::{PreprocessError, Reject};
 use memory::Memory;
 use plan::Plan;
 use sink::{Sink, Summary};
 use stages::{Decode, FindRoi, Judge, Look, Read, Resize, Sample, Window};
 
-/// How one run behaves; nothing here changes a pixel.
+/// How one run behaves. Nothing here changes a pixel.
 pub struct Control<'a> {
-    /// Threads that decode.
+    /// The number of threads that decode images.
     pub workers: usize,
-    /// Threads that read files.
+    /// The number of threads that read files.
     pub readers: usize,
-    /// Make shards again that hold rejected images.
+    /// Make those shards again that have rejected images.
     pub retry_rejected: bool,
-    /// Raised from outside to end the run early.
+    /// Set from outside to stop the run early.
     pub stop: Stop,
-    /// Where the time goes.
+    /// Collects the times of stages and pools.
     pub meters: Arc<Meters>,
-    /// Called for every image that is through, with its size and whether it was rejected.
+    /// Called for every finished image, with its size in bytes and whether it was rejected.
     pub seen: &'a dyn Fn(u64, bool),
 }
 
-/// Runs `plan`, or what earlier runs left of it.
+/// Runs `plan`, or the part of it that earlier runs did not finish.
 ///
 /// # Errors
-/// A [`Fault`]; finished shards stay, and a rerun goes on from there.
+/// A [`Fault`]. Finished shards stay, and the next run continues from there.
 pub fn run(plan: &Plan, control: &Control) -> Result<Summary, Fault> {
     let start = Instant::now();
     let release = Release::open(&plan.config.output, &plan.facts)?;
@@ -62,16 +69,16 @@ pub fn run(plan: &Plan, control: &Control) -> Result<Summary, Fault> {
     sink.conclude(start.elapsed())
 }
 
-/// Sends `jobs` of `plan` through all stages, and their outcomes, in that order, to `take`, which
-/// may leave before the last.
+/// Sends `jobs` of `plan` through all stages, and passes the outcomes in the same order to `take`,
+/// which may stop early.
 ///
 /// # Errors
-/// That of `take`; [`Fault::TooLittleMemory`].
+/// The error of `take`; [`PreprocessError::TooLittleMemory`].
 pub fn samples(
     plan: &Plan,
     control: &Control,
     jobs: &[usize],
-    take: impl FnOnce(Ordered<Sample>) -> Result<(), Fault>,
+    take: impl FnOnce(Ordered<Sample, Reject>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let config = Arc::new(plan.config.clone());
     let memory = Memory::divide(&config, control.workers, control.readers)?;

@@ -1,7 +1,7 @@
 //! Random numbers that depend on a seed and a name alone, never on threads or time.
 //!
-//! Every patient, breast, image and layer draws from its own stream, so that a change in one
-//! moves nothing in another.
+//! Every patient, breast, image and layer draws from its own stream, so that a change in one does
+//! not affect another.
 
 /// A stream of random numbers (SplitMix64; Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ impl Random {
         random
     }
 
-    /// A stream of its own for each `name`, the same whatever this one has drawn since.
+    /// The seed of a separate stream with the number `name`.
     pub fn seed_of(seed: u64, name: u64) -> u64 {
         Self(seed ^ name.wrapping_mul(0xD6E8_FEB8_6659_FD93)).next()
     }
@@ -54,10 +54,10 @@ impl Random {
         (sum as f32 / 65_536.0 - 2.0) * 1.732_050_8
     }
 
-    /// One of the choices, each as likely as its weight.
+    /// One of the choices, with a probability proportional to its weight.
     ///
     /// # Panics
-    /// Without any choice.
+    /// If `choices` is empty.
     pub fn pick<T: Copy>(&mut self, choices: &[(T, f32)]) -> T {
         let mut left = self.unit() * choices.iter().map(|choice| choice.1).sum::<f32>();
         for &(choice, weight) in choices {

@@ -1,18 +1,22 @@
 //! One image as the dataset's table describes it.
 //!
-//! Every field that the table may leave empty is an `Option`: empty is not zero.
+//! Every field that may be empty in the table is an `Option`, because empty is not zero.
+
+mod column;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which table a row came from.
+pub use column::Column;
+
+/// The table that a row came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// `train.csv`: labels are known.
+    /// `train.csv`: the labels are known.
     Train,
-    /// `test.csv`: labels are not given.
+    /// `test.csv`: the labels are not given.
     Test,
 }
 
@@ -47,7 +51,7 @@ impl Laterality {
     }
 }
 
-/// Projection. The dataset's own codes are kept; others are carried as text.
+/// The projection. Codes that the enum does not have are kept as text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum View {
     /// Cranio-caudal, from above.
@@ -62,12 +66,12 @@ pub enum View {
     Lmo,
     /// Axillary tail.
     At,
-    /// A code that this list lacks.
+    /// Any other code.
     Other(String),
 }
 
 impl View {
-    /// The view of a code such as `MLO`, upper or lower case.
+    /// The view for a code such as `MLO`, in upper or lower case.
     pub fn parse(code: &str) -> Self {
         match code.to_ascii_uppercase().as_str() {
             "CC" => Self::Cc,
@@ -94,7 +98,8 @@ impl View {
     }
 }
 
-/// Breast density by the ACR's letters, from almost entirely fatty to extremely dense.
+/// Breast density in the letters of the American College of Radiology (ACR), from almost entirely
+/// fatty (A) to extremely dense (D).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Density {
@@ -116,7 +121,7 @@ impl Density {
     }
 }
 
-/// A name from the table that becomes part of a path: one component, never `..`.
+/// An identifier from the table that becomes one component of a path, so never `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Id(String);
@@ -135,7 +140,7 @@ impl Id {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name.
+    /// The identifier as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -150,46 +155,53 @@ impl fmt::Display for Id {
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageRecord {
-    /// Which table it stands in.
+    /// The table that the row is in.
     pub split: Split,
-    /// Line of the table, the header being line 1.
+    /// The line number in the table; the header is line 1.
     pub line: u64,
-    /// The patient; folds never divide one.
+    /// The patient. A patient is never in two folds.
     pub patient_id: Id,
-    /// The image; unique in the dataset.
+    /// The image. Unique in the dataset.
     pub image_id: Id,
-    /// Where it was taken.
+    /// The site where it was taken.
     pub site_id: Option<i64>,
-    /// Left or right.
+    /// Left or right breast.
     pub laterality: Option<Laterality>,
-    /// Projection.
+    /// The projection.
     pub view: Option<View>,
-    /// Years.
+    /// The patient's age in years.
     pub age: Option<f32>,
-    /// The target: cancer in this breast.
+    /// The label: cancer in this breast.
     pub cancer: Option<bool>,
-    /// Whether a biopsy followed.
+    /// Whether the patient had a biopsy after this exam.
     pub biopsy: Option<bool>,
-    /// Whether the cancer proved invasive.
+    /// Whether the cancer was found to be invasive.
     pub invasive: Option<bool>,
-    /// 0 follow-up, 1 negative, 2 normal: categories, not an order.
+    /// BI-RADS: 0 needs follow-up, 1 negative, 2 normal. These are categories without an order.
     pub birads: Option<i64>,
     /// Whether there is an implant.
     pub implant: Option<bool>,
     /// Breast density.
     pub density: Option<Density>,
-    /// The machine that took it.
+    /// The id of the machine that took the image.
     pub machine_id: Option<i64>,
-    /// A case that was hard to call negative.
+    /// A negative case that was difficult to read.
     pub difficult_negative_case: Option<bool>,
-    /// The row of the submission that this image counts for.
+    /// The row of the submission that this image belongs to.
     pub prediction_id: Option<String>,
     /// The further columns of `dataset.extra_columns`, in that order, as text.
     pub extra: Vec<Option<String>>,
 }
 
 impl ImageRecord {
-    /// An image of the test table's kind of which nothing but its name is known.
+    /// The competition's id of the image's breast: the table's `prediction_id`, or
+    /// `<patient>_<laterality>`, which is how it is composed. `None` without a laterality.
+    pub fn breast_id(&self) -> Option<String> {
+        let made = || Some(format!("{}_{}", self.patient_id, self.laterality?.as_str()));
+        self.prediction_id.clone().or_else(made)
+    }
+
+    /// A row of the test table for an image of which only the ids are known.
     pub fn unlabelled(patient_id: Id, image_id: Id) -> Self {
         Self {
             split: Split::Test,

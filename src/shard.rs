@@ -1,13 +1,13 @@
-//! The release: what preprocessing leaves and everything later reads.
+//! The release: the output of preprocessing, which all later commands read.
 //!
 //! ```text
 //! release/
-//!   plan.json             what is to be done; a run with another plan is refused
-//!   manifest/shard-*.json one entry a finished shard: from here on it is never redone
+//!   plan.json             the plan; a run with another plan is refused
+//!   manifest/shard-*.json one entry per finished shard, which is then never redone
 //!   shards/shard-*        the rows, each file named by number and content
-//!   manifest.json         all of it; there only when the release is complete
-//!   quarantine.csv        what was set aside, with the reason
-//!   report.html           what to look at
+//!   manifest.json         describes the release; exists only when it is complete
+//!   quarantine.csv        quarantined files, each with the reason
+//!   report.html           the page of the release
 //! ```
 
 pub mod manifest;
@@ -15,7 +15,10 @@ pub mod quarantine;
 pub mod release;
 pub mod image;
 pub(crate) mod records;
-pub mod columns;
+pub mod flags;
+mod shape;
+mod error;
+mod folder;
 pub mod cells;
 pub mod writer;
 pub mod map;
@@ -24,3 +27,7 @@ pub mod tensor;
 pub mod reader;
 pub mod table;
 pub mod verify;
+
+pub use error::ReleaseError;
+pub use folder::ReleaseFolder;
+pub use shape::Shape;

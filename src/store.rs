@@ -1,17 +1,24 @@
-//! Where bytes are put: aside first, then in place in one step.
+//! Writes files atomically: first to a temporary file, which is then moved to its place in one
+//! step.
 //!
-//! A file that is in place is whole. Killed at any instruction, a run leaves nothing but
-//! files under `.tmp`, which the next run removes.
+//! In: bytes and a path. Out: a complete file at that path, or none. If the program is killed at
+//! any moment, only files under `.tmp` are left over, and the next run removes them.
+
+mod target;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::error::Fault;
 
-/// A file under construction, hashed while it is written.
+pub use target::{MAKER, MAKER_KEY, Target, marked_json};
+
+/// A temporary file that is being written. Its SHA-256 is computed meanwhile.
 #[derive(Debug)]
 pub struct Aside {
     path: PathBuf,
@@ -20,35 +27,35 @@ pub struct Aside {
     bytes: u64,
 }
 
-/// What was written aside.
+/// A temporary file that is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Where it lies for now.
+    /// Its temporary path.
     pub path: PathBuf,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its content, in hex.
+    /// SHA-256 of its content, in hexadecimal.
     pub sha256: String,
 }
 
 impl Aside {
-    /// Starts the file `name` under `folder/.tmp`, over what a killed run may have left there.
+    /// Creates the file `name` under `folder/.tmp`, and replaces one that a killed run left there.
     ///
     /// # Errors
     /// [`Fault::Io`].
     pub fn create(folder: &Path, name: &str) -> Result<Self, Fault> {
-        let path = folder.join(".tmp").join(name);
+        let path = aside_of(folder).join(name);
         let file = File::create(&path).map_err(Fault::io(&path))?;
         let file = io::BufWriter::with_capacity(1 << 20, file);
         Ok(Self { path, file, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Where it lies for now.
+    /// The temporary path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Flushes to the disk.
+    /// Writes everything to the disk (`fsync`) and closes the file.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -77,7 +84,7 @@ impl Write for Aside {
 }
 
 impl Written {
-    /// Moves the file to `path`, over an equal one of an earlier, killed run.
+    /// Moves the file to `path`. An equal file from an earlier, killed run is replaced.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -87,10 +94,10 @@ impl Written {
     }
 }
 
-/// Creates `path` with `content` in one step, unless it is there with the same content.
+/// Creates `path` with `content` in one step. Does nothing if it exists with the same content.
 ///
 /// # Errors
-/// [`Fault::Conflict`] if it is there with another; [`Fault::Io`].
+/// [`Fault::Conflict`] if it exists with other content; [`Fault::Io`].
 pub fn create(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Fault> {
     let aside = write_aside(folder, path, content)?;
     let linked = fs::hard_link(&aside.path, path);
@@ -102,13 +109,13 @@ pub fn create(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Fault> {
                 return Err(Fault::Conflict { path: path.into() });
             }
         }
-        // A file system without hard links: the lock on the release keeps others out.
+        // The file system has no hard links. The lock on the release keeps other processes out.
         Err(_) => fs::rename(&aside.path, path).map_err(Fault::io(path))?,
     }
     sync_folder_of(path)
 }
 
-/// Puts `content` at `path` in one step, whatever was there.
+/// Writes `content` to `path` in one step, and replaces what is there.
 ///
 /// # Errors
 /// [`Fault::Io`].
@@ -116,8 +123,8 @@ pub fn replace(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Fault> 
     write_aside(folder, path, content)?.place(path)
 }
 
-/// Puts `content` at `path` in one step, whatever was there, in a folder that has no `.tmp`:
-/// through a hidden file beside it.
+/// Writes `content` to `path` in one step, and replaces what is there. For folders without `.tmp`:
+/// the temporary file is a hidden file beside `path`.
 ///
 /// # Errors
 /// [`Fault::Io`].
@@ -133,6 +140,46 @@ pub fn put(path: &Path, content: &[u8]) -> Result<(), Fault> {
     sync_folder_of(path)
 }
 
+/// Creates the folder for temporary files of `folder`.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn make_aside(folder: &Path) -> Result<PathBuf, Fault> {
+    let aside = aside_of(folder);
+    fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    Ok(aside)
+}
+
+/// The folder for temporary files of `folder`.
+pub fn aside_of(folder: &Path) -> PathBuf {
+    folder.join(ASIDE)
+}
+
+/// The name of the folder for temporary files.
+pub const ASIDE: &str = ".tmp";
+
+/// The name of the file that [`lock`] locks.
+pub const LOCK: &str = ".lock";
+
+/// `value` as indented JSON.
+///
+/// # Panics
+/// If `value` is not plain data, for example a map whose keys are not text.
+pub fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("plain data becomes JSON");
+    text.push(b'\n');
+    text
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// [`Fault::Io`], [`Fault::Json`].
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
+    let text = fs::read(path).map_err(Fault::io(path))?;
+    serde_json::from_slice(&text).map_err(Fault::json(path))
+}
+
 fn write_aside(folder: &Path, path: &Path, content: &[u8]) -> Result<Written, Fault> {
     let name = path.file_name().expect("a file's path ends in its name");
     let mut aside = Aside::create(folder, &name.to_string_lossy())?;
@@ -141,13 +188,13 @@ fn write_aside(folder: &Path, path: &Path, content: &[u8]) -> Result<Written, Fa
     aside.close()
 }
 
-/// Locks `folder` for as long as the file lives; `None` while another process has it. Some
-/// network file systems have no locks: there, whoever comes gets it.
+/// Locks `folder` as long as the returned file lives; `None` if another process holds the lock. On
+/// network file systems without locks, every process gets it.
 ///
 /// # Errors
 /// [`Fault::Io`].
 pub fn lock(folder: &Path) -> Result<Option<File>, Fault> {
-    let path = folder.join(".lock");
+    let path = folder.join(LOCK);
     let file = File::create(&path).map_err(Fault::io(&path))?;
     match file.try_lock() {
         Err(fs::TryLockError::WouldBlock) => Ok(None),
@@ -155,7 +202,7 @@ pub fn lock(folder: &Path) -> Result<Option<File>, Fault> {
     }
 }
 
-/// Makes the name of `path` survive a power cut, where folders can be synced at all.
+/// Makes the name of `path` survive a power failure, on systems where folders can be synced.
 fn sync_folder_of(path: &Path) -> Result<(), Fault> {
     let folder = path.parent().expect("a file lies in a folder");
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -165,7 +212,7 @@ fn sync_folder_of(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Lower-case hex digits.
+/// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -174,7 +221,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// SHA-256 of `bytes`, in hex.
+/// SHA-256 of `bytes`, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }

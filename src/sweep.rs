@@ -1,20 +1,19 @@
-//! The report's experiment: one network without auxiliary targets, and one for each of their
-//! weights, all else the same, over all folds.
+//! Measures the effect of the auxiliary targets: one run without them and one for each of their
+//! weights, over all folds, with all other settings the same.
 //!
-//! In: a release, settings, and the weights that are wanted. Out: a folder with a run for each
-//! weight, as `train` leaves it, and what they come to ([`results`]).
+//! In: a release, settings and weights. Out: a folder with a run for each weight, as `train` writes
+//! it, and their metrics ([`results`]).
 //!
 //! ```text
 //! sweeps/<name>/
-//!   sweep-settings.json     what is common to all runs: who comes with other settings is refused
+//!   sweep-settings.json     settings of all runs; a process with other settings is refused
 //!   cnn-only/, w-0.1/, ...  the runs
-//!   claims/                 who works, or worked, on which of them
-//!   sweep.json, sweep.html  what the finished ones come to
+//!   claims/                 which process trains, or trained, which run
+//!   sweep.json, sweep.html  metrics of the finished runs
 //! ```
 //!
-//! Any number of processes, on machines that share the folder, may work on one sweep: each takes
-//! the next run that is neither finished nor claimed ([`claim`]). A run that was killed is gone
-//! on with by whoever comes next.
+//! Several processes, on machines that share the folder, may work on one sweep. Each takes the next
+//! run that is neither finished nor claimed ([`claim`]), and resumes runs that were killed.
 
 pub mod claim;
 mod error;
@@ -29,9 +28,10 @@ use std::time::Duration;
 pub use error::SweepError;
 pub use settings::{Settings, Weight};
 
-use self::claim::{Asked, Claim, HEARTBEAT, Holder, SILENCE};
+use self::claim::{Claim, DEAD_AFTER, HEARTBEAT, Holder, Requested};
 use crate::error::Fault;
 use crate::shard::table::Table;
+use crate::train::folder::RunFolder;
 use crate::train::run::{self, Run, State};
 use crate::train::setup::Setup;
 use crate::train::{self, Control, End, TrainError};
@@ -43,80 +43,80 @@ pub struct Sweep {
     settings: Settings,
 }
 
-/// What came of the runs that were asked for, as far as this process is concerned.
+/// The outcome of the requested runs for this process.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// All are finished.
+    /// All runs are finished.
     Finished,
-    /// It was asked to stop; what was done is saved.
+    /// The process was asked to stop; the state is saved.
     Stopped,
-    /// Nothing is left to begin: others work on these, or did until a while ago.
+    /// No run is left for this process; other processes have claimed these.
     Elsewhere(Vec<Elsewhere>),
-    /// The loss of these became no number; all others are finished.
+    /// The loss of these runs was not finite; all others are finished.
     Failed(Vec<Weight>),
 }
 
-/// A run that somebody else has.
+/// A run that another process has claimed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Elsewhere {
-    /// Its weight.
+    /// Weight of the run.
     pub weight: Weight,
-    /// Who has it; `None` if they took it this very moment.
+    /// The process; `None` if it has not written its name yet.
     pub holder: Option<Holder>,
-    /// Time since their last sign of life.
-    pub silent: Duration,
+    /// Time since its last heartbeat.
+    pub since_heartbeat: Duration,
 }
 
 impl fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { weight, holder, silent } = self;
+        let Self { weight, holder, since_heartbeat } = self;
         write!(f, "{weight}")?;
         if let Some(holder) = holder {
             write!(f, " by {holder}")?;
         }
-        // Two heartbeats that were not heard.
-        if *silent > 2 * HEARTBEAT {
-            let (silent, most) = (silent.as_secs(), SILENCE.as_secs());
-            write!(f, ", silent for {silent} s; may be taken over after {most} s")?;
+        // Two heartbeats are missing.
+        if *since_heartbeat > 2 * HEARTBEAT {
+            let (since_heartbeat, most) = (since_heartbeat.as_secs(), DEAD_AFTER.as_secs());
+            write!(f, ", no heartbeat for {since_heartbeat} s; may be taken over after {most} s")?;
         }
         Ok(())
     }
 }
 
-/// Whether a run is to be trained by this process.
+/// Whether this process is to train a run.
 enum Turn {
     Done,
     Elsewhere(Elsewhere),
     Ours(Claim),
 }
 
-/// Who watches a sweep.
+/// Called as the runs of a sweep start and finish.
 pub struct Watcher<'a> {
-    /// A run begins or goes on.
+    /// Called when a run starts or resumes.
     pub begin: &'a dyn Fn(Weight),
-    /// A run is finished, by this process.
+    /// Called when this process has finished a run.
     pub finished: &'a dyn Fn(Weight) -> Result<(), Fault>,
 }
 
 impl Sweep {
-    /// Begins a sweep in `folder`, or goes on with the one there.
+    /// Starts a sweep in `folder`, or opens the one there.
     ///
     /// # Errors
-    /// [`SweepError::Changed`] if it was begun otherwise; [`Fault::Io`].
+    /// [`SweepError::Changed`] if it was started with other settings; [`Fault::Io`].
     pub fn open(folder: &Path, settings: Settings) -> Result<Self, Fault> {
         std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-        settings.settle(folder)?;
+        settings.write_or_compare(folder)?;
         let claims = folder.join("claims");
         std::fs::create_dir_all(&claims).map_err(Fault::io(&claims))?;
         Ok(Self { folder: folder.into(), settings })
     }
 
-    /// Where it is.
+    /// The folder of the sweep.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What all runs have in common.
+    /// The settings of all runs.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -135,11 +135,11 @@ impl Sweep {
         Ok(status.is_some_and(|status| status.state == State::Finished))
     }
 
-    /// Trains what of `weights` nobody else trains, one after the other. `setup` is that of every
-    /// run but for the weight.
+    /// Trains the runs of `weights` that no other process has claimed, one after the other. `setup`
+    /// is the same for every run except for the weight.
     ///
     /// # Errors
-    /// A [`Fault`]; what was saved before stays.
+    /// A [`Fault`]; saved states stay.
     pub fn work(
         &self,
         weights: &[Weight],
@@ -150,7 +150,7 @@ impl Sweep {
     ) -> Result<Outcome, Fault> {
         let (mut failed, mut worked) = (Vec::new(), true);
         let mut elsewhere = Vec::new();
-        // Those who had a run when it was looked at may be dead by the time that others are done.
+        // Repeats, because a process that held a claim may have died in the meantime.
         while std::mem::take(&mut worked) {
             elsewhere.clear();
             for &weight in weights {
@@ -173,9 +173,9 @@ impl Sweep {
                 match self.train(weight, &claim, table, setup, control) {
                     Ok(End::Finished) => (watcher.finished)(weight)?,
                     Ok(End::Stopped) => return Ok(Outcome::Stopped),
-                    Err(fault @ Fault::Train(TrainError::NotFinite { .. })) => {
-                        // Of this weight alone, so the others may do.
-                        (control.tell)(&format!("{weight}: {fault}"));
+                    Err(fault) if TrainError::is_not_finite(&fault) => {
+                        // The other weights may still train well.
+                        (control.on_message)(&format!("{weight}: {fault}"));
                         failed.push(weight);
                     }
                     Err(fault) => return Err(fault),
@@ -189,21 +189,21 @@ impl Sweep {
         })
     }
 
-    /// Whose turn it is.
+    /// Claims a run, unless it is finished or claimed by another process.
     fn claim(&self, weight: Weight, control: &Control<'_>) -> Result<Turn, Fault> {
         if self.is_finished(weight)? {
             return Ok(Turn::Done);
         }
-        let (claim, dead) = match Claim::ask(&self.folder.join("claims"), &weight.folder())? {
-            Asked::Theirs { holder, silent } => {
-                return Ok(Turn::Elsewhere(Elsewhere { weight, holder, silent }));
+        let (claim, dead) = match Claim::request(&self.folder.join("claims"), &weight.folder())? {
+            Requested::Held { holder, since_heartbeat } => {
+                return Ok(Turn::Elsewhere(Elsewhere { weight, holder, since_heartbeat }));
             }
-            Asked::Ours { claim, dead } => (claim, dead),
+            Requested::Granted { claim, dead } => (claim, dead),
         };
         if let Some(dead) = dead {
-            (control.tell)(&format!("{weight}: {dead} is gone; taking its run over"));
+            (control.on_message)(&format!("{weight}: {dead} is gone; taking over its run"));
         }
-        // Whoever had it may have finished it since the look above.
+        // The process that held the claim may have finished the run since the check above.
         Ok(if self.is_finished(weight)? { Turn::Done } else { Turn::Ours(claim) })
     }
 
@@ -216,7 +216,7 @@ impl Sweep {
         control: &Control<'_>,
     ) -> Result<End, Fault> {
         let (path, facts) = (self.run(weight), self.settings.of(weight));
-        let run = if path.join("run.json").exists() {
+        let run = if RunFolder::new(&path).is_begun() {
             let run = Run::resume(&path)?;
             let differences = settings::differences(&facts, &run.facts);
             if !differences.is_empty() {
@@ -227,13 +227,17 @@ impl Sweep {
             Run::create(&path, facts)?
         };
         let setup = Setup { train: run.facts.train.clone(), ..setup.clone() };
-        let seen = |seen: &train::Seen<'_>| {
+        let on_event = |event: &train::Event<'_>| {
             if claim.is_lost() {
                 control.stop.raise();
             }
-            (control.seen)(seen);
+            (control.on_event)(event);
         };
-        let control = Control { stop: control.stop.clone(), seen: &seen, tell: control.tell };
+        let control = Control {
+            stop: control.stop.clone(),
+            on_event: &on_event,
+            on_message: control.on_message,
+        };
         let end = train::train(&run, table, &setup, &control);
         if claim.is_lost() {
             return Err(SweepError::ClaimLost { path }.into());

@@ -1,17 +1,20 @@
-//! Training: a release of shards becomes a model.
+//! Trains a network on a release.
 //!
-//! In: the rows of a release, a configuration, a device. Out: the folder of a run ([`run`]):
-//! the best network of each fold, its predictions of the images held out and, in the end, of the
-//! locked split, and the log.
+//! In: the rows of a release, the settings, a device. Out: the folder of a run ([`run`]): the log,
+//! the best network of each fold, and its predictions for the held-out images. At the end, also
+//! its predictions for the locked split.
 //!
-//! The loop stands whole in `Fold::train`. What it computes is a function of configuration,
-//! release and seed alone: a run that was killed goes on from its last state, and ends with the
-//! same numbers as one that was not.
+//! The training loop is `Fold::train`. Its results depend only on settings, release and seed. A
+//! run that was killed resumes from its last saved state and ends with the same numbers as a run
+//! that was not killed.
 
 pub mod checkpoint;
+pub mod epochs;
 mod error;
 pub mod estimate;
+pub mod folder;
 pub mod log;
+mod network;
 pub mod loss;
 pub mod objective;
 pub mod optimizer;
@@ -38,51 +41,53 @@ use self::run::{Run, State, Status};
 use self::schedule::Schedule;
 use self::setup::Setup;
 use self::split::Split;
-use self::state::{EpochFigures, Exact, Progress};
+use self::state::{EpochMetrics, Exact, Progress};
 use self::validate::Scores;
 use self::watch::Watch;
 use crate::error::Fault;
-use crate::evaluate::predictions::{self, Prediction, sigmoid};
-use crate::evaluate::run::keep_epoch;
 use crate::flow::Stop;
 use crate::loader::{Batch, Loader};
 use crate::model::network::Network;
+use crate::predictions::{self, Prediction, sigmoid};
 use crate::random::Random;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;
+use epochs::keep_epoch;
+use folder::FoldFolder;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// All folds are done.
     Finished,
-    /// It was asked to stop; what was done is saved.
+    /// The run was asked to stop; its state is saved.
     Stopped,
 }
 
-/// What whoever watches is told after every step and epoch.
+/// What is reported after every step and epoch.
 #[derive(Debug)]
-pub struct Seen<'a> {
-    /// What just happened.
+pub struct Event<'a> {
+    /// The log line of the step or epoch.
     pub line: &'a Line,
-    /// How far the run is.
+    /// The progress of the run.
     pub status: &'a Status,
 }
 
-/// Who may stop a run and who watches it.
+/// How the caller stops a run and receives its reports.
 pub struct Control<'a> {
     /// Asks the run to finish its step and save.
     pub stop: Stop,
-    /// Told after every step and epoch.
-    pub seen: &'a dyn Fn(&Seen<'_>),
-    /// Told what else there is to know, a line each time.
-    pub tell: &'a dyn Fn(&str),
+    /// Called after every step and epoch.
+    pub on_event: &'a dyn Fn(&Event<'_>),
+    /// Called with each further message, one line each.
+    pub on_message: &'a dyn Fn(&str),
 }
 
-/// Trains the folds of `run` one after the other, each from where it was left.
+/// Trains the folds of `run` one after the other. Each fold resumes from its saved state, if there
+/// is one.
 ///
 /// # Errors
-/// A [`Fault`]; what was saved before stays.
+/// A [`Fault`]; saved states stay.
 pub fn train(
     run: &Run,
     table: &Arc<Table>,
@@ -112,7 +117,7 @@ pub fn train(
 struct Fold<'a> {
     table: &'a Arc<Table>,
     setup: &'a Setup,
-    folder: PathBuf,
+    folder: FoldFolder,
     network: Network,
     progress: Progress,
     loader: Loader,
@@ -122,7 +127,7 @@ struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    /// Builds the network and gives it the state it was left in, if it was.
+    /// Builds the network and restores its saved state, if there is one.
     fn open(
         run: &Run,
         table: &'a Arc<Table>,
@@ -133,27 +138,28 @@ impl<'a> Fold<'a> {
         let split = Split::new(table, fold)?;
         let folder = run.fold(fold)?;
         let loader = setup.loader(table, &split.train)?;
-        let to_judge = |rows: &[usize]| match rows {
+        let evaluation_loader = |rows: &[usize]| match rows {
             [] => Ok(None),
             rows => setup.held_out_loader(table, rows).map(Some),
         };
-        let (held_out, locked) = (to_judge(&split.held_out)?, to_judge(&split.locked)?);
+        let (held_out, locked) =
+            (evaluation_loader(&split.held_out)?, evaluation_loader(&split.locked)?);
         let heads = setup.heads(split.train.iter().map(|&row| &table.rows[row].record));
         let facts = setup.facts(table, &heads, fold, loader.order().prior());
         let mut network = setup.network(heads)?;
-        let saved = folder.join("last.state");
+        let saved = folder.state();
         let progress = if saved.exists() {
             state::restore(&saved, &mut network)?
         } else {
             if let Some(report) = setup.initialise(&mut network)? {
-                (control.tell)(&report.to_string());
+                (control.on_message)(&report.to_string());
             }
             Progress::new()
         };
         Ok(Self { table, setup, folder, network, progress, loader, held_out, locked, facts })
     }
 
-    /// The loop.
+    /// The training loop.
     fn train(mut self, watch: &mut Watch<'_>) -> Result<End, Fault> {
         let config = &self.setup.train;
         let steps = self.steps_of_an_epoch();
@@ -192,43 +198,44 @@ impl<'a> Fold<'a> {
                 }
             }
             drop(batches);
-            // The next epoch's first batches are made while this one is judged.
+            // The loader prepares the next epoch's first batches during validation.
             let is_last = self.progress.epoch + 1 == config.epochs;
             ahead = (!is_last).then(|| self.loader.epoch(epoch + 1, 0));
-            let Some(line) = self.judge(watch)? else { return self.stop(&mut log) };
+            let Some(line) = self.validate(watch)? else { return self.stop(&mut log) };
             watch.epoch(&mut log, line, &self.progress)?;
             self.save()?;
             saved = Instant::now();
         }
-        self.judge_locked(watch)
+        self.predict_locked(watch)
     }
 
-    /// Asks the best network about the locked split, now that it chooses nothing any more.
-    fn judge_locked(self, watch: &Watch<'_>) -> Result<End, Fault> {
+    /// Writes the best network's predictions for the locked split. This comes last, so the locked
+    /// split can influence no choice.
+    fn predict_locked(self, watch: &Watch<'_>) -> Result<End, Fault> {
         let Self { table, setup, folder, locked: Some(loader), network, .. } = self else {
             return Ok(End::Finished);
         };
-        let path = folder.join(run::LOCKED);
+        let path = folder.locked();
         if path.exists() {
             return Ok(End::Finished);
         }
-        // Before the best one takes as much memory again.
+        // Frees its memory before the best network is loaded.
         drop(network);
-        let best = Checkpoint::read(&folder.join("best.safetensors"))?;
+        let best = Checkpoint::read(&folder.best())?;
         let mut best = best.network(setup.device)?;
-        let Some(predictions) = ask(&mut best, &loader, table, watch)? else {
+        let Some(predictions) = predict(&mut best, &loader, table, watch)? else {
             return Ok(End::Stopped);
         };
-        predictions::write(&folder, &path, &predictions)?;
+        predictions::write(folder.path(), &path, &predictions)?;
         Ok(End::Finished)
     }
 
-    /// Optimizer steps of an epoch; batches too few for another step are left out.
+    /// Optimizer steps of an epoch. Batches at the end that do not fill a step are left out.
     fn steps_of_an_epoch(&self) -> usize {
         (self.loader.batches() / self.setup.train.accumulate).max(1)
     }
 
-    /// Adds the gradient of a batch, the `number`th of its step.
+    /// Adds the gradient of a batch. `number` counts the batches of the step, from 0.
     fn forward_and_backward(&mut self, batch: &Batch, number: usize) -> Result<Parts, Fault> {
         let rows: Vec<&ImageRecord> =
             batch.rows.iter().map(|&row| &self.table.rows[row].record).collect();
@@ -241,16 +248,17 @@ impl<'a> Fold<'a> {
         Ok(parts)
     }
 
-    /// Steps along the gradient; gives its length before clipping.
+    /// Makes an optimizer step. Returns the norm of the gradient before clipping.
     fn update(&mut self, learning_rate: f64, loss: f64) -> Result<f64, Fault> {
         let config = &self.setup.train;
         let step = self.progress.step;
-        let sum = self.network.gradient_norm()?;
-        if !loss.is_finite() || !sum.is_finite() {
-            return Err(TrainError::NotFinite { step, loss, gradient: sum }.into());
+        // Of the sum of the gradients over the accumulated batches.
+        let norm = self.network.gradient_norm()?;
+        if !loss.is_finite() || !norm.is_finite() {
+            return Err(TrainError::NotFinite { step, loss, gradient: norm }.into());
         }
-        self.network.update(&optimizer::update(config, learning_rate, sum, step))?;
-        Ok(sum / config.accumulate as f64)
+        self.network.update(&optimizer::update(config, learning_rate, norm, step))?;
+        Ok(norm / config.accumulate as f64)
     }
 
     fn line(&self, sum: &Sum, learning_rate: f64, gradient_norm: f64, began: Instant) -> StepLine {
@@ -258,7 +266,7 @@ impl<'a> Fold<'a> {
         let auxiliary = names.zip(&sum.auxiliary);
         let seconds = began.elapsed().as_secs_f64();
         StepLine {
-            epoch: self.progress.epoch,
+            epoch: self.progress.epoch + 1,
             step: self.progress.step,
             images: sum.images,
             loss: sum.loss(),
@@ -272,53 +280,58 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Ends an epoch: validates, keeps the best, decides whether to go on. `None` if it was
-    /// asked to stop before it was through.
-    fn judge(&mut self, watch: &Watch<'_>) -> Result<Option<EpochLine>, Fault> {
+    /// Ends an epoch: validates the network, saves the best weights, decides whether to continue.
+    /// `None` if the run was asked to stop during validation.
+    fn validate(&mut self, watch: &Watch<'_>) -> Result<Option<EpochLine>, Fault> {
         let began = Instant::now();
-        self.exchange_average()?;
-        let predictions = self.predict(watch)?;
-        let line = predictions.map(|found| self.keep(&found, began)).transpose()?;
-        self.exchange_average()?;
+        self.swap_ema()?;
+        let predictions = self.predict_held_out(watch)?;
+        let line = predictions.map(|found| self.end_epoch(&found, began)).transpose()?;
+        self.swap_ema()?;
         Ok(line)
     }
 
-    /// With the moving average in the weights' place, if there is one: counts the epoch, and
-    /// writes the weights if they are the best so far.
-    fn keep(&mut self, predictions: &[Prediction], began: Instant) -> Result<EpochLine, Fault> {
+    /// Counts the epoch and writes its weights; also as the best ones, if they are the best so far.
+    /// The network must hold the averaged weights, if there is an average.
+    fn end_epoch(
+        &mut self,
+        predictions: &[Prediction],
+        began: Instant,
+    ) -> Result<EpochLine, Fault> {
         let config = &self.setup.train;
         let scores = (!predictions.is_empty()).then(|| Scores::of(predictions));
         let loss = self.progress.loss_sum.0 / self.progress.position as f64;
         let metric = config.early_stopping.metric;
-        self.progress.history.push(EpochFigures {
+        self.progress.history.push(EpochMetrics {
             loss: Exact(loss),
             validation_loss: scores.as_ref().and_then(|s| s.loss).map(Exact),
             metric: scores.as_ref().and_then(|s| s.metric(metric)).map(Exact),
         });
-        let epoch = self.progress.epoch;
+        let index = self.progress.epoch;
         self.progress.epoch += 1;
+        let epoch = self.progress.epoch;
         self.progress.position = 0;
         self.progress.loss_sum = Exact(0.0);
-        // Where no epoch can be judged, the last is as good as any.
-        let best = self.progress.best().is_none_or(|(best, _)| best == epoch);
+        // Without a metric, the last epoch counts as the best.
+        let best = self.progress.best().is_none_or(|(best, _)| best == index);
         let stale = config.early_stopping.patience.is_some_and(|p| self.progress.stale() >= p);
         self.progress.finished = stale || self.progress.epoch == config.epochs;
 
         self.facts.epoch = self.progress.epoch;
         self.facts.step = self.progress.step;
         self.facts.validation.clone_from(&scores);
-        let weights = |name: &str| {
-            checkpoint::write(&self.folder, &self.folder.join(name), &self.facts, &self.network)
+        let weights = |path: PathBuf| {
+            checkpoint::write(self.folder.path(), &path, &self.facts, &self.network)
         };
-        weights("last.safetensors")?;
+        weights(self.folder.last())?;
         if !predictions.is_empty() {
             keep_epoch(&self.folder, epoch, predictions)?;
         }
         if best {
-            weights("best.safetensors")?;
+            weights(self.folder.best())?;
             if !predictions.is_empty() {
-                let path = self.folder.join("validation.parquet");
-                predictions::write(&self.folder, &path, predictions)?;
+                let path = self.folder.validation();
+                predictions::write(self.folder.path(), &path, predictions)?;
             }
         }
         Ok(EpochLine {
@@ -332,23 +345,23 @@ impl<'a> Fold<'a> {
         })
     }
 
-    fn exchange_average(&mut self) -> Result<(), Fault> {
-        if self.setup.train.average.is_some() {
+    fn swap_ema(&mut self) -> Result<(), Fault> {
+        if self.setup.train.ema_decay.is_some() {
             self.network.swap_ema()?;
         }
         Ok(())
     }
 
-    /// What the network says of the images held out; `None` if it was asked to stop.
-    fn predict(&mut self, watch: &Watch<'_>) -> Result<Option<Vec<Prediction>>, Fault> {
+    /// Predictions for the held-out images; `None` if the run was asked to stop.
+    fn predict_held_out(&mut self, watch: &Watch<'_>) -> Result<Option<Vec<Prediction>>, Fault> {
         match &self.held_out {
             None => Ok(Some(Vec::new())),
-            Some(loader) => ask(&mut self.network, loader, self.table, watch),
+            Some(loader) => predict(&mut self.network, loader, self.table, watch),
         }
     }
 
     fn save(&self) -> Result<(), Fault> {
-        state::save(&self.folder, &self.folder.join("last.state"), &self.progress, &self.network)
+        state::save(self.folder.path(), &self.folder.state(), &self.progress, &self.network)
     }
 
     fn stop(&self, log: &mut Log) -> Result<End, Fault> {
@@ -358,8 +371,8 @@ impl<'a> Fold<'a> {
     }
 }
 
-/// What a network says of the images of a loader; `None` if it was asked to stop.
-fn ask(
+/// Predictions of a network for the images of a loader; `None` if the run was asked to stop.
+fn predict(
     network: &mut Network,
     loader: &Loader,
     table: &Table,
@@ -411,7 +424,7 @@ impl Sum {
     }
 }
 
-/// A mean of what is known.
+/// A mean over the values that are not missing.
 #[derive(Debug, Default)]
 struct Mean {
     sum: f64,

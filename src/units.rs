@@ -1,4 +1,4 @@
-//! Quantities with their unit in the type.
+//! Quantities whose type names their unit.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ pub struct Millimetres(pub f64);
 
 /// Distance between the centres of neighbouring pixels, at the breast.
 ///
-/// DICOM PS3.3 10.7.1.3 orders the two as row spacing (between rows, so vertical) first.
+/// DICOM PS3.3 10.7.1.3 gives the row spacing (between rows, so vertical) first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PixelSpacing {

@@ -7,10 +7,10 @@ mod common;
 use std::fs;
 
 use common::release::dataset;
-use mammo_pipe::dataset::synth::{
+use mammo_pipe::record::{Laterality, View};
+use mammo_pipe::synth::{
     Coding, DicomFile, Layout, PhantomSpec, SynthSpec, machines::Machine, phantom,
 };
-use mammo_pipe::record::{Laterality, View};
 
 #[cfg(target_os = "linux")]
 #[test]

@@ -1,21 +1,14 @@
 //! No bytes make the JPEG 2000 decoder panic, run away or return what it did not promise.
 //!
-//! The first two bytes choose the request, the rest is the stream. The decoder stands on
-//! itself, so it is built from its source here, without the rest of the package.
+//! The first two bytes choose the request, the rest is the stream.
 #![no_main]
-#![allow(missing_docs, dead_code)]
+#![allow(missing_docs)]
 
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../src/preprocess/decode"]
-mod decode {
-    pub mod jpeg2000;
-}
-
-use decode::jpeg2000::display::{Assurance, Output, Slopes, plan};
-use decode::jpeg2000::{BitPlanes, Decoder, Prefix, Rect, Request, header, prefix};
+use mammo_codecs::jpeg2000::display::{Assurance, Output, Slopes, plan};
+use mammo_codecs::jpeg2000::{BitPlanes, Decoder, Prefix, Rect, Request, header, prefix};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&[how, what], stream)) = data.split_first_chunk::<2>() else { return };
@@ -35,6 +28,7 @@ fuzz_target!(|data: &[u8]| {
         planes: if how & 8 != 0 { planned.unwrap_or_default() } else { BitPlanes::Exact },
         range: (how & 64 != 0).then(|| (-i16::from(what), 100 - i16::from(what))),
         max_samples: 1 << 14,
+        max_memory: 1 << 26,
         prefix_of: None,
         low: None,
     };

@@ -5,18 +5,12 @@
 //! business. Streams in which it looks for headers elsewhere than the standard says, or which
 //! contradict themselves so that each decoder goes another way, are left out: [`is_plain`].
 #![no_main]
-#![allow(missing_docs, dead_code)]
+#![allow(missing_docs)]
 
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../src/preprocess/decode"]
-mod decode {
-    pub mod jpeg2000;
-}
-
-use decode::jpeg2000::{Decoder, Image, Request, header};
+use mammo_codecs::jpeg2000::{Decoder, Image, Request, header};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&[how, _], stream)) = data.split_first_chunk::<2>() else { return };

@@ -1,11 +1,13 @@
-//! Boxes of breasts that somebody else says are right.
+//! Reference boxes of breasts.
+//!
+//! In: a folder of YOLO label files, or the `truth.csv` of a generated dataset. Out: [`Labels`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::error::Fault;
+use crate::error::{Fault, faults};
 
-/// Left, top, right and bottom as shares of the frame.
+/// A reference box: left, top, right and bottom as shares of the frame's width and height (0 to 1).
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 #[allow(missing_docs)]
 pub struct LabelBox {
@@ -15,47 +17,49 @@ pub struct LabelBox {
     pub bottom: f64,
 }
 
-/// Boxes by patient and image.
+/// Reference boxes by patient and image.
 pub type Labels = BTreeMap<(String, String), LabelBox>;
 
-/// Why labels cannot be used.
+/// Why a set of labels cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelsError {
-    /// A file that is no label.
+    /// A file that is not a label file.
     #[error("{path}, line {line}: `{found}`, needs {needed}")]
     Wrong {
         /// The file.
         path: PathBuf,
-        /// The line, the first being 1.
+        /// The number of the line, counted from 1.
         line: usize,
-        /// What stands there.
+        /// What the line holds.
         found: String,
-        /// What should.
+        /// What it should hold.
         needed: &'static str,
     },
-    /// No label at all.
+    /// A folder without any label.
     #[error("{path}: no labels; needs a folder of PATIENT@IMAGE.txt or a truth.csv")]
     None {
         /// The file or folder.
         path: PathBuf,
     },
 }
+faults!(LabelsError);
 
-/// Reads a folder of `PATIENT@IMAGE.txt`, each with a line `class centre_x centre_y width
-/// height` in shares of the frame (YOLO's format; of several lines the box around all), or the
-/// `truth.csv` of `mammo-pipe synth`.
+/// Reads a folder of `PATIENT@IMAGE.txt`, each with lines `class centre_x centre_y width height` in
+/// shares of the frame (YOLO's format), or the `truth.csv` of `mammo-pipe synth`. A file with
+/// several lines gives the box around all of them.
 ///
 /// # Errors
-/// A [`Fault`] for what cannot be read, a line that is no box, and a folder without labels.
+/// A [`Fault`] for a file that cannot be read, a line that is not a box, and a folder without
+/// labels.
 pub fn read(path: &Path) -> Result<Labels, Fault> {
-    let labels = if path.is_dir() { folder(path)? } else { truth(path)? };
+    let labels = if path.is_dir() { read_folder(path)? } else { read_truth(path)? };
     if labels.is_empty() {
         return Err(LabelsError::None { path: path.into() }.into());
     }
     Ok(labels)
 }
 
-fn folder(path: &Path) -> Result<Labels, Fault> {
+fn read_folder(path: &Path) -> Result<Labels, Fault> {
     let mut labels = Labels::new();
     for entry in std::fs::read_dir(path).map_err(Fault::io(path))? {
         let file = entry.map_err(Fault::io(path))?.path();
@@ -64,7 +68,7 @@ fn folder(path: &Path) -> Result<Labels, Fault> {
         let Some((patient, image)) = ids else { continue };
         let text = std::fs::read_to_string(&file).map_err(Fault::io(&file))?;
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let found = yolo(line).ok_or_else(|| LabelsError::Wrong {
+            let found = parse_yolo(line).ok_or_else(|| LabelsError::Wrong {
                 path: file.clone(),
                 line: number + 1,
                 found: line.into(),
@@ -72,15 +76,15 @@ fn folder(path: &Path) -> Result<Labels, Fault> {
             })?;
             labels
                 .entry((patient.into(), image.into()))
-                .and_modify(|so_far| *so_far = around(*so_far, found))
+                .and_modify(|so_far| *so_far = bounding_box(*so_far, found))
                 .or_insert(found);
         }
     }
     Ok(labels)
 }
 
-/// `class x y width height`.
-fn yolo(line: &str) -> Option<LabelBox> {
+/// Parses the lines `class x y width height` of one file; `None` if one of them is not a box.
+fn parse_yolo(line: &str) -> Option<LabelBox> {
     let numbers: Vec<f64> =
         line.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
     let &[_, x, y, width, height] = numbers.as_slice() else { return None };
@@ -94,7 +98,7 @@ fn yolo(line: &str) -> Option<LabelBox> {
     })
 }
 
-fn around(a: LabelBox, b: LabelBox) -> LabelBox {
+fn bounding_box(a: LabelBox, b: LabelBox) -> LabelBox {
     LabelBox {
         left: a.left.min(b.left),
         top: a.top.min(b.top),
@@ -103,7 +107,7 @@ fn around(a: LabelBox, b: LabelBox) -> LabelBox {
     }
 }
 
-/// The columns of `truth.csv` that matter here.
+/// The columns of `truth.csv` that are used here.
 #[derive(serde::Deserialize)]
 struct TruthRow {
     patient_id: String,
@@ -114,7 +118,7 @@ struct TruthRow {
     breast: String,
 }
 
-fn truth(path: &Path) -> Result<Labels, Fault> {
+fn read_truth(path: &Path) -> Result<Labels, Fault> {
     let file = std::fs::File::open(path).map_err(Fault::io(path))?;
     let wrong = |line: usize, found: String| LabelsError::Wrong {
         path: path.into(),
@@ -147,10 +151,10 @@ mod tests {
 
     #[test]
     fn a_yolo_line_is_centre_and_size() {
-        let found = yolo("0 0.75 0.5 0.5 0.25\n").unwrap();
+        let found = parse_yolo("0 0.75 0.5 0.5 0.25\n").unwrap();
         assert_eq!(found, LabelBox { left: 0.5, top: 0.375, right: 1.0, bottom: 0.625 });
         for bad in ["", "0 0.5 0.5 0.5", "0 a b c d", "0 0.5 0.5 0 0.5", "0 700 500 20 30"] {
-            assert_eq!(yolo(bad), None, "{bad}");
+            assert_eq!(parse_yolo(bad), None, "{bad}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! How fast a release is read, and whether a device would wait for it.
+//! Measures how fast a release is loaded, and whether training would wait for it.
 //!
-//! [`speed`] takes batches as fast as they come. [`utilise`] takes one, sleeps as long as a
-//! training step would last, and takes the next, as MLPerf Storage does in place of a GPU; the
-//! accelerator's utilisation (AU) is the share of the run that was not spent waiting.
+//! [`speed`] takes batches as fast as possible. [`utilise`] takes a batch, sleeps for the length of
+//! a training step, takes the next one, and so on, as MLPerf Storage emulates a GPU. The
+//! accelerator utilisation (AU) is the share of the time that was not spent waiting.
 
 pub mod generate;
 
@@ -18,52 +18,52 @@ use crate::flow::Stop;
 use crate::loader::{Batches, Loader, LoaderConfig};
 use crate::shard::table::Table;
 
-/// How fast batches come.
+/// The speed of the loader.
 #[derive(Debug, Clone, Serialize)]
 pub struct Speed {
-    /// Images that came.
+    /// Number of images loaded.
     pub images: usize,
     /// Threads of the loader.
     pub threads: usize,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
-    /// Images a second of wall time.
+    /// Images per second of wall time.
     pub images_per_second: f64,
-    /// Images a second of one core's time; null where the system does not tell it.
+    /// Images per second of CPU time; null where the system does not report it.
     pub images_per_cpu_second: Option<f64>,
-    /// Bytes of pixels a second of wall time.
+    /// Bytes of pixels per second of wall time.
     pub bytes_per_second: f64,
-    /// Most memory of the process's own that came on top, without mapped shards; null where
-    /// the system does not tell it.
+    /// Peak memory of the process above that at the start, without memory-mapped shards; null where
+    /// the system does not report it.
     pub memory_bytes: Option<u64>,
 }
 
-/// How busy a device would be.
+/// The utilisation of an emulated device.
 #[derive(Debug, Clone, Serialize)]
 pub struct Utilisation {
-    /// Steps.
+    /// Number of steps.
     pub steps: usize,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
-    /// Length of a step.
+    /// Length of a step in milliseconds.
     pub step_ms: f64,
-    /// Compute time over run time.
+    /// Compute time divided by wall time.
     pub utilisation: f64,
-    /// Wall time, from asking for the first batch.
+    /// Wall time in seconds, from the request for the first batch.
     pub seconds: f64,
-    /// Waiting for the first batch, which is part of the run.
+    /// Seconds waited for the first batch; included in `seconds`.
     pub first_wait_s: f64,
-    /// Longest wait for a later one.
+    /// Longest wait for a later batch, in seconds.
     pub longest_wait_s: f64,
-    /// Core time of the loader a step; null where the system does not tell it.
-    pub cpu_ms_a_step: Option<f64>,
-    /// What the loader may take.
+    /// CPU time of the loader per step; null where the system does not report it.
+    pub cpu_ms_per_step: Option<f64>,
+    /// Memory limit of the loader.
     pub memory_limit_bytes: u64,
     /// As [`Speed::memory_bytes`].
     pub memory_bytes: Option<u64>,
 }
 
-/// Takes at least `images` images, after two batches to warm up.
+/// Loads at least `images` images, after two batches of warm-up.
 ///
 /// # Errors
 /// The loader's [`Fault`].
@@ -118,7 +118,7 @@ pub fn utilise(
             Some(_) => longest = longest.max(source.waited),
         }
         let start = Instant::now();
-        // Asking the system takes a while; a device would compute meanwhile.
+        // This query takes time, so it counts as part of the step.
         memory = memory.max(own_memory());
         sleep(step.saturating_sub(start.elapsed()));
         computed += start.elapsed();
@@ -133,21 +133,21 @@ pub fn utilise(
         seconds,
         first_wait_s: first.unwrap_or(0.0),
         longest_wait_s: longest,
-        cpu_ms_a_step: cpu.map(|cpu| cpu * 1e3 / done.max(1) as f64),
+        cpu_ms_per_step: cpu.map(|cpu| cpu * 1e3 / done.max(1) as f64),
         memory_limit_bytes: (config.memory_mb as u64) << 20,
         memory_bytes: memory.zip(source.memory).map(|(most, before)| most.saturating_sub(before)),
     })
 }
 
-/// Epoch after epoch.
+/// Batches of one epoch after another.
 struct Source<'a> {
     loader: Loader,
     batches: Batches,
     epoch: u64,
     stop: &'a Stop,
-    /// Seconds that the last take waited.
+    /// Seconds that the last call of `take` waited.
     waited: f64,
-    /// The process's own before the loader began.
+    /// Memory of the process before the loader started.
     memory: Option<u64>,
 }
 
@@ -160,7 +160,7 @@ impl<'a> Source<'a> {
         Ok(Self { loader, batches, epoch: 0, stop, waited: 0.0, memory })
     }
 
-    /// Images of the next batch, which is given back at once; none once the stop is raised.
+    /// Number of images in the next batch; `None` once the stop is raised.
     fn take(&mut self) -> Result<Option<usize>, Fault> {
         let start = Instant::now();
         loop {
@@ -196,17 +196,17 @@ impl Meter {
     }
 }
 
-/// Core time of this process so far, where Linux tells it: fields 14 and 15 of its `stat`, in
-/// hundredths of a second.
+/// CPU seconds of this process so far, on Linux: fields 14 and 15 of its `stat`, in hundredths of a
+/// second.
 fn cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name, field 2, may hold anything but ends with the last bracket.
+    // Field 2, the name, may contain anything and ends with the last bracket.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<f64>().ok();
     Some((ticks()? + ticks()?) / 100.0)
 }
 
-/// Resident memory of this process that is no file's, where Linux tells it.
+/// Resident memory of this process that belongs to no file, on Linux.
 fn own_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;

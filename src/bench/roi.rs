@@ -1,7 +1,8 @@
-//! The breast's box beside a reference: how much of the reference it keeps, and how close it is.
+//! Compares the breast's box with a reference: how much of the reference it contains, and how close
+//! the two are.
 //!
-//! In: a dataset and [`Labels`]. Out: [`Report`]. Two boxes are judged: the breast's own, and
-//! the crop that the configuration makes of it, which is what a release shows.
+//! In: a dataset and [`Labels`]. Out: [`Report`]. Two boxes are compared: the box of the breast,
+//! and the crop that the configuration makes from it, which is what a release contains.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,24 +14,25 @@ use serde::Serialize;
 use super::labels::{LabelBox, Labels};
 use crate::config::{Config, SplitChoice};
 use crate::dataset::{self, Job};
-use crate::error::{Fault, Reject, chain};
+use crate::error::{Fault, chain};
 use crate::flow::Stage;
-use crate::plane::Rect;
+use crate::image::Rect;
+use crate::preprocess::Reject;
 use crate::preprocess::memory::Memory;
 use crate::preprocess::roi::RoiMethod;
 use crate::preprocess::stages::{FindRoi, Look, Read};
 use crate::record::View;
 
-/// Boxes of a dataset beside their labels.
+/// The boxes of a dataset compared with their labels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// By image, in the order of a release.
+    /// One entry per image, in the order of a release.
     pub images: Vec<Measured>,
-    /// By view, then all.
+    /// One entry per view, then one for all images.
     pub groups: Vec<Group>,
-    /// `PATIENT@IMAGE` of labels without an image in the dataset.
+    /// `PATIENT@IMAGE` of every label without an image in the dataset.
     pub without_image: Vec<String>,
-    /// Images that the pipeline rejects, with the reason.
+    /// Images that the pipeline rejects, each with the reason.
     pub rejected: Vec<String>,
 }
 
@@ -41,17 +43,17 @@ pub struct Measured {
     pub patient_id: String,
     /// The image.
     pub image_id: String,
-    /// Projection, if the table says it.
+    /// The projection, if the table gives it.
     pub view: Option<String>,
-    /// The machine, if the table says it.
+    /// The machine's id, if the table gives it.
     pub machine_id: Option<i64>,
-    /// The breast's box against the label.
+    /// The breast's box compared with the label.
     pub breast: Agreement,
-    /// The crop against the label.
+    /// The crop compared with the label.
     pub crop: Agreement,
-    /// How the box was found.
+    /// The method that found the box.
     pub method: RoiMethod,
-    /// And with what confidence.
+    /// The confidence of the box, 0 to 1.
     pub confidence: f32,
 }
 
@@ -64,25 +66,25 @@ pub struct Agreement {
     pub kept: f64,
 }
 
-/// Images together.
+/// Several images taken together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
     /// A view, or `all`.
     pub name: String,
-    /// How many.
+    /// The number of images.
     pub images: usize,
-    /// Means of the breast's box.
+    /// Means for the breast's box.
     pub breast_mean: Agreement,
-    /// The worst of each.
+    /// Minima for the breast's box.
     pub breast_worst: Agreement,
-    /// Means of the crop.
+    /// Means for the crop.
     pub crop_mean: Agreement,
-    /// The worst of each.
+    /// Minima for the crop.
     pub crop_worst: Agreement,
 }
 
-/// Finds the breast in every labelled image of the dataset in the folder `dataset`, with the
-/// other settings of `config`.
+/// Finds the breast in every labelled image of the dataset in the folder `dataset`, with all other
+/// settings from `config`.
 ///
 /// # Errors
 /// A [`Fault`] if the dataset's tables cannot be read.
@@ -114,7 +116,8 @@ pub fn measure(dataset: &Path, labels: &Labels, mut config: Config) -> Result<Re
         .into_par_iter()
         .map_init(stages, |stages, (job, label)| {
             let name = job.relative.clone();
-            one(stages, job, label).map_err(|reject| format!("{name}: {}", chain(&reject)))
+            measure_image(stages, job, label)
+                .map_err(|reject| format!("{name}: {}", chain(&reject)))
         })
         .collect();
     let (mut images, mut rejected) = (Vec::new(), Vec::new());
@@ -129,7 +132,7 @@ pub fn measure(dataset: &Path, labels: &Labels, mut config: Config) -> Result<Re
     Ok(Report { images, groups, without_image, rejected })
 }
 
-fn one(
+fn measure_image(
     (read, look, find): &mut (Read, Look, FindRoi),
     job: Job,
     label: LabelBox,
@@ -151,7 +154,7 @@ fn one(
     })
 }
 
-/// How `found`, in pixels of a frame of `width` x `height`, agrees with `label`.
+/// Compares `found`, in pixels of a frame of `width` x `height`, with `label`.
 pub fn agreement(found: Rect, label: LabelBox, (width, height): (f64, f64)) -> Agreement {
     let (left, right) = (found.left as f64 / width, found.right() as f64 / width);
     let (top, bottom) = (found.top as f64 / height, found.bottom() as f64 / height);
@@ -163,7 +166,7 @@ pub fn agreement(found: Rect, label: LabelBox, (width, height): (f64, f64)) -> A
     Agreement { iou: both / (found_area + label_area - both), kept: both / label_area }
 }
 
-/// By view in alphabetical order, then all together.
+/// One group per view in alphabetical order, then one for all images.
 fn groups(images: &[Measured]) -> Vec<Group> {
     let mut by_view: BTreeMap<&str, Vec<&Measured>> = BTreeMap::new();
     for image in images {

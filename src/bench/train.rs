@@ -1,7 +1,8 @@
-//! How fast a network trains, without a loader: the peer is `benches/peers/train_torch.py`.
+//! Measures the speed of training steps without a loader. The peer is
+//! `benches/peers/train_torch.py`.
 //!
-//! In: a network, a batch and its size. Out: [`Report`], the median of some steps (forward,
-//! backward, AdamW) on random grey levels, and the most memory that was used.
+//! In: a network and the size of a batch. Out: [`Report`], the median time of steps (forward,
+//! backward, AdamW) on random images, and the peak memory.
 
 use std::time::Instant;
 
@@ -13,58 +14,58 @@ use crate::model::{
 };
 use crate::random::Random;
 
-/// What is measured.
+/// What to measure.
 #[derive(Debug, Clone)]
 pub struct Spec {
     /// The network.
     pub variant: Variant,
     /// Its input channels: 1 or 3.
     pub channels: usize,
-    /// Where and how it computes.
+    /// Device, precision and gradient checkpointing.
     pub options: Options,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
     /// Rows of an image.
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// Steps that are measured.
+    /// Measured steps.
     pub steps: usize,
-    /// Steps before those.
+    /// Unmeasured steps before those.
     pub warmup: usize,
     /// Inference instead of training.
     pub forward_only: bool,
 }
 
-/// What was measured; the names are the peer's.
+/// The result. The peer uses the same names.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// timm's name of the network.
     pub model: String,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
     /// Rows of an image.
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// Threads of the CPU that computed, or that launched what a GPU computed.
+    /// CPU threads.
     pub threads: usize,
     /// Inference instead of training.
     pub forward_only: bool,
-    /// Median milliseconds of a step.
+    /// Median time of a step in milliseconds.
     pub step_ms: f64,
-    /// Images a second at that.
+    /// Images per second at that time.
     pub images_per_s: f64,
-    /// Most memory of this process so far, where the system tells.
+    /// Peak memory of this process in MiB; `None` where the system does not report it.
     pub peak_mib: Option<f64>,
-    /// Loss of the last step: it falls, as the batch stays the same.
+    /// Loss of the last step. It falls over the steps, because the batch stays the same.
     pub loss: Option<f64>,
 }
 
-/// Measures, on the threads of the rayon pool that it is called from.
+/// Measures on the threads of the current rayon pool.
 ///
 /// # Errors
-/// A [`Fault`] where the device is missing or refuses.
+/// A [`Fault`] if the device is missing or fails.
 pub fn measure(spec: &Spec) -> Result<Report, Fault> {
     let mut backbone = build(spec.variant, spec.channels, &spec.options, 1)?;
     let mut random = Random::new(1);
@@ -105,8 +106,8 @@ pub fn measure(spec: &Spec) -> Result<Report, Fault> {
     })
 }
 
-/// A step towards the labels, through a linear classifier that stays as it is: heads and loss
-/// are a few thousand numbers, and no part of what is measured. Gives the loss before the step.
+/// A training step with a fixed linear classifier instead of trained heads, whose cost is
+/// negligible. Returns the loss before the step.
 fn train(
     backbone: &mut dyn Backbone,
     images: &Images<'_>,
@@ -119,8 +120,8 @@ fn train(
         let pairs = features.iter().zip(classifier);
         let logit: f64 = pairs.map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
         loss += logit.max(0.0) - logit * label + (-logit.abs()).exp().ln_1p();
-        let outer = (1.0 / (1.0 + (-logit).exp()) - label) / labels.len() as f64;
-        gradient.extend(classifier.iter().map(|w| outer as f32 * w));
+        let grad_logit = (1.0 / (1.0 + (-logit).exp()) - label) / labels.len() as f64;
+        gradient.extend(classifier.iter().map(|w| grad_logit as f32 * w));
     }
     backbone.backward(&gradient, &mut |_| {})?;
     backbone.update(&Update {
@@ -134,7 +135,7 @@ fn train(
     Ok(loss / labels.len() as f64)
 }
 
-/// The most memory that the process has had in use, MiB.
+/// Peak memory of the process in MiB.
 fn peak_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

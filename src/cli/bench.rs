@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::error::Fault;
 
-/// Hold a part of the pipeline to a reference, or measure its speed.
+/// Measure the speed of a part of the pipeline, or compare it with a reference.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     #[command(subcommand)]
@@ -28,7 +28,7 @@ impl BenchArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// That part's [`Fault`].
+    /// The [`Fault`] of that part.
     pub fn run(self) -> Result<ExitCode, Fault> {
         match self.part {
             Part::Loader(args) => args.run(),

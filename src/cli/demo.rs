@@ -1,4 +1,4 @@
-//! `mammo-pipe demo`
+//! `mammo-pipe demo`: runs the other commands on a generated dataset.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,39 +10,39 @@ use super::progress::print;
 use crate::error::Fault;
 use crate::train::run;
 
-/// See the whole of it in some minutes: generate, preprocess, verify, train, judge, look.
+/// Run the whole pipeline in minutes on generated data: preprocess, verify, train, evaluate.
 ///
-/// Makes a dataset of phantom mammograms with lesions (and three damaged files among them), turns
-/// it into a release, checks it, trains a small network on it until it tells the lesions on
-/// patients that it has not seen, and says how well. Needs no data, no network and no GPU. Each
-/// command is shown before it runs, so that you can go on with your own data.
+/// Generates phantom mammograms with lesions (and three damaged files among them), makes a release
+/// of them, verifies it, trains a small network until it detects the lesions of patients that it
+/// was not trained on, and reports its performance. Needs no data, no internet connection and no
+/// GPU. Each command is printed before it runs, so that you can use it on your own data.
 ///
-/// Run again, it goes on where it was: the training too.
+/// If the demo is run again, it continues where it stopped, the training included.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Folder to work in.
+    /// The folder to work in.
     #[arg(default_value = "demo")]
     folder: PathBuf,
-    /// Patients to make up.
+    /// The number of patients to generate.
     #[arg(long, default_value_t = 300)]
     patients: usize,
-    /// Passes over the training images.
+    /// Epochs: passes over the training images.
     #[arg(long, default_value_t = 8)]
     epochs: usize,
-    /// Leave the training out: a minute instead of minutes.
+    /// Leave out the training; the demo then takes about a minute.
     #[arg(long)]
     no_train: bool,
 }
 
-/// Settings of the small network: B0 on small images, cancer alone, at least a
-/// quarter of each batch positive.
+/// Settings of the small network: EfficientNet-B0 on small images, the target cancer alone, and at
+/// least a quarter positives in each batch.
 const SMALL: [&str; 7] = [
     "train.model.variant=b0",
     "train.auxiliary.weight=0",
     "train.sampling.positives_per_batch=4",
     "train.optimizer.learning_rate=0.0015",
-    "train.schedule.warm_up=0.1",
-    "train.average=0.99",
+    "train.schedule.warmup_ratio=0.1",
+    "train.ema_decay=0.99",
     "train.save_minutes=1",
 ];
 
@@ -50,7 +50,7 @@ impl DemoArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`] of one of its steps.
+    /// The [`Fault`] of one of its steps.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let below = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
         let (data, release) = (below("data"), below("release"));
@@ -72,12 +72,10 @@ impl DemoArgs {
         if !self.no_train {
             code = self.train(&release)?;
         }
-        print(&format!("\nOpen {release}/report.html in a browser: what was made of the images."));
+        print(&format!("\nOpen {release}/report.html in a browser to see the prepared images."));
         if !self.no_train && code == ExitCode::SUCCESS {
             let run = below("runs/b0");
-            print(&format!(
-                "Open {run}/report.html: how good the network is, and how sure that is."
-            ));
+            print(&format!("Open {run}/report.html to see how well the network performs."));
         }
         Ok(code)
     }

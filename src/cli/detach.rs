@@ -1,4 +1,4 @@
-//! The same command again, in the background.
+//! Starts the same command in the background.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,12 @@ use std::process::{Command, Stdio};
 
 use crate::error::Fault;
 
-/// Starts this program with its own arguments but `--detach`, and `further` ones, its output in
-/// `log`.
-/// Returns the process id.
+/// Starts this program with the same arguments except `--detach`, plus `more`. Its output goes to
+/// `log`. Returns the process id.
 ///
 /// # Errors
 /// [`Fault::Io`].
-pub fn detach(log: &Path, further: &[&str]) -> Result<u32, Fault> {
+pub fn detach(log: &Path, more: &[&str]) -> Result<u32, Fault> {
     let program = std::env::current_exe().map_err(Fault::io(PathBuf::from("this program")))?;
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
@@ -22,7 +21,7 @@ pub fn detach(log: &Path, further: &[&str]) -> Result<u32, Fault> {
     let mut command = Command::new(&program);
     command
         .args(std::env::args_os().skip(1).filter(|a| a != "--detach"))
-        .args(further)
+        .args(more)
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors);

@@ -1,19 +1,20 @@
-//! `mammo-pipe preprocess --dry-run`: the plan, with time and space estimated.
+//! `mammo-pipe preprocess --dry-run`: prints the plan with an estimate of time and space.
 
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::progress::{duration, print, size};
+use super::progress::print;
 use crate::config::ShardFormat;
 use crate::error::Fault;
+use crate::number::{duration, size};
 use crate::preprocess::estimate::{Estimate, estimate};
 use crate::preprocess::plan::Plan;
 
-/// Prints what `plan` would do.
+/// Prints what a run of `plan` would do. Writes no file.
 ///
 /// # Errors
-/// A [`Fault`] if the sample cannot be processed at all.
+/// A [`Fault`] if none of the sampled images can be processed.
 pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Result<ExitCode, Fault> {
     let Estimate { sampled, rejected, seconds, bytes, finished, free } =
         estimate(plan, workers, readers)?;
@@ -57,7 +58,7 @@ pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Resul
             .map_or("no labels".to_owned(), |p| format!("{:.2} % with cancer", 100.0 * p));
         print(&format!(
             "  {:<9} {} patients, {} images, {share}",
-            crate::shard::columns::label(group.role),
+            group.role.to_string(),
             group.all.patients,
             group.all.images
         ));
@@ -67,7 +68,7 @@ pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Resul
         config.limits.memory_mb
     ));
     if sampled == 0 {
-        print("  estimate  no file to estimate from");
+        print("  estimate  there is no file to estimate from");
         return Ok(ExitCode::SUCCESS);
     }
     let free = free.map_or(String::new(), |free| format!(" ({} free there)", size(free)));
@@ -76,6 +77,6 @@ pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Resul
         duration(seconds),
         size(bytes)
     ));
-    print("  nothing was written; run it without --dry-run to start");
+    print("  nothing was written; to start, run the command without --dry-run");
     Ok(ExitCode::SUCCESS)
 }

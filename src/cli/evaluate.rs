@@ -14,80 +14,85 @@ use super::progress::{Progress, print, say};
 use super::signals;
 use crate::dataset::Role;
 use crate::error::Fault;
-use crate::evaluate::locked::Spoke;
-use crate::evaluate::maps::{self, Maps, NoMaps};
-use crate::evaluate::run::{self, Epoch, Which};
-use crate::evaluate::{Bootstrap, Evaluation, judge};
-use crate::explain::{ExplainError, Request, look_at_all};
+use crate::evaluate;
+use crate::evaluate::locked::LockedNetworks;
+use crate::evaluate::run::{self, Epoch, EpochRule};
+use crate::evaluate::{Bootstrap, Evaluation, evaluate};
+use crate::explain::maps::{self, NoMaps, RunMaps};
+use crate::explain::{ExplainError, Request, measure_energy};
 use crate::flow::Stop;
 use crate::loader::Prior;
 use crate::model::Device;
-use crate::report::number::of;
+use crate::number::of;
+use crate::predictions;
+use crate::store::{Target, marked_json};
+use crate::train::folder::RunFolder;
 use crate::train::run::read_facts;
-use crate::{evaluate, store};
 
-/// Say how good a model is, and how sure one can be of it.
+/// Evaluate a model: performance metrics with confidence intervals.
 ///
-/// Reads what the networks of a run said of the images they were not trained on, and judges it by
-/// image, breast and patient: AUROC, AUPRC, pF1, F1, sensitivity, recall rate, PPV, calibration,
-/// each with an interval from resampled patients, and by site, machine, density, age, view,
-/// implant and kind of case. Epoch, threshold and temperature are chosen on other folds than they
-/// are judged on. Where patients were locked away (folds.locked_share), they are judged too: by the
-/// mean probability of all folds' networks, with epochs, threshold and temperature frozen as the
-/// folds chose them. What a figure is not defined for is shown as – and is null in the JSON.
+/// Reads the predictions of a run's networks for the images that they were not trained on, and
+/// computes by image, breast and patient: AUROC, AUPRC, pF1, F1, sensitivity, recall rate, PPV and
+/// calibration, each with an interval from resampled patients; and by subgroup: site, machine,
+/// density, age, view, implant and kind of case. Epoch, threshold and temperature are chosen on
+/// other folds than those they are applied to. A locked split (folds.locked_share) is evaluated
+/// too, with the mean probability of all folds' networks; epochs, threshold and temperature are
+/// those chosen on the folds. A metric that is not defined is shown as – and is null in the JSON.
 ///
-/// An F1 says nothing without the share of positives: beside each stands the F1 of calling
-/// everything positive.
+/// An F1 depends on the share of positives. As a reference, each table also has the F1 that results
+/// if all are predicted positive.
 ///
-/// Writes evaluation.json and predictions.parquet (what was decided for every image).
+/// Writes evaluation.json and predictions.parquet (the decision for every image).
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// The folder of a run, or a file of predictions: Parquet, or CSV with patient_id, image_id,
     /// laterality, cancer, fold and probability.
     run: PathBuf,
-    /// Further predictions to judge with them; what they say of the locked split stands in for
-    /// what the run says of it.
+    /// Further predictions to evaluate together with these. If they have a locked split, it
+    /// replaces the run's own predictions for the locked split.
     #[arg(long, value_name = "FILE")]
-    with: Vec<PathBuf>,
+    extra_predictions: Vec<PathBuf>,
     /// Folder for evaluation.json and predictions.parquet [default: the run's; none for a file].
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Look at every held-out image with the networks of folds that did not yet, for the share of
-    /// the maps' energy inside the breast: a forward and a backward pass an image. As explain
-    /// --all does, in its own default way.
+    output: Option<PathBuf>,
+    /// Replace files in --output that were not made by mammo-pipe.
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Compute the maps that are missing and measure the share of their energy inside the breast, as
+    /// explain --all does with its defaults: a forward and a backward pass per held-out image.
     #[arg(long)]
     maps: bool,
-    /// Where --maps computes: cpu or cuda:N.
+    /// The device for --maps: cpu or cuda:N.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: Device,
-    /// Judge each fold at its own best epoch, which flatters it, even if all epochs were kept.
+    /// Evaluate each fold at its own best epoch, which is optimistic, even if all epochs were kept.
     #[arg(long)]
     best_epoch: bool,
     #[command(flatten)]
-    how: How,
-    /// Share of positives that the loss saw, if a sampler changed it; a run tells its own.
+    options: EvaluationOptions,
+    /// Share of positives during training, if a sampler changed it; not needed for a run.
     #[arg(long, value_name = "SHARE", value_parser = inner_share)]
-    seen_positives: Option<f64>,
+    training_prevalence: Option<f64>,
     /// Print evaluation.json instead of the tables.
     #[arg(long)]
     json: bool,
 }
 
-/// What `evaluate` and `score` have in common.
+/// The options that `evaluate` and `score` share.
 #[derive(Debug, Args)]
-pub(super) struct How {
-    /// Call positive what has at least this probability, instead of what the other folds choose.
+pub(super) struct EvaluationOptions {
+    /// Predict positive from this probability on, instead of the threshold chosen on other folds.
     #[arg(long, value_name = "P", value_parser = share)]
     pub threshold: Option<f64>,
-    /// How often the patients are drawn for the intervals; 0 makes none.
+    /// Number of bootstrap resamples of the patients for the intervals; 0 makes no intervals.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     resamples: usize,
-    /// Decides who is drawn.
+    /// Seed of the resamples.
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
 }
 
-impl How {
+impl EvaluationOptions {
     pub fn bootstrap(&self) -> Bootstrap {
         Bootstrap { resamples: self.resamples, seed: self.seed, ..Bootstrap::default() }
     }
@@ -108,15 +113,15 @@ fn inner_share(text: &str) -> Result<f64, String> {
 /// `evaluation.json`.
 #[derive(Debug, Serialize)]
 struct Written<'a> {
-    /// Who chose the epoch.
+    /// How the epoch was selected.
     epoch: &'a Epoch,
-    /// Whose networks spoke of the locked split.
-    locked: &'a Spoke,
+    /// The networks evaluated on the locked split.
+    locked: &'a LockedNetworks,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
     /// The share of the maps' energy inside the breast.
-    maps: Option<&'a Maps>,
-    /// Why there is none.
+    maps: Option<&'a RunMaps>,
+    /// Why the share is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_maps: Option<&'a NoMaps>,
 }
@@ -125,20 +130,24 @@ impl EvaluateArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`] if there is nothing to judge or it cannot be written.
+    /// A [`Fault`] if there is nothing to evaluate or a file cannot be written.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let which = if self.best_epoch { Which::Best } else { Which::CrossFitted };
+        let out = self.output.clone().or_else(|| self.run.is_dir().then(|| self.run.clone()));
+        let targets = out.as_deref().map(|out| self.targets(out)).transpose()?;
+        let which = if self.best_epoch { EpochRule::Best } else { EpochRule::CrossFitted };
         let mut loaded = run::load(&self.run, which)?;
-        for path in &self.with {
-            let further = evaluate::predictions::read(path)?;
-            if further.iter().any(|p| p.role == Role::Locked) && loaded.spoke.networks > 0 {
+        for path in &self.extra_predictions {
+            let further = predictions::read(path)?;
+            if further.iter().any(|p| p.role == Role::Locked)
+                && loaded.locked_networks.evaluated_networks > 0
+            {
                 loaded.predictions.retain(|p| p.role != Role::Locked);
-                loaded.spoke = Spoke::default();
+                loaded.locked_networks = LockedNetworks::default();
             }
             loaded.predictions.extend(further);
         }
-        loaded.given.threshold = self.how.threshold;
-        if let Some(sampled) = self.seen_positives {
+        loaded.given.threshold = self.options.threshold;
+        if let Some(sampled) = self.training_prevalence {
             let labels = loaded.predictions.iter().filter_map(|p| p.record.cancer);
             let [negatives, positives] = labels.fold([0.0, 0.0], |mut count, label| {
                 count[usize::from(label)] += 1.0;
@@ -149,34 +158,33 @@ impl EvaluateArgs {
             // Without both classes there is nothing to calibrate either.
             loaded.given.logit_shift = if shift.is_finite() { shift } else { 0.0 };
         }
-        let (evaluation, verdicts) =
-            judge(&loaded.predictions, loaded.given, &self.how.bootstrap())?;
+        let (evaluation, decisions) =
+            evaluate(&loaded.predictions, loaded.given, &self.options.bootstrap())?;
 
         let maps = match self.maps() {
-            Err(Fault::Explain(ExplainError::Stopped)) => {
+            Err(fault) if ExplainError::is_stop(&fault) => {
                 return Ok(ExitCode::from(signals::INTERRUPTED));
             }
             maps => maps?,
         };
-        let (epoch, locked) = (&loaded.epoch, &loaded.spoke);
+        let (epoch, locked) = (&loaded.epoch, &loaded.locked_networks);
         let (found, no_maps) = (maps.as_ref().ok(), maps.as_ref().err());
         let written = Written { epoch, locked, evaluation: &evaluation, maps: found, no_maps };
-        let json = serde_json::to_string_pretty(&written).expect("plain data becomes JSON") + "\n";
-        let out = self.out.or_else(|| self.run.is_dir().then(|| self.run.clone()));
-        if let Some(out) = &out {
-            let rows = evaluate::judge::encode(&loaded.predictions, &verdicts);
-            write(out, &[("evaluation.json", json.as_bytes()), ("predictions.parquet", &rows)])?;
+        let json = marked_json(&written);
+        if let Some([evaluation, predictions]) = &targets {
+            evaluation.put(&json)?;
+            predictions.put(&evaluate::evaluation::encode(&loaded.predictions, &decisions))?;
         }
         if self.json {
-            print(json.trim_end());
+            print(String::from_utf8_lossy(&json).trim_end());
         } else {
             let text = Text { epoch, locked, evaluation: &evaluation, maps: &maps };
             print(text.to_string().trim_end());
             if locked.is_incomplete() {
                 say(&format!(
-                    "{} of this run said nothing of the locked split yet; let them with: \
+                    "{} of this run not evaluated on the locked split yet; to do so: \
                      mammo-pipe train --resume {}",
-                    of(locked.silent, "network"),
+                    of(locked.not_evaluated, "network"),
                     self.run.display()
                 ));
             }
@@ -190,19 +198,25 @@ impl EvaluateArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The energy of the run's maps, made now if that is asked for.
-    fn maps(&self) -> Result<Result<Maps, NoMaps>, Fault> {
+    /// The two files to write. Files of these names in a run's folder are made by this program.
+    fn targets(&self, out: &Path) -> Result<[Target; 2], Fault> {
+        std::fs::create_dir_all(out).map_err(Fault::io(out))?;
+        let force = self.force || RunFolder::new(out).is_begun();
+        let target = |name: &str| Target::new(out.join(name), force);
+        Ok([target("evaluation.json")?, target("predictions.parquet")?])
+    }
+
+    /// The energy of the run's maps; with `--maps`, missing maps are computed first.
+    fn maps(&self) -> Result<Result<RunMaps, NoMaps>, Fault> {
         if !self.run.is_dir() {
             return Ok(Err(NoMaps::NoRun));
         }
         let facts = read_facts(&self.run)?;
-        let found = maps::of_run(&self.run, &facts, &self.how.bootstrap())?;
+        let found = maps::of_run(&self.run, &facts, &self.options.bootstrap())?;
         let folds = match &found {
-            Err(NoMaps::NotLooked(folds) | NoMaps::Stale(folds) | NoMaps::Otherwise(folds))
-                if self.maps =>
-            {
-                folds
-            }
+            Err(
+                NoMaps::NotMeasured(folds) | NoMaps::Stale(folds) | NoMaps::OtherSettings(folds),
+            ) if self.maps => folds,
             _ => return Ok(found),
         };
         let stop = Stop::default();
@@ -210,28 +224,14 @@ impl EvaluateArgs {
         for &fold in folds {
             let request = Request::new(&self.run, fold);
             let progress = OnceCell::new();
-            let looked = look_at_all(&request, self.device, &stop, &|total| {
+            let measured = measure_energy(&request, self.device, &stop, &|total| {
                 progress.get_or_init(|| Progress::new(total, self.json)).image(0, false, None);
             });
             if let Some(progress) = progress.get() {
                 progress.finish();
             }
-            looked?;
+            measured?;
         }
-        maps::of_run(&self.run, &facts, &self.how.bootstrap())
+        maps::of_run(&self.run, &facts, &self.options.bootstrap())
     }
-}
-
-/// Puts files in a folder, each in one step.
-fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<(), Fault> {
-    let aside = folder.join(".tmp");
-    std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
-    for (name, content) in files {
-        store::replace(folder, &folder.join(name), content)?;
-    }
-    // A run that goes on needs its own; any other is not wanted.
-    if !folder.join("run.json").exists() {
-        let _ = std::fs::remove_dir(&aside);
-    }
-    Ok(())
 }

@@ -15,74 +15,78 @@ use crate::explain::{
 };
 use crate::flow::Stop;
 use crate::model::Device;
-use crate::train::run::{fold_folder, read_facts};
+use crate::train::folder::RunFolder;
+use crate::train::run::read_facts;
 
-/// Show where a run's network looks, on images that it was not trained on.
+/// Make class activation maps for images that a run's network was not trained on.
 ///
-/// Takes the most telling true positives, false negatives, false positives and difficult
-/// negatives of a fold's validation, and writes for each the crop beside the crop under its
-/// class activation map, with the breast's box. With --dataset the map is also carried back to
-/// the whole source image, and with --dicom written as a secondary capture that files into the
-/// source's study. explain.json has it all, with the share of the map's energy that lies inside
-/// the breast, the worst first. On phantoms the map as it stands finds lesions far more often than the
-/// usual Grad-CAM of the last block (--layer conv_head --method gradcam), but other bright things
-/// too: docs/explaining.md has the figures.
+/// Selects true positives, false negatives, false positives and difficult negatives of a held-out
+/// fold, the most extreme scores first, and writes for each the crop next to the crop under its
+/// class activation map, with the breast's box. With --dataset the map is also drawn on the whole
+/// source image, and with --dicom it is written as a secondary capture in the source's study.
+/// explain.json describes all images, with the share of the map's energy inside the breast, the
+/// worst first. On phantoms the default map finds lesions far more often than the usual Grad-CAM of
+/// the last block (--layer conv_head --method gradcam), but it also marks other bright objects:
+/// docs/explaining.md has the measurements.
 ///
 ///   mammo-pipe explain runs/b4
 ///   mammo-pipe explain runs/b4 --fold 2 --layer blocks.2 --method hirescam --count 10
 ///   mammo-pipe explain runs/b4 --dataset rsna --dicom --output maps
 ///   mammo-pipe explain runs/b4 --all        # energy inside the breast of every held-out image
 ///
-/// A map shows what moved the score of this network. It is no finding.
+/// A map shows which places raised the score of this network. It is not a diagnostic finding.
 ///
-/// Of patient and study a secondary capture holds what its source holds, and nothing else:
+/// A secondary capture copies these attributes of patient and study from its source, and no others:
 /// SpecificCharacterSet, StudyDate, StudyTime, AccessionNumber, ReferringPhysicianName,
 /// StudyDescription, PatientName, PatientID, IssuerOfPatientID, PatientBirthDate, PatientSex,
 /// PatientAge, PatientIdentityRemoved, DeidentificationMethod, BodyPartExamined,
 /// StudyInstanceUID, StudyID, InstanceNumber, PatientOrientation, ImageLaterality,
 /// BurnedInAnnotation, and LossyImageCompression with its ratio and method.
 ///
-/// Exit codes: 0 done; 1 stopped by a fault; 3 done, but a source could not be read again; 130
+/// Exit codes: 0 done; 1 stopped by an error; 3 done, but a source could not be read again; 130
 /// interrupted.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExplainArgs {
     /// Folder of the run.
     run: PathBuf,
-    /// Whose network and whose held-out images; the run's first if not given.
+    /// The fold whose network and held-out images are used [default: the run's first].
     #[arg(long, value_name = "K")]
     fold: Option<u16>,
-    /// The block that is shown: a stage (blocks.1) for its last block, a block of it (blocks.5.7), or
-    /// conv_head, the last before pooling. Early ones are fine and see little of the image at a
-    /// time, late ones are coarse and see all of it.
+    /// The block whose activation is shown: a stage (blocks.1) for its last block, a block of a stage
+    /// (blocks.5.7), or conv_head, the last before pooling. Early blocks have a fine grid and a small
+    /// receptive field, late blocks a coarse grid and a receptive field of the whole image.
     #[arg(long, value_name = "BLOCK", default_value = DEFAULT_LAYER)]
     layer: String,
-    /// How channels are weighted: one weight everywhere (gradcam, gradcam++), for late blocks; or
-    /// place by place (hirescam, layercam), for early ones.
+    /// How channels are weighted: one weight per channel (gradcam, gradcam++), for late blocks; or
+    /// one weight per channel and place (hirescam, layercam), for early blocks.
     #[arg(long, value_enum, default_value_t = Method::default())]
     method: Method,
-    /// Images of each kind.
+    /// Number of images of each kind.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_COUNT)]
     count: usize,
-    /// Call an image cancer from this probability on, instead of what the other folds choose.
+    /// Predict positive from this probability on, instead of the threshold chosen on other folds.
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
     /// The release, if it is not where the run found it.
     #[arg(long, value_name = "DIR")]
     release: Option<PathBuf>,
-    /// Folder of the dataset: read the sources again and draw on them.
+    /// Folder of the dataset: read the source images again and draw the maps on them.
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
-    /// Write secondary captures of the sources.
+    /// Write DICOM secondary captures of the maps on the source images.
     #[arg(long, requires = "dataset")]
     dicom: bool,
-    /// Measure the energy inside the breast on all held-out images.
+    /// Measure the energy inside the breast for all held-out images.
     #[arg(long)]
     all: bool,
-    /// Where to; the fold's folder in the run, explain/ below it, if not given.
+    /// Output folder [default: explain/ in the fold's folder of the run].
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Where the network computes: cpu or cuda:N.
+    /// Replace files in --output that were not made by mammo-pipe.
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// The device for the network: cpu or cuda:N.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: Device,
     /// Show no progress.
@@ -110,7 +114,7 @@ impl ExplainArgs {
         let output = self
             .output
             .clone()
-            .unwrap_or_else(|| fold_folder(&self.run, Some(fold)).join("explain"));
+            .unwrap_or_else(|| RunFolder::new(&self.run).fold(Some(fold)).maps());
         let request = Request {
             run: self.run.clone(),
             fold,
@@ -123,6 +127,7 @@ impl ExplainArgs {
             captures: self.dicom,
             all: self.all,
             output,
+            force: self.force || self.output.is_none(),
         };
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
@@ -134,28 +139,28 @@ impl ExplainArgs {
         if let Some(progress) = progress.get() {
             progress.finish();
         }
-        if matches!(explanation, Err(Fault::Explain(ExplainError::Stopped))) {
+        if explanation.as_ref().is_err_and(ExplainError::is_stop) {
             return Ok(ExitCode::from(signals::INTERRUPTED));
         }
         let explanation = explanation?;
         if self.json {
             print(&serde_json::to_string(&explanation).expect("plain data becomes JSON"));
         } else {
-            tell(&request, &explanation);
+            print_summary(&request, &explanation);
         }
         let sound = explanation.images.iter().all(|image| image.problem.is_none());
         Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(3) })
     }
 }
 
-fn tell(request: &Request, explanation: &Explanation) {
+fn print_summary(request: &Request, explanation: &Explanation) {
     let from = match explanation.threshold_from {
         ThresholdFrom::OtherFolds => "chosen on the other folds",
-        ThresholdFrom::ThisFold => "chosen on this very fold for want of others",
+        ThresholdFrom::ThisFold => "chosen on this fold, because there are no others",
         ThresholdFrom::Given => "as given",
     };
     print(&format!(
-        "{}: {} images at threshold {:.4}, {from}; explain.json has it all",
+        "{}: {} images at threshold {:.4}, {from}; see explain.json",
         request.output.display(),
         explanation.images.len(),
         explanation.threshold
@@ -171,7 +176,7 @@ fn tell(request: &Request, explanation: &Explanation) {
             share(image.energy_inside)
         ));
         if let Some(problem) = &image.problem {
-            print(&format!("    the source was not drawn on: {problem}"));
+            print(&format!("    no picture of the source: {problem}"));
         }
     }
     let energy = &explanation.energy;
@@ -180,6 +185,6 @@ fn tell(request: &Request, explanation: &Explanation) {
         share(energy.mean),
         share(energy.median),
         energy.with_map,
-        if explanation.energy_of_all { "" } else { "; --all looks at every held-out image" }
+        if explanation.energy_of_all { "" } else { "; --all covers every held-out image" }
     ));
 }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// Rows of cells in columns as wide as their widest cell; `r` aligns a column to the right.
+/// A text table whose columns are as wide as their widest cell; `r` aligns a column to the right.
 pub struct Grid {
     align: &'static str,
     rows: Vec<Vec<String>>,
 }
 
 impl Grid {
-    /// `align` has a letter for each column.
+    /// `align` has one letter per column: `l` or `r`.
     pub fn new(align: &'static str) -> Self {
         Self { align, rows: Vec::new() }
     }
@@ -20,7 +20,7 @@ impl Grid {
         self.rows.push(cells.into());
     }
 
-    /// Puts a row before all others.
+    /// Inserts a row before all others.
     pub fn head<const N: usize>(&mut self, cells: [&str; N]) {
         self.rows.insert(0, cells.map(str::to_owned).into());
     }

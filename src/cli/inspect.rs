@@ -1,4 +1,4 @@
-//! `mammo-pipe inspect`
+//! `mammo-pipe inspect`: surveys the headers and tables of a dataset.
 
 mod text;
 
@@ -11,24 +11,24 @@ use self::text::Text;
 use super::progress::{Progress, print};
 use super::settings::SettingsArgs;
 use crate::config::SplitChoice;
-use crate::dataset::inspect;
 use crate::error::Fault;
+use crate::inspect;
 
-/// Exit code when there is something to look into.
+/// Exit code if the survey has findings.
 const FINDINGS: u8 = 3;
 
-/// Count what is in a dataset, from headers alone, and what its table and files disagree on.
+/// Summarise a dataset from its headers alone, and list where its table and its files disagree.
 ///
-/// Works with the table (train.csv, test.csv) or on any folder of DICOM files. Exit code 0 if
-/// there is nothing to look into, 3 if there is.
+/// Works on a dataset with a table (train.csv, test.csv) and on any folder of DICOM files. Exit
+/// code 0 if there is no finding, 3 if there is one.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The folder of the dataset.
+    /// Folder of the dataset.
     dataset: PathBuf,
-    /// Which tables to take [default: those that are there].
+    /// Which tables to read [default: those that are there].
     #[arg(long, value_enum)]
     split: Option<Splits>,
-    /// Look at this many files only, the same ones each time.
+    /// Read only N files: a sample, the same one each time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
     #[command(flatten)]
@@ -52,7 +52,7 @@ impl InspectArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`] for wrong settings and tables, and folders that cannot be read.
+    /// A [`Fault`] for wrong settings and tables, and for folders that cannot be read.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let mut config = self.settings.load()?;
         config.dataset.input = self.dataset;

@@ -8,42 +8,47 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use super::ending;
 use super::progress::{Progress, print, say};
 use super::signals;
 use crate::config::{Config, FoldScheme, FoldsConfig, SplitChoice};
 use crate::dataset::Role;
 use crate::error::Fault;
-use crate::evaluate::predictions;
+use crate::flow::threads;
 use crate::flow::{Meters, Stop};
 use crate::model::Device;
-use crate::predict::ensemble::{Ensemble, Flips, Opinion};
+use crate::predict::ensemble::{Ensemble, EnsembleOutput, Flips};
 use crate::predict::networks::{self, Known, KnownFrom};
 use crate::predict::source::{from_dicom, from_release};
 use crate::predict::{PredictError, assert_same_pixels, settings, submission};
+use crate::predictions;
 use crate::preprocess::Control;
 use crate::preprocess::plan::Plan;
+use crate::shard::ReleaseFolder;
 use crate::shard::manifest::Quarantined;
 use crate::shard::table::Table;
-use crate::store;
-use crate::train::run::{RunFacts, fold_folder, read_facts};
+use crate::store::{self, Target};
+use crate::train::folder::RunFolder;
+use crate::train::run::{RunFacts, read_facts};
 
-/// What the networks of a run say of images: a submission, a row a breast.
+/// Predict cancer with the networks of a run, and write a submission with one row per breast.
 ///
-/// IMAGES is a release made with the run's settings, or a dataset's folder: then its DICOM files
-/// go straight through the same steps, to the same bytes, and nothing of them is kept.
-/// Several folds are averaged. Patients that the run was trained on are judged by the one
-/// network that never saw them.
+/// IMAGES is a release made with the run's settings, or a dataset's folder. The DICOM files of a
+/// dataset go through the same preprocessing, with the same pixels as in a release, and no release
+/// is written. The probabilities of several folds are averaged. For a patient of the run's folds
+/// only the network that was not trained on her is used.
 ///
 ///   mammo-pipe predict runs/b4 rsna --split test --output submission.csv
 ///   mammo-pipe predict runs/b4 release --fold 0 --flips
 ///   mammo-pipe predict runs/b4 hospital --csv hospital/list.csv --threshold 0.41
 ///   mammo-pipe score submission.csv labels.csv
 ///
-/// Writes the submission, and beside it the predictions by image as Parquet, which evaluate
+/// Writes the submission, and next to it the predictions by image as Parquet, which evaluate
 /// reads.
 ///
-/// Exit codes: 0 done; 1 stopped by a fault; 3 done, but files were set aside or are missing, or
-/// no network could speak of an image; 130 interrupted, nothing written.
+/// Exit codes: 0 done; 1 stopped by an error; 3 done, but files were rejected or are missing, or
+/// images have no prediction because every network was trained on the patient; 130 interrupted,
+/// nothing written.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct PredictArgs {
@@ -51,37 +56,40 @@ pub struct PredictArgs {
     run: PathBuf,
     /// Folder of a release, or of a dataset.
     images: PathBuf,
-    /// Whose networks: all, or folds by their number with commas between them.
+    /// The folds whose networks are used: all, or fold numbers separated by commas.
     #[arg(long, value_name = "FOLDS", default_value = "all")]
-    fold: Asked,
-    /// Also look at every image mirrored, and average.
+    fold: FoldChoice,
+    /// Test-time augmentation: average the prediction for each image and its mirror image.
     #[arg(long)]
     flips: bool,
-    /// Answer 1 for a breast whose mean probability reaches this, else 0.
+    /// Write 1 for a breast whose mean probability reaches this, else 0, instead of the probability.
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
-    /// The submission.
-    #[arg(long, value_name = "FILE", default_value = "submission.csv")]
+    /// The submission file, CSV.
+    #[arg(long, value_name = "FILE", default_value = "submission.csv", value_parser = ending::csv)]
     output: PathBuf,
-    /// Predictions by image; the submission's name with .parquet if not given.
-    #[arg(long, value_name = "FILE")]
+    /// File for the predictions by image [default: the submission's name with .parquet].
+    #[arg(long, value_name = "FILE", value_parser = ending::parquet)]
     predictions: Option<PathBuf>,
-    /// Of a dataset: which table; test if there is a test.csv, else train.
+    /// Replace existing files that were not made by mammo-pipe.
+    #[arg(long)]
+    force: bool,
+    /// For a dataset: the table [default: test if there is a test.csv, else train].
     #[arg(long, value_name = "SPLIT", value_parser = ["train", "test"])]
     split: Option<String>,
-    /// Of a dataset: the table, if it is not train.csv or test.csv in its folder.
+    /// For a dataset: the table's file [default: train.csv or test.csv in its folder].
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Of a dataset: where an image is, if not where the run's was (dataset.path).
+    /// For a dataset: path of an image, as dataset.path [default: the run's].
     #[arg(long, value_name = "TEMPLATE")]
     path: Option<String>,
-    /// Where the networks compute: cpu or cuda:N.
+    /// The device for the networks: cpu or cuda:N.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     device: Device,
-    /// Images of a forward pass.
+    /// Images per forward pass.
     #[arg(long, value_name = "N", default_value_t = 8)]
     batch: usize,
-    /// Threads that decode; as many as there are processors if not given.
+    /// Threads that decode images; one per core if not given.
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// Threads that read files.
@@ -90,19 +98,19 @@ pub struct PredictArgs {
     /// Show no progress.
     #[arg(long, short)]
     quiet: bool,
-    /// Print what was done as JSON on standard output.
+    /// Print a summary as JSON on standard output.
     #[arg(long)]
     json: bool,
 }
 
-/// Folds as they were asked for.
+/// The folds requested on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Asked {
+enum FoldChoice {
     All,
     Some(Vec<u16>),
 }
 
-impl FromStr for Asked {
+impl FromStr for FoldChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -111,7 +119,7 @@ impl FromStr for Asked {
         }
         let folds = text.split(',').map(|fold| fold.trim().parse::<u16>());
         let folds = folds.collect::<Result<_, _>>();
-        folds.map(Self::Some).map_err(|_| "needs all, or numbers with commas between them".into())
+        folds.map(Self::Some).map_err(|_| "needs all, or fold numbers separated by commas".into())
     }
 }
 
@@ -121,6 +129,10 @@ impl PredictArgs {
     /// # Errors
     /// A [`Fault`].
     pub fn run(self) -> Result<ExitCode, Fault> {
+        let by_image =
+            self.predictions.clone().unwrap_or_else(|| self.output.with_extension("parquet"));
+        let submission = Target::new(&self.output, self.force)?;
+        let by_image = Target::new(by_image, self.force)?;
         let facts = read_facts(&self.run)?;
         let folds = self.folds(&facts)?;
         let members = networks::members(&self.run, &folds, self.device)?;
@@ -129,51 +141,50 @@ impl PredictArgs {
         let mut ensemble = Ensemble::new(members, flips, self.batch, known.patients.clone());
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
-        let is_release = ["manifest.json", "plan.json"].map(|name| self.images.join(name));
-        let asked = if is_release.iter().any(|file| file.exists()) {
-            self.ask_about_a_release(&facts, &mut ensemble, &stop).map(|()| Vec::new())
+        let release = ReleaseFolder::new(&self.images);
+        let quarantined = if release.is_begun() || release.is_complete() {
+            self.predict_release(&facts, &mut ensemble, &stop).map(|()| Vec::new())
         } else {
-            self.ask_about_files(&facts, &mut ensemble, &stop)
+            self.predict_files(&facts, &mut ensemble, &stop)
         };
         if stop.is_raised() {
             say(&PredictError::Stopped.to_string());
             return Ok(ExitCode::from(signals::INTERRUPTED));
         }
-        let aside = asked?;
-        let mut opinion = ensemble.finish()?;
-        for prediction in &mut opinion.predictions {
+        let quarantined = quarantined?;
+        let mut output = ensemble.finish()?;
+        for prediction in &mut output.predictions {
             let fold = known.patients.get(prediction.record.patient_id.as_str());
             prediction.role = match (fold, prediction.role) {
                 (Some(&fold), _) => Role::Fold(fold),
-                // Another dataset's folds are none of this run's: never trained on.
+                // The folds of another dataset are not the run's: no network was trained on them.
                 (None, Role::Fold(_)) => Role::Locked,
                 (None, role) => role,
             };
         }
-        self.write(&opinion, &aside, &known)
+        self.write(&output, &quarantined, &known, &submission, &by_image)
     }
 
-    /// The folds asked for that the run has.
+    /// The folds requested; each must have a finished network.
     fn folds(&self, facts: &RunFacts) -> Result<Vec<Option<u16>>, Fault> {
-        let there =
-            |fold: &Option<u16>| fold_folder(&self.run, *fold).join("best.safetensors").exists();
+        let there = |fold: &Option<u16>| RunFolder::new(&self.run).fold(*fold).best().exists();
         let has: Vec<Option<u16>> = facts.held_out.iter().copied().filter(there).collect();
         let asked: Vec<Option<u16>> = match &self.fold {
-            Asked::All => has.clone(),
-            Asked::Some(folds) => folds.iter().copied().map(Some).collect(),
+            FoldChoice::All => has.clone(),
+            FoldChoice::Some(folds) => folds.iter().copied().map(Some).collect(),
         };
         let name = |fold: &Option<u16>| fold.map_or("none".into(), |fold| fold.to_string());
         let list = |folds: &[Option<u16>]| folds.iter().map(name).collect::<Vec<_>>().join(", ");
         let lacking: Vec<_> = asked.iter().copied().filter(|fold| !has.contains(fold)).collect();
         if !lacking.is_empty() || asked.is_empty() {
             let has = if has.is_empty() { "no finished network".into() } else { list(&has) };
-            let found = if asked.is_empty() { "to ask".into() } else { list(&lacking) };
+            let found = if asked.is_empty() { "with a network".into() } else { list(&lacking) };
             return Err(PredictError::NoFold { path: self.run.clone(), found, has }.into());
         }
         Ok(asked)
     }
 
-    fn ask_about_a_release(
+    fn predict_release(
         &self,
         facts: &RunFacts,
         ensemble: &mut Ensemble,
@@ -182,7 +193,7 @@ impl PredictArgs {
         let table = Table::read(&self.images)?;
         assert_same_pixels(&table, facts)?;
         let progress = Progress::new(table.rows.len(), self.quiet || self.json);
-        let asked = from_release(
+        let done = from_release(
             &table,
             |_| true,
             |_, input| {
@@ -195,10 +206,10 @@ impl PredictArgs {
             },
         );
         progress.finish();
-        asked
+        done
     }
 
-    fn ask_about_files(
+    fn predict_files(
         &self,
         facts: &RunFacts,
         ensemble: &mut Ensemble,
@@ -207,21 +218,20 @@ impl PredictArgs {
         let plan = Plan::new(self.config(settings(facts)?))?;
         let progress = Progress::new(plan.joined.jobs.len(), self.quiet || self.json);
         let meters = Arc::new(Meters::default());
-        let processors = std::thread::available_parallelism().map_or(1, Into::into);
         let control = Control {
-            workers: self.workers.unwrap_or(processors).max(1),
+            workers: threads::count(self.workers),
             readers: self.readers.max(1),
             retry_rejected: false,
             stop: stop.clone(),
             meters: Arc::clone(&meters),
             seen: &|bytes, rejected| progress.image(bytes, rejected, Some(&meters)),
         };
-        let aside = from_dicom(&plan, &control, |input| ensemble.push(input));
+        let quarantined = from_dicom(&plan, &control, |input| ensemble.push(input));
         progress.finish();
-        aside
+        quarantined
     }
 
-    /// The run's settings at the place of this dataset.
+    /// The run's settings, with the paths of this dataset.
     fn config(&self, mut config: Config) -> Config {
         config.dataset.input.clone_from(&self.images);
         config.dataset.split = match self.split.as_deref() {
@@ -237,9 +247,9 @@ impl PredictArgs {
         if let Some(path) = &self.path {
             config.dataset.path.clone_from(path);
         }
-        // No network is told of them, and another table need not have them.
+        // No network uses them, and another table may not have them.
         config.dataset.extra_columns.clear();
-        // Nobody is divided here, and no dataset is too small for that.
+        // Folds are not needed here, and a small dataset must not fail because of them.
         config.folds = FoldsConfig {
             scheme: FoldScheme::Patient,
             stratify: Vec::new(),
@@ -252,83 +262,88 @@ impl PredictArgs {
 
     fn write(
         &self,
-        opinion: &Opinion,
-        aside: &[Quarantined],
+        output: &EnsembleOutput,
+        quarantined: &[Quarantined],
         known: &Known,
+        submission: &Target,
+        by_image: &Target,
     ) -> Result<ExitCode, Fault> {
-        let Opinion { predictions, unheard } = opinion;
+        let EnsembleOutput { predictions, trained_on } = output;
         if predictions.is_empty() {
-            let (files, images) = (aside.len(), unheard.len());
+            let (files, images) = (quarantined.len(), trained_on.len());
             let why = format!(
-                "{files} files were set aside or missing, and of {images} images every network \
+                "{files} files were rejected or missing, and for {images} images every network \
                  was trained on the patient"
             );
             return Err(PredictError::Nothing(why).into());
         }
         let rows = submission::rows(predictions);
-        let by_image =
-            self.predictions.clone().unwrap_or_else(|| self.output.with_extension("parquet"));
-        store::put(&self.output, &submission::csv(&rows, self.threshold))?;
-        store::put(&by_image, &predictions::encode(predictions, Vec::new()))?;
-        let nameless =
-            predictions.iter().filter(|p| submission::prediction_id(&p.record).is_none()).count();
-        let clean = aside.is_empty() && unheard.is_empty() && nameless == 0;
+        let csv = submission::csv(&rows, self.threshold);
+        let hash = store::sha256(&csv);
+        let notes = [("submission_sha256", hash.as_str())];
+        submission.put(&csv)?;
+        by_image.put(&predictions::encode(predictions, Vec::new(), &notes))?;
+        let without_breast = predictions.iter().filter(|p| p.record.breast_id().is_none()).count();
+        let clean = quarantined.is_empty() && trained_on.is_empty() && without_breast == 0;
         if self.json {
             print(
                 &json!({
                     "submission": self.output,
-                    "predictions": by_image,
+                    "predictions": by_image.path(),
                     "breasts": rows.len(),
                     "images": predictions.len(),
-                    "without_breast": nameless,
-                    "trained_on": unheard.iter().map(|r| r.image_id.as_str()).collect::<Vec<_>>(),
-                    "set_aside": aside,
+                    "without_breast": without_breast,
+                    "trained_on": trained_on.iter().map(|r| r.image_id.as_str()).collect::<Vec<_>>(),
+                    "quarantined": quarantined,
                 })
                 .to_string(),
             );
         } else {
-            self.tell(opinion, aside, known, rows.len(), nameless, &by_image);
+            let path = by_image.path();
+            self.print_summary(output, quarantined, known, rows.len(), without_breast, path);
         }
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(3) })
     }
 
-    fn tell(
+    fn print_summary(
         &self,
-        opinion: &Opinion,
-        aside: &[Quarantined],
+        output: &EnsembleOutput,
+        quarantined: &[Quarantined],
         known: &Known,
         breasts: usize,
-        nameless: usize,
+        without_breast: usize,
         by_image: &Path,
     ) {
-        let Opinion { predictions, unheard } = opinion;
+        let EnsembleOutput { predictions, trained_on } = output;
         print(&format!(
             "{}: {breasts} breasts of {} images; by image in {}",
             self.output.display(),
             predictions.len(),
             by_image.display()
         ));
-        for file in aside.iter().take(20) {
-            print(&format!("  set aside  {}: {}: {}", file.path, file.stage, file.reason));
+        for file in quarantined.iter().take(20) {
+            print(&format!("  quarantined  {}: {}: {}", file.path, file.stage, file.reason));
         }
-        if aside.len() > 20 {
-            print(&format!("  and {} more; --json lists all", aside.len() - 20));
+        if quarantined.len() > 20 {
+            print(&format!("  and {} more; --json lists all", quarantined.len() - 20));
         }
-        if !unheard.is_empty() {
+        if !trained_on.is_empty() {
             print(&format!(
-                "  left out   {} images of patients that every network asked was trained on",
-                unheard.len()
+                "  left out     {} images of patients that every network used was trained on",
+                trained_on.len()
             ));
         }
-        if nameless > 0 {
-            print(&format!("  no breast  {nameless} images have neither prediction_id nor side"));
+        if without_breast > 0 {
+            print(&format!(
+                "  no breast    {without_breast} images have neither prediction_id nor laterality"
+            ));
         }
         if known.from == KnownFrom::Validation {
             print(
-                "  the run's release is gone: only patients of its validation are kept from \
-                 networks that were trained on them",
+                "  the run's release is not there: only for patients of its held-out folds is it \
+                 known which networks were trained on them",
             );
         }
-        print(&format!("  check it with: mammo-pipe score {} LABELS.csv", self.output.display()));
+        print(&format!("  to score it: mammo-pipe score {} LABELS.csv", self.output.display()));
     }
 }

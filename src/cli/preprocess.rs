@@ -1,5 +1,6 @@
-//! `mammo-pipe preprocess`
+//! `mammo-pipe preprocess`: turns a dataset into a release.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,65 +8,68 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::detach::detach;
-use super::progress::{Progress, duration, print, say, size};
+use super::progress::{Progress, print, say};
 use super::settings::SettingsArgs;
 use super::signals;
 use crate::config::{Config, SplitChoice};
 use crate::error::Fault;
+use crate::flow::threads;
 use crate::flow::{Meters, Stop};
+use crate::number::{duration, size};
 use crate::preprocess::plan::Plan;
 use crate::preprocess::sink::Summary;
 use crate::preprocess::{self, Control};
 use crate::report::{self, Run};
+use crate::shard::ReleaseFolder;
 
 /// Turn a dataset into a verified release of shards.
 ///
 /// Decodes, windows, crops and resizes every image of the table, and writes them with the
-/// table's columns as Parquet (or Arrow tensors). A rerun goes on where the last one ended;
-/// killing it at any moment loses no finished shard.
+/// table's columns as Parquet (or Arrow tensors). Run the same command again to continue an
+/// interrupted run: a shard that is finished is never lost.
 ///
 ///   mammo-pipe preprocess --input rsna --output release
 ///   mammo-pipe preprocess -c pipeline.yaml --dry-run
 ///   mammo-pipe preprocess -c pipeline.yaml --set window.bits=16 --detach
 ///
-/// Exit codes: 0 done; 1 stopped by a fault; 3 done, but images were quarantined or files are
-/// missing (see quarantine.csv); 130 interrupted, run it again to go on.
+/// Exit codes: 0 done; 1 stopped by an error; 3 done, but files were quarantined or are missing
+/// (see quarantine.csv); 130 interrupted, run the same command again to continue.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct PreprocessArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Folder that the images and tables are in (dataset.input).
+    /// Folder with the images and tables (dataset.input).
     #[arg(long, value_name = "DIR")]
     input: Option<PathBuf>,
     /// Folder for the release (output).
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// The table, if it is not train.csv (or test.csv) in the input folder.
+    /// The table, if it is not train.csv (or test.csv) in the input folder (dataset.csv).
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Which tables to take: train, test or both (dataset.split).
+    /// Which tables to read: train, test or both (dataset.split).
     #[arg(long, value_name = "SPLIT")]
     split: Option<String>,
-    /// Threads that decode; as many as there are processors if not given.
+    /// Threads that decode images; one per core if not given.
     #[arg(long, value_name = "N")]
-    workers: Option<usize>,
-    /// Threads that read files; on network storage more hide its latency.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    readers: usize,
-    /// Show what would be done, with time and space estimated from a few images.
+    workers: Option<NonZeroUsize>,
+    /// Threads that read files; more of them hide the latency of network storage.
+    #[arg(long, value_name = "N", default_value = "4")]
+    readers: NonZeroUsize,
+    /// Print what would be done, with time and space estimated from a few images. Write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Run in the background; says how to follow it.
+    /// Run in the background. Prints how to follow and stop the run.
     #[arg(long)]
     detach: bool,
-    /// If the output holds a release of another plan, write beside it instead of refusing.
+    /// If the output folder holds a release of another plan, write to a new folder beside it.
     #[arg(long)]
     new_release: bool,
-    /// Make the shards again that hold rejected images, say after a disk was repaired.
+    /// Make those shards again that have rejected images, for example after a disk was repaired.
     #[arg(long)]
     retry_rejected: bool,
-    /// Do not write report.html, whose gallery reads some of the files again.
+    /// Do not write report.html, whose gallery reads some of the source files again.
     #[arg(long)]
     no_report: bool,
     /// Show no progress.
@@ -80,15 +84,14 @@ impl PreprocessArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`].
+    /// A [`Fault`], which becomes exit code 1.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let mut config = self.config()?;
         if self.detach {
             return self.in_background(&config);
         }
-        let processors = std::thread::available_parallelism().map_or(1, Into::into);
-        let workers = self.workers.unwrap_or(processors).max(1);
-        let readers = self.readers.max(1);
+        let workers = threads::count(self.workers.map(NonZeroUsize::get));
+        let readers = self.readers.get();
         if !self.quiet {
             say(&format!("listing {}", config.dataset.input.display()));
         }
@@ -122,7 +125,7 @@ impl PreprocessArgs {
         if self.json {
             print(&serde_json::to_string(&summary).expect("plain data becomes JSON"));
         } else {
-            tell(&plan, &summary);
+            print_summary(&plan, &summary);
         }
         Ok(exit_code(&plan, &summary))
     }
@@ -148,12 +151,12 @@ impl PreprocessArgs {
     }
 
     fn in_background(&self, config: &Config) -> Result<ExitCode, Fault> {
-        let log = config.output.join("run.log");
+        let log = ReleaseFolder::new(&config.output).log();
         let process = detach(&log, &[])?;
         print(&format!(
             "running in the background as process {process}\n  \
-             follow it   tail -f {log}\n  \
-             stop it     kill -INT {process}   (finished shards stay; run it again to go on)",
+             output      tail -f {log}\n  \
+             stop        kill -INT {process}   (finished shards stay; run it again to continue)",
             log = log.display()
         ));
         Ok(ExitCode::SUCCESS)
@@ -170,7 +173,7 @@ fn exit_code(plan: &Plan, summary: &Summary) -> ExitCode {
     }
 }
 
-fn tell(plan: &Plan, summary: &Summary) {
+fn print_summary(plan: &Plan, summary: &Summary) {
     let (counts, output) = (summary.counts, plan.config.output.display());
     print(&format!(
         "{output}: {} written, {} rejected, {} missing, {} unreached of {} listed",
@@ -194,17 +197,17 @@ fn tell(plan: &Plan, summary: &Summary) {
     }
     let next = if !summary.complete() {
         format!(
-            "{} of {} shards are finished; run the same command again to go on",
+            "{} of {} shards are finished; run the same command again to continue",
             summary.shards, summary.shards_planned
         )
     } else if counts.missing > 0 && !plan.config.dataset.allow_missing {
-        "rows have no file: is everything mounted? If they should be absent, set \
-         dataset.allow_missing=true"
+        "some rows have no file: is everything mounted? If these files are meant to be absent, \
+         set dataset.allow_missing=true"
             .to_owned()
     } else {
         format!(
-            "look at {output}/report.html (mammo-pipe report {output} writes it again), \
-             check with: mammo-pipe verify {output}"
+            "open {output}/report.html (mammo-pipe report {output} writes it again); check the \
+             release with: mammo-pipe verify {output}"
         )
     };
     print(&format!("  {next}"));

@@ -1,6 +1,7 @@
-//! How far a long job is: a bar on a terminal, a plain line now and then elsewhere.
+//! The progress of a long job: a bar on a terminal, otherwise a plain line every ten seconds.
 //!
-//! Everything goes to standard error, and a closed terminal is no error: a run outlives it.
+//! All output goes to standard error. Write errors are ignored, so that a run continues after its
+//! terminal is closed.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -9,11 +10,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::flow::Meters;
+use crate::number::duration;
 
 /// Time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// The display of one job.
+/// The progress display of a job.
 pub struct Progress {
     bar: Option<ProgressBar>,
     state: Mutex<State>,
@@ -30,7 +32,7 @@ struct State {
 }
 
 impl Progress {
-    /// A display for `total` images; `quiet` shows nothing.
+    /// A display for `total` images. With `quiet` it shows nothing.
     pub fn new(total: usize, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let bar = terminal.then(|| {
@@ -45,8 +47,8 @@ impl Progress {
         Self { bar, state: Mutex::new(state), total, quiet, start: now }
     }
 
-    /// Counts one image that is through, and the bytes that were read for it. `meters` say
-    /// what the stages wait for.
+    /// Counts a finished image and the bytes that were read for it. `meters` hold how busy the
+    /// stages are.
     pub fn image(&self, bytes: u64, rejected: bool, meters: Option<&Meters>) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         state.images += 1;
@@ -93,43 +95,12 @@ fn describe(state: &State, elapsed: Duration, meters: Option<&Meters>) -> String
     text
 }
 
-/// Seconds as a person says them.
-pub fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 60.0 => format!("{s:.0} s"),
-        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), s % 3600.0 / 60.0),
-    }
-}
-
-/// Bytes as a person says them.
-pub fn size(bytes: u64) -> String {
-    match bytes as f64 {
-        b if b < 1e3 => format!("{b:.0} B"),
-        b if b < 1e6 => format!("{:.1} kB", b / 1e3),
-        b if b < 1e9 => format!("{:.1} MB", b / 1e6),
-        b => format!("{:.1} GB", b / 1e9),
-    }
-}
-
-/// Writes a line to standard error, if anyone still listens.
+/// Writes a line to standard error; ignores errors.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Writes a line to standard output, if anyone still listens.
+/// Writes a line to standard output; ignores errors.
 pub fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_sizes_read_naturally() {
-        assert_eq!(duration(3.4), "3 s");
-        assert_eq!(duration(3725.0), "1 h 2 min");
-        assert_eq!(size(315_000_000_000), "315.0 GB");
-    }
 }

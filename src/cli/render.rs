@@ -1,4 +1,4 @@
-//! `mammo-pipe render`
+//! `mammo-pipe render`: shows the steps of the pipeline for one file.
 
 mod font;
 mod picture;
@@ -10,26 +10,28 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::ending;
 use super::progress::print;
 use super::settings::SettingsArgs;
 use crate::config::Config;
 use crate::dataset::{Job, Role};
 use crate::error::Fault;
-use crate::picture::write;
-use crate::plane::Rect;
+use crate::image::Pixels;
+use crate::image::Rect;
+use crate::image::picture::write;
+use crate::preprocess::PreprocessError;
 use crate::preprocess::memory::Memory;
-use crate::preprocess::quality::Flag;
-use crate::preprocess::resize::Pixels;
 use crate::preprocess::stages::Sample;
 use crate::preprocess::steps::{Steps, steps};
 use crate::preprocess::window::WindowUsed;
 use crate::record::{Id, ImageRecord};
-use crate::store;
+use crate::shard::flags::Flag;
+use crate::store::{self, Target};
 
-/// Show what the pipeline sees of one DICOM file at each step.
+/// Show what the pipeline makes of one DICOM file at each step.
 ///
-/// The picture has the stored values (black to white is smallest to largest), the windowed
-/// image, the breast's box (solid) and the crop (dashed), and the output, side by side.
+/// The PNG shows, side by side: the stored values (from the smallest in black to the largest in
+/// white), the windowed image, the breast's box (solid) with the crop (dashed), and the output.
 ///
 ///   mammo-pipe render image.dcm steps.png
 ///   mammo-pipe render image.dcm steps.png --set window.index=1 --set roi.margin=0.05
@@ -39,40 +41,54 @@ use crate::store;
 pub struct RenderArgs {
     /// The DICOM file.
     file: PathBuf,
-    /// The picture, as PNG.
-    #[arg(required_unless_present_any = ["steps", "json"])]
-    picture: Option<PathBuf>,
-    /// Write each step as a 16-bit PNG into this folder: decoded.png (stored values as they
-    /// are, two's complement if signed), windowed.png, cropped.png, output.png.
+    /// The PNG file to write.
+    #[arg(value_name = "PNG", required_unless_present_any = ["steps", "json"])]
+    #[arg(value_parser = ending::png)]
+    png: Option<PathBuf>,
+    /// Write each step as a 16-bit PNG into this folder: decoded.png (the stored values; two's
+    /// complement if they are signed), windowed.png, cropped.png, output.png.
     #[arg(long, value_name = "DIR")]
     steps: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Print what was found as JSON.
+    /// Replace files that were not made by mammo-pipe.
+    #[arg(long)]
+    force: bool,
+    /// Print the facts of the image as JSON.
     #[arg(long)]
     json: bool,
 }
+
+/// The files of `--steps`.
+const STEPS: [&str; 4] = ["decoded.png", "windowed.png", "cropped.png", "output.png"];
 
 impl RenderArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`], also if the pipeline would reject the file.
+    /// A [`Fault`], also for a file that the pipeline rejects.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let config = self.settings.load()?;
+        let target = |path: PathBuf| Target::new(path, self.force);
+        let png = self.png.clone().map(target).transpose()?;
+        let files = match &self.steps {
+            Some(folder) => {
+                std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+                STEPS.map(|name| target(folder.join(name))).into_iter().collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
         let steps = run(&self.file, config)?;
-        if let Some(path) = &self.picture {
-            write(path, &picture::compose(&steps))?;
+        if let Some(target) = &png {
+            write(target, &picture::compose(&steps))?;
         }
-        if let Some(folder) = &self.steps {
-            std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-            write(&folder.join("decoded.png"), &steps.stored.pixels)?;
-            write(&folder.join("windowed.png"), &steps.windowed)?;
-            write(&folder.join("cropped.png"), &steps.cropped)?;
-            let output = folder.join("output.png");
+        if let [decoded, windowed, cropped, output] = &files[..] {
+            write(decoded, &steps.stored.pixels)?;
+            write(windowed, &steps.windowed)?;
+            write(cropped, &steps.cropped)?;
             match &steps.sample.pixels {
-                Pixels::U8(plane) => write(&output, plane)?,
-                Pixels::U16(plane) => write(&output, plane)?,
+                Pixels::U8(plane) => write(output, plane)?,
+                Pixels::U16(plane) => write(output, plane)?,
             }
         }
         if self.json {
@@ -88,10 +104,10 @@ fn run(file: &Path, config: Config) -> Result<Steps, Fault> {
     let memory = Memory::divide(&config, 1, 1)?;
     let job = job(file)?;
     steps(job, &Arc::new(config), &memory)
-        .map_err(|source| Fault::Rejected { path: file.into(), source: Box::new(source) })
+        .map_err(|source| PreprocessError::Rejected { path: file.into(), source }.into())
 }
 
-/// A job that no table has a row for.
+/// A job for a file that is in no table.
 fn job(file: &Path) -> Result<Job, Fault> {
     let bytes = std::fs::metadata(file).map_err(Fault::io(file))?.len();
     let id = || Id::new("render").expect("a plain word can be a file's name");

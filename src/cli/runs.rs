@@ -6,24 +6,25 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::progress::{duration, print};
+use super::progress::print;
 use crate::error::Fault;
+use crate::number::duration;
 use crate::train::run::{self, RunFacts, State, Status};
 
-/// List training runs: what each is doing, how far it is, how good, how long it will take.
+/// List training runs with their state, progress, best metric and time left.
 ///
 ///   mammo-pipe runs
 ///   watch mammo-pipe runs /data/runs
 ///
-/// running: its process lives. stopped: interrupted, saved. killed: its process is gone.
-/// Either goes on with: mammo-pipe train --resume RUN
+/// running: the process is alive. stopped: interrupted, with its state saved. killed: the process
+/// is gone. Stopped and killed runs resume with: mammo-pipe train --resume RUN
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct RunsArgs {
     /// Folder of the runs.
     #[arg(default_value = "runs")]
     folder: PathBuf,
-    /// Print them as JSON, a line each.
+    /// Print one line of JSON per run.
     #[arg(long)]
     json: bool,
 }
@@ -37,7 +38,7 @@ impl RunsArgs {
         let runs = run::list(&self.folder)?;
         if runs.is_empty() && !self.json {
             let folder = self.folder.display();
-            print(&format!("{folder} has no runs; begin one: mammo-pipe train RELEASE"));
+            print(&format!("{folder} has no runs; start one: mammo-pipe train RELEASE"));
         }
         for path in runs {
             let (facts, status) = (run::read_facts(&path)?, run::read_status(&path)?);
@@ -52,7 +53,7 @@ impl RunsArgs {
 }
 
 fn describe(facts: &RunFacts, status: Option<Status>) -> String {
-    let Some(status) = status else { return "not begun, or killed before its first step".into() };
+    let Some(status) = status else { return "not started, or killed before its first step".into() };
     let state = match status.state {
         State::Running => "running",
         State::Stopped => "stopped",
@@ -65,7 +66,7 @@ fn describe(facts: &RunFacts, status: Option<Status>) -> String {
     if facts.held_out.len() > 1 {
         text += &format!(", fold {} of {}", place + 1, facts.held_out.len());
     }
-    let ((epoch, epochs), (step, steps)) = (status.epochs, status.steps);
+    let (epoch, epochs, (step, steps)) = (status.epoch(), status.epochs.1, status.steps);
     text += &format!(", epoch {epoch} of {epochs}, step {step} of {steps}");
     text += &status.loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"));
     let metric = format!("{:?}", facts.train.early_stopping.metric).to_lowercase();

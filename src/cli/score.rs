@@ -5,18 +5,19 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::evaluate::How;
+use super::evaluate::EvaluationOptions;
 use super::grid::Grid;
 use super::progress::print;
 use crate::error::Fault;
 use crate::evaluate::submission::{Score, score};
-use crate::report::number::{count, of};
+use crate::number::{count, of};
 
-/// Score a submission of the competition against the labels: pF1 and what goes with it.
+/// Score a competition submission against the labels: pF1 and other metrics.
 ///
-/// The submission has the columns prediction_id and cancer, a probability a breast; predict
-/// writes it. The labels have one row an image (as train.csv) or prediction_id and cancer. Every
-/// breast of the labels has to be in the submission once, and no other.
+/// The submission has the columns prediction_id and cancer, with one probability per breast;
+/// predict writes it. The labels have one row per image (as train.csv), or the columns
+/// prediction_id and cancer. The submission must have every breast of the labels exactly once, and
+/// no other.
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
     /// The submission, CSV.
@@ -24,7 +25,7 @@ pub struct ScoreArgs {
     /// The labels, CSV.
     labels: PathBuf,
     #[command(flatten)]
-    how: How,
+    options: EvaluationOptions,
     /// Print the score as JSON.
     #[arg(long)]
     json: bool,
@@ -36,7 +37,7 @@ impl ScoreArgs {
     /// # Errors
     /// A [`Fault`] for files that cannot be read or do not fit each other.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let (threshold, bootstrap) = (self.how.threshold, self.how.bootstrap());
+        let (threshold, bootstrap) = (self.options.threshold, self.options.bootstrap());
         let score = score(&self.submission, &self.labels, threshold, &bootstrap)?;
         if self.json {
             print(&serde_json::to_string_pretty(&score).expect("plain data becomes JSON"));
@@ -54,15 +55,15 @@ fn text(score: &Score) -> String {
     grid.row(["breasts".into(), format!("{}, {}", count(size.n), of(size.patients, "patient"))]);
     let prevalence = number(size.prevalence);
     grid.row(["with cancer".into(), format!("{} ({prevalence})", count(size.positives))]);
-    grid.row(["F1 of calling all positive".into(), number(size.all_positive_f1)]);
-    for (name, estimate) in &score.figures.0 {
+    grid.row(["F1 if all positive".into(), number(size.all_positive_f1)]);
+    for (name, estimate) in &score.metrics.0 {
         let value = match estimate.undefined {
             Some(reason) => format!("– ({reason})"),
             None => format!("{estimate:.4}"),
         };
-        grid.row([name.label().replace(", frozen threshold", ", threshold given"), value]);
-        if *name == crate::evaluate::figures::Name::BestF1 {
-            grid.row(["  threshold there, k/49".into(), number(score.best_f1_threshold)]);
+        grid.row([name.label().replace(", frozen threshold", ", given threshold"), value]);
+        if *name == crate::evaluate::metric_set::MetricName::BestF1 {
+            grid.row(["  its threshold, k/49".into(), number(score.best_f1_threshold)]);
         }
     }
     grid.to_string()

@@ -1,4 +1,4 @@
-//! `--config` and `--set`, as every command has them that goes by settings.
+//! `--config` and `--set`, for every command that uses settings.
 
 use std::path::PathBuf;
 
@@ -8,17 +8,17 @@ use crate::config::{self, Config, ConfigError};
 
 #[derive(Debug, Args)]
 pub struct SettingsArgs {
-    /// Settings; the commented pipeline.yaml of the source tree has them all.
+    /// Settings file. The commented pipeline.yaml in the source tree lists all settings.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, for example train.epochs=3 or dataset.columns.patient_id=PatientID; may be
-    /// repeated.
+    /// Change one setting, for example train.epochs=3 or dataset.columns.patient_id=PatientID. May
+    /// be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 }
 
 impl SettingsArgs {
-    /// The settings of the file, if any, changed as told.
+    /// The settings of the file, if given, with the changes of `--set`.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -26,7 +26,7 @@ impl SettingsArgs {
         self.load_with(None)
     }
 
-    /// The same, and changed by `more` behind all else.
+    /// The same, with `more` applied last.
     ///
     /// # Errors
     /// [`ConfigError`].

@@ -1,4 +1,4 @@
-//! Ctrl-C, a scheduler's SIGTERM, and a terminal that closes.
+//! Handles Ctrl-C, SIGTERM (sent by schedulers) and SIGHUP (sent when a terminal closes).
 
 use std::io;
 
@@ -9,15 +9,16 @@ use crate::flow::Stop;
 /// Exit code of an interrupted run.
 pub const INTERRUPTED: u8 = 130;
 
-/// From here on, the first SIGINT or SIGTERM raises `stop` (what is in flight is finished),
-/// a second one leaves at once, and SIGHUP is ignored: a closed terminal never ends a run.
+/// After this call, the first SIGINT or SIGTERM raises `stop`, and the work in progress is
+/// finished. A second one exits at once. SIGHUP is ignored, so a closed terminal does not end a
+/// run.
 ///
 /// # Errors
 /// If the system refuses a handler.
 pub fn handle(stop: &Stop) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag down and only raises it.
+        // The order matters: the first signal must find the flag down, so that it only raises it.
         flag::register_conditional_shutdown(signal, INTERRUPTED.into(), stop.flag())?;
         flag::register(signal, stop.flag())?;
     }

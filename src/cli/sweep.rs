@@ -10,49 +10,49 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value;
 
-use self::progress::Whole;
+use self::progress::SweepProgress;
 use super::detach::detach;
 use super::progress::print;
-use super::settings::SettingsArgs;
 use super::signals;
-use super::train::{bar::Bar, loader_threads, stem};
+use super::train::bar::Bar;
+use super::training::{TrainingArgs, stem};
 use crate::config::train::Folds;
 use crate::config::{Config, FoldsConfig};
 use crate::error::Fault;
 use crate::evaluate::{Bootstrap, sweep};
 use crate::flow::Stop;
-use crate::model::Device;
 use crate::report;
+use crate::shard::ReleaseFolder;
 use crate::shard::table::Table;
 use crate::sweep::results::{AtLevel, Results};
 use crate::sweep::settings::{Settings, Weight, check};
 use crate::sweep::{Elsewhere, Outcome, Sweep, Watcher};
-use crate::train::Control;
 use crate::train::run::RunFacts;
 use crate::train::setup::Setup;
+use crate::train::{Control, Event};
 
-/// Train with every weight of the auxiliary targets, and say what they are good for.
+/// Measure the effect of the auxiliary targets: train with every weight of them.
 ///
-/// Eleven runs over all folds: one without auxiliary targets, and one for each w from 0.1 to 1.0 in
-/// total = (1 - w) * cancer + w * auxiliary, all else the same. Then the table: F1 at the best of
-/// 50 thresholds in the best fold, as such tables have it, and beside it what flatters nobody: F1
-/// of all folds at epochs and thresholds that other folds chose, and the F1 of calling everything
-/// positive, without which no F1 says anything.
+/// Trains eleven runs over all folds: one without auxiliary targets, and one for each weight w from
+/// 0.1 to 1.0 in loss = (1 - w) * cancer + w * auxiliary. Everything else is the same. Then prints
+/// a table with three kinds of F1: that of the best fold at its best of 50 thresholds, which is
+/// optimistic; that of all folds, with epoch and threshold chosen on the other folds; and that of
+/// calling every breast positive, the least that a network has to beat.
 ///
-///   mammo-pipe sweep release --dry-run                       # runs, steps, time, space
+///   mammo-pipe sweep release --dry-run                       # runs, steps, time, disk space
 ///   mammo-pipe sweep release --device cuda:0 --detach
-///   mammo-pipe sweep release --weights cnn,0.1,0.5           # some of them; others may follow
-///   mammo-pipe sweep release --negatives-per-positive 2 --out sweeps/balanced
-///   mammo-pipe sweep --show sweeps/release-b4                # the table, as far as it is
-///   mammo-pipe report sweeps/release-b4                      # the page, as far as it is
+///   mammo-pipe sweep release --auxiliary-weights cnn,0.1,0.5 # only some weights
+///   mammo-pipe sweep release --negatives-per-positive 2 --output sweeps/balanced
+///   mammo-pipe sweep --show sweeps/release-b4                # the table of the runs so far
+///   mammo-pipe report sweeps/release-b4                      # the page of the runs so far
 ///
-/// The same command goes on with a sweep that was stopped or killed, and repeats no run that is
-/// finished; other settings are refused. Started on several machines that share the folder, each
-/// takes runs that no other has, and takes over those of one that died. Every run is a folder as
-/// train leaves it: evaluate, explain, predict and report take it.
+/// The same command continues a sweep that was stopped or killed; it does not repeat finished runs,
+/// and it refuses other settings. Start it on several machines that share the folder to divide the
+/// runs among them; runs of a machine that died are taken over. Each run is a folder as train
+/// writes it, for evaluate, explain, predict and report.
 ///
-/// Exit codes: 0 done, or all that is left is done elsewhere; 1 stopped by a fault; 3 done, but
-/// the loss of some runs became no number; 130 interrupted, the same command goes on.
+/// Exit codes: 0 done, or other processes train all remaining runs; 1 failed; 3 done, but the loss
+/// of some runs was not finite; 130 interrupted (continue with the same command).
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct SweepArgs {
@@ -60,44 +60,24 @@ pub struct SweepArgs {
     #[arg(required_unless_present = "show")]
     release: Option<PathBuf>,
     #[command(flatten)]
-    settings: SettingsArgs,
+    training: TrainingArgs,
     /// Folder of the sweep [default: sweeps/RELEASE-VARIANT].
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Weights to train with, cnn being the network without auxiliary targets
+    output: Option<PathBuf>,
+    /// Weights of the auxiliary targets; cnn is the network without them
     /// [default: cnn,0.1,0.2,...,1.0].
     #[arg(long, value_name = "W,W,...", value_delimiter = ',')]
-    weights: Vec<Weight>,
-    /// Deal the release's folds anew with at most N negative patients for each positive one, to
-    /// train on and to judge by: an F1 of a share of positives that screening does not have.
+    auxiliary_weights: Vec<Weight>,
+    /// Reassign the folds with at most N negative patients for each positive one, for training and
+    /// evaluation. The F1 is then of a higher prevalence than that of screening.
     #[arg(long, value_name = "N")]
     negatives_per_positive: Option<f64>,
-    /// cpu, or cuda:0 for the first GPU.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: Device,
-    /// Weights that every run starts from: a file, or a name on the hub such as
-    /// timm/efficientnet_b4.ra2_in1k. Random ones, the same for all runs, if not given.
-    #[arg(long, value_name = "WEIGHTS")]
-    init: Option<String>,
-    /// Threads that compute on the CPU, and that read and augment for a GPU; one a core if not
-    /// given.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Print the table of a sweep, as far as it is, and train nothing.
+    /// Print the table of the runs of this sweep that are finished; train nothing.
     #[arg(long, value_name = "SWEEP", conflicts_with_all = [
-        "release", "config", "overrides", "out", "weights", "negatives_per_positive", "init",
-        "dry_run", "detach",
+        "release", "config", "overrides", "output", "auxiliary_weights", "negatives_per_positive",
+        "init", "dry_run", "detach",
     ])]
     show: Option<PathBuf>,
-    /// Show what it would take, from a few steps.
-    #[arg(long)]
-    dry_run: bool,
-    /// Run in the background; says how to follow it.
-    #[arg(long)]
-    detach: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
     /// Print sweep.json on standard output instead of the table.
     #[arg(long)]
     json: bool,
@@ -110,99 +90,97 @@ impl SweepArgs {
     /// A [`Fault`].
     pub fn run(mut self) -> Result<ExitCode, Fault> {
         if let Some(folder) = &self.show {
-            self.tell(&Results::read(folder, &Bootstrap::default())?);
+            self.print_results(&Results::read(folder, &Bootstrap::default())?);
             return Ok(ExitCode::SUCCESS);
         }
-        if let Some(threads) = self.threads {
-            // An error means that the pool is up already, which only a test can have done.
-            let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global();
+        self.training.start_threads();
+        if self.auxiliary_weights.is_empty() {
+            self.auxiliary_weights = Weight::of_the_report();
         }
-        if self.weights.is_empty() {
-            self.weights = Weight::of_the_report();
-        }
-        self.weights.sort_by(|a, b| a.value().total_cmp(&b.value()));
-        self.weights.dedup();
-        let mut config = self.settings.load()?;
+        self.auxiliary_weights.sort_by(|a, b| a.value().total_cmp(&b.value()));
+        self.auxiliary_weights.dedup();
+        let mut config = self.training.settings.load()?;
         let release = self.release.clone().expect("clap asks for it without --show");
         let variant = config.train.model.variant.as_str().trim_start_matches("efficientnet_");
         let name = format!("{}-{variant}", stem(&release));
-        let folder = self.out.clone().unwrap_or_else(|| Path::new("sweeps").join(name));
-        if self.detach {
-            return in_background(&folder);
+        let folder = self.output.clone().unwrap_or_else(|| Path::new("sweeps").join(name));
+        if self.training.detach {
+            return run_in_background(&folder);
         }
         let table = Table::read(&release)?;
         if let Some(ratio) = self.negatives_per_positive {
-            config.folds.clone_from(&dealt(&config, &table, ratio)?);
-            config.train.folds = Folds::Anew;
+            config.folds.clone_from(&folds_with_ratio(&config, &table, ratio)?);
+            config.train.folds = Folds::Reassign;
             config.check()?;
         }
-        check(&config, &self.weights, &table.plan.settings)?;
+        check(&config, &self.auxiliary_weights, &table.plan.settings)?;
         let table = match config.train.folds {
-            Folds::Anew => table.with_folds(&config.folds)?,
+            Folds::Reassign => table.with_folds(&config.folds)?,
             Folds::Release => table,
         };
         let held_out = table.folds().into_iter().map(Some).collect();
         let run = RunFacts {
-            init: self.init.clone(),
+            init: self.training.init.clone(),
             ..RunFacts::new(&config, &release, &table, held_out)?
         };
         let settings = Settings::new(run);
-        let setup = Setup {
-            train: settings.run.train.clone(),
-            device: self.device,
-            init: self.init.clone(),
-            loader_threads: loader_threads(self.device, self.threads),
-        };
+        let init = settings.run.init.clone();
+        let setup = self.training.setup(settings.run.train.clone(), init);
         let table = Arc::new(table);
-        if self.dry_run {
-            return dry_run::show(&folder, &settings, &self.weights, &table, &setup, self.json);
+        if self.training.dry_run {
+            return dry_run::show(
+                &folder,
+                &settings,
+                &self.auxiliary_weights,
+                &table,
+                &setup,
+                self.json,
+            );
         }
-        self.go(&Sweep::open(&folder, settings)?, &table, &setup)
+        self.train(&Sweep::open(&folder, settings)?, &table, &setup)
     }
 
-    fn go(&self, sweep: &Sweep, table: &Arc<Table>, setup: &Setup) -> Result<ExitCode, Fault> {
+    fn train(&self, sweep: &Sweep, table: &Arc<Table>, setup: &Setup) -> Result<ExitCode, Fault> {
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
-        let bar = Bar::new(self.quiet || self.json);
-        bar.say(&format!("{}: training on {}", sweep.folder().display(), self.device));
-        let whole = Whole::new(&self.weights, sweep)?;
+        let bar = Bar::new(self.training.quiet || self.json);
+        bar.say(&format!("{}: training on {}", sweep.folder().display(), self.training.device));
+        let progress = SweepProgress::new(&self.auxiliary_weights, sweep)?;
         let bootstrap = Bootstrap::default();
         let watcher = Watcher {
-            begin: &|weight| whole.begin(weight),
+            begin: &|weight| progress.begin(weight),
             finished: &|weight| {
-                whole.finished();
+                progress.finished();
                 report::run::write(&sweep.run(weight), &bootstrap)?;
                 report::sweep::write(sweep.folder(), &bootstrap).map(|_| ())
             },
         };
-        let seen = |seen: &crate::train::Seen<'_>| {
-            bar.within(&whole.text(seen.status));
-            bar.seen(seen);
+        let on_event = |event: &Event<'_>| {
+            bar.set_prefix(&progress.text(event.status));
+            bar.on_event(event);
         };
-        let control = Control { stop, seen: &seen, tell: &|line| bar.say(line) };
-        let outcome = sweep.work(&self.weights, table, setup, &control, &watcher);
+        let control = Control { stop, on_event: &on_event, on_message: &|line| bar.say(line) };
+        let outcome = sweep.work(&self.auxiliary_weights, table, setup, &control, &watcher);
         bar.finish();
         let outcome = outcome?;
         let results = report::sweep::write(sweep.folder(), &bootstrap)?;
-        self.tell(&results);
+        self.print_results(&results);
         let folder = sweep.folder().display();
         let (line, code) = match &outcome {
-            Outcome::Finished => (format!("look at {folder}/sweep.html"), ExitCode::SUCCESS),
-            Outcome::Stopped => {
-                ("saved; the same command goes on".to_owned(), ExitCode::from(signals::INTERRUPTED))
-            }
+            Outcome::Finished => (format!("page: {folder}/sweep.html"), ExitCode::SUCCESS),
+            Outcome::Stopped => (
+                "saved; continue with the same command".to_owned(),
+                ExitCode::from(signals::INTERRUPTED),
+            ),
             Outcome::Elsewhere(runs) => {
-                let who = runs.iter().map(Elsewhere::to_string);
-                let who = who.collect::<Vec<_>>().join("\n  ");
-                (
-                    format!("nothing is left to begin here; trained elsewhere:\n  {who}"),
-                    ExitCode::SUCCESS,
-                )
+                let lines = runs.iter().map(Elsewhere::to_string);
+                let lines = lines.collect::<Vec<_>>().join("\n  ");
+                (format!("other processes train all remaining runs:\n  {lines}"), ExitCode::SUCCESS)
             }
             Outcome::Failed(weights) => {
                 let names = weights.iter().map(Weight::to_string).collect::<Vec<_>>().join(", ");
                 (
-                    format!("the loss became no number: {names}; all others are finished"),
+                    format!("the loss is not finite: {names}; all other runs are finished"),
                     ExitCode::from(3),
                 )
             }
@@ -213,7 +191,7 @@ impl SweepArgs {
         Ok(code)
     }
 
-    fn tell(&self, results: &Results) {
+    fn print_results(&self, results: &Results) {
         if self.json {
             print(&serde_json::to_string(results).expect("plain data becomes JSON"));
             return;
@@ -228,13 +206,13 @@ impl SweepArgs {
     }
 }
 
-/// The folds that the settings deal, or else those of the release, with `ratio` negatives.
-fn dealt(config: &Config, table: &Table, ratio: f64) -> Result<FoldsConfig, Fault> {
+/// The `folds` settings, or else those of the release, with `ratio` negatives per positive.
+fn folds_with_ratio(config: &Config, table: &Table, ratio: f64) -> Result<FoldsConfig, Fault> {
     let folds = match config.train.folds {
-        Folds::Anew => config.folds.clone(),
+        Folds::Reassign => config.folds.clone(),
         Folds::Release => {
             let released: &Value = &table.plan.settings["folds"];
-            let path = table.release.join("manifest.json");
+            let path = ReleaseFolder::new(&table.release).manifest();
             serde_json::from_value(released.clone())
                 .map_err(|source| Fault::Json { path, source })?
         }
@@ -242,15 +220,15 @@ fn dealt(config: &Config, table: &Table, ratio: f64) -> Result<FoldsConfig, Faul
     Ok(FoldsConfig { negatives_per_positive: Some(ratio), ..folds })
 }
 
-fn in_background(folder: &Path) -> Result<ExitCode, Fault> {
+fn run_in_background(folder: &Path) -> Result<ExitCode, Fault> {
     let log = folder.join("sweep.log");
     let process = detach(&log, &[])?;
     let (folder, log) = (folder.display(), log.display());
     print(&format!(
         "running in the background as process {process}\n  \
-         see it      mammo-pipe runs {folder}\n  \
-         follow it   tail -f {log}\n  \
-         stop it     kill -INT {process}   (the same command goes on)"
+         progress    mammo-pipe runs {folder}\n  \
+         output      tail -f {log}\n  \
+         stop        kill -INT {process}   (continue with the same command)"
     ));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
-//! `mammo-pipe synth`
+//! `mammo-pipe synth`: generates a dataset of phantom mammograms.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -7,44 +8,46 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
-use super::progress::{Progress, print, size};
-use crate::dataset::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
+use super::progress::{Progress, print};
 use crate::error::Fault;
+use crate::number::size;
+use crate::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
 
-/// Make a dataset of phantom mammograms, shaped like RSNA's: images, tables, and the truth.
+/// Generate a dataset of phantom mammograms in the shape of RSNA's: images, tables and the truth.
 ///
-/// The same seed gives the same bytes on any number of threads.
+/// The same seed gives the same bytes for any number of threads.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// Folder to make it in: new, empty, or one that synth made before, which is replaced.
-    out: PathBuf,
-    /// Patients in train.csv, with 2 to 8 images a breast.
-    #[arg(long, default_value_t = 40)]
+    /// Folder to write: new, empty, or made by synth before, in which case it is replaced.
+    #[arg(value_name = "OUTPUT")]
+    output: PathBuf,
+    /// Patients in train.csv, with 2 to 8 images per breast.
+    #[arg(long, value_name = "N", default_value_t = 40)]
     patients: usize,
-    /// Patients in test.csv; a tenth of the others if not given, at least one.
+    /// Patients in test.csv; if not given, a tenth of --patients, at least one.
     #[arg(long)]
     test_patients: Option<usize>,
-    /// What everything is drawn from.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Share of the breasts with cancer; 0.02065 is the real dataset's.
+    /// Share of breasts with cancer; RSNA's dataset has 0.02065.
     #[arg(long, default_value_t = NATURAL_PREVALENCE)]
     prevalence: f64,
-    /// full: 4 to 26 megapixels. small: an eighth as wide and high. tiny: a thirty-second.
+    /// full: 4 to 26 megapixels. small: an eighth of the width and height. tiny: a thirty-second.
     #[arg(long, value_enum, default_value = "small")]
     size: SizeName,
-    /// Transfer syntax of all files; mix: each as its machine writes it.
+    /// Transfer syntax of all files; mix: each machine uses its own.
     #[arg(long, default_value = "mix", value_parser = syntaxes())]
     syntax: String,
-    /// Break a training image in this way, KIND or KIND=N for N of them; may be repeated.
-    /// KIND: empty, html, truncated, bit-flip, wrong-rows, larger-codestream,
-    /// smaller-codestream, no-pixel-data, huge-claim, huge-codestream, frames, colour, no-rows,
-    /// unknown-syntax, not-dicom, no-row, missing-file, duplicate-row; all for one of each.
+    /// Damage a training image in this way: KIND, or KIND=N for N images; may be repeated. KIND:
+    /// empty, html, truncated, bit-flip, wrong-rows, larger-codestream, smaller-codestream,
+    /// no-pixel-data, huge-claim, huge-codestream, frames, colour, no-rows, unknown-syntax,
+    /// not-dicom, no-row, missing-file, duplicate-row; all for one of each.
     #[arg(long, value_name = "KIND[=N]", value_parser = parse_damage)]
     damage: Vec<DamageArg>,
-    /// Threads; 0 for one a core.
-    #[arg(long, default_value_t = 0)]
-    workers: usize,
+    /// Threads that generate and encode images; one per core if not given.
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -71,7 +74,7 @@ fn syntaxes() -> PossibleValuesParser {
 
 fn parse_damage(text: &str) -> Result<DamageArg, String> {
     let (name, times) = text.split_once('=').unwrap_or((text, "1"));
-    let times = times.parse().map_err(|_| format!("`{times}` is no number"))?;
+    let times = times.parse().map_err(|_| format!("`{times}` is not a number"))?;
     if name == "all" {
         return Ok(DamageArg(Damage::ALL.map(|damage| (damage, times)).to_vec()));
     }
@@ -79,14 +82,14 @@ fn parse_damage(text: &str) -> Result<DamageArg, String> {
     let known = || Damage::ALL.map(Damage::as_str).join(", ");
     damage
         .map(|damage| DamageArg(vec![(damage, times)]))
-        .ok_or_else(|| format!("`{name}` is none of {}, all", known()))
+        .ok_or_else(|| format!("`{name}` is not one of {}, all", known()))
 }
 
 impl SynthArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`] if the folder holds anything else or cannot be written.
+    /// A [`Fault`] if the folder holds other files, or cannot be written.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let spec = SynthSpec {
             seed: self.seed,
@@ -100,17 +103,17 @@ impl SynthArgs {
             },
             coding: Coding::ALL.into_iter().find(|coding| coding.as_str() == self.syntax),
             damage: self.damage.into_iter().flat_map(|damage| damage.0).collect(),
-            workers: self.workers,
+            workers: self.workers.map_or(0, NonZeroUsize::get),
         };
         let start = Instant::now();
         let progress = Progress::new(synth::count(&spec), self.quiet || self.json);
-        let summary = synth::generate(&spec, &self.out, || progress.image(0, false, None))?;
+        let summary = synth::generate(&spec, &self.output, || progress.image(0, false, None))?;
         progress.finish();
         if self.json {
             print(&serde_json::to_string(&summary).expect("plain data becomes JSON"));
             return Ok(ExitCode::SUCCESS);
         }
-        let out = self.out.display();
+        let out = self.output.display();
         print(&format!(
             "{out}: {} images of {} patients, {} with cancer, {} damaged, {} in {:.1} s",
             summary.images,

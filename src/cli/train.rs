@@ -12,40 +12,41 @@ use serde_json::json;
 
 use self::bar::Bar;
 use super::detach::detach;
-use super::progress::{duration, print, size};
-use super::settings::SettingsArgs;
+use super::progress::print;
 use super::signals;
+use super::training::{TrainingArgs, stem};
+use crate::config::Config;
 use crate::config::train::Folds;
-use crate::config::{Config, TrainConfig};
 use crate::error::Fault;
 use crate::flow::Stop;
-use crate::model::Device;
+use crate::number::{duration, size};
 use crate::shard::table::Table;
 use crate::train::estimate::estimate;
+use crate::train::folder::RunFolder;
 use crate::train::log::{self, EpochLine, Line};
 use crate::train::run::{self, Run, RunFacts};
-use crate::train::setup::Setup;
 use crate::train::split::check_ratio;
 use crate::train::{self, Control, End, TrainError};
 
 /// Train an EfficientNet on a release, fold by fold.
 ///
-/// Everything goes into runs/NAME: settings and hashes, a line a step in fold-K/metrics.jsonl
-/// (and TensorBoard's events beside it), the best network in fold-K/best.safetensors, and what
-/// it says of the images held out in fold-K/validation.parquet.
+/// Writes the folder runs/NAME: settings and hashes in run.json; for each fold K one log line per
+/// step and epoch in fold-K/metrics.jsonl (and TensorBoard events beside it), the best network in
+/// fold-K/best.safetensors, and its predictions for the held-out images in
+/// fold-K/validation.parquet.
 ///
 ///   mammo-pipe train release --dry-run             # parameters, memory, time
 ///   mammo-pipe train release --fold 0
 ///   mammo-pipe train release --fold all --device cuda:0 --detach
 ///   mammo-pipe train release --set train.model.variant=efficientnet_b0 --set train.batch=8
 ///   mammo-pipe train --resume runs/release-b4-1    # after Ctrl-C, a crash, or a power cut
-///   mammo-pipe runs                                # what is going on
+///   mammo-pipe runs                                # list the runs and their progress
 ///   tensorboard --logdir runs
 ///
-/// A run that goes on after it was killed ends with the same numbers as one that was not.
-/// Ctrl-C finishes the step and saves; a second one leaves at once.
+/// A run that was killed and resumed ends with the same numbers as one that was not killed.
+/// Ctrl-C finishes the step, saves the state and exits; a second Ctrl-C exits at once.
 ///
-/// Exit codes: 0 done; 1 stopped by a fault; 130 interrupted, --resume goes on.
+/// Exit codes: 0 done; 1 failed; 130 interrupted (continue with --resume).
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct TrainArgs {
@@ -53,57 +54,38 @@ pub struct TrainArgs {
     #[arg(required_unless_present = "resume")]
     release: Option<PathBuf>,
     #[command(flatten)]
-    settings: SettingsArgs,
-    /// Folder of all runs.
+    training: TrainingArgs,
+    /// Folder that holds all runs.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
-    /// Name of this one; made up from release and network if not given.
+    /// Name of the run. Not given: RELEASE-VARIANT-NUMBER.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Fold to hold out: its number, all (one after the other), or none (train on everything).
+    /// Fold to hold out for validation: its number, all (one after the other), or none (train on
+    /// all folds).
     #[arg(long, value_name = "K|all|none", default_value = "0")]
-    fold: Which,
-    /// cpu, or cuda:0 for the first GPU.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: Device,
-    /// Weights to start from: a file (safetensors, pth, bin, in timm's or torchvision's names),
-    /// or a name on the hub such as timm/efficientnet_b4.ra2_in1k. Random ones if not given.
-    #[arg(long, value_name = "WEIGHTS")]
-    init: Option<String>,
-    /// Go on with a run: its folder.
+    fold: HeldOut,
+    /// Resume the run in this folder.
     #[arg(
         long,
         value_name = "RUN",
         conflicts_with_all = ["release", "config", "overrides", "name", "fold", "init", "dry_run"]
     )]
     resume: Option<PathBuf>,
-    /// Threads that compute on the CPU, and that read and augment for a GPU; one a core if not
-    /// given.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Show what it would take, from a few steps.
-    #[arg(long)]
-    dry_run: bool,
-    /// Run in the background; says how to follow it.
-    #[arg(long)]
-    detach: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    quiet: bool,
-    /// Print the outcome as JSON on standard output.
+    /// Print the result as JSON on standard output.
     #[arg(long)]
     json: bool,
 }
 
 /// Folds to hold out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
+enum HeldOut {
     One(u16),
     All,
     None,
 }
 
-impl FromStr for Which {
+impl FromStr for HeldOut {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -121,15 +103,12 @@ impl TrainArgs {
     /// # Errors
     /// A [`Fault`].
     pub fn run(self) -> Result<ExitCode, Fault> {
-        if let Some(threads) = self.threads {
-            // An error means that the pool is up already, which only a test can have done.
-            let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global();
-        }
+        self.training.start_threads();
         match &self.resume {
             Some(folder) => {
                 let facts = run::read_facts(folder)?;
-                if self.detach {
-                    return in_background(folder, &[]);
+                if self.training.detach {
+                    return run_in_background(folder, &[]);
                 }
                 let table = Table::read_with(&facts.release, facts.folds.as_ref())?;
                 if table.plan_sha256 != facts.release_plan_sha256 {
@@ -140,75 +119,76 @@ impl TrainArgs {
                     }
                     .into());
                 }
-                self.go(&Run::resume(folder)?, table)
+                self.train(&Run::resume(folder)?, table)
             }
             None => self.begin(),
         }
     }
 
     fn begin(&self) -> Result<ExitCode, Fault> {
-        let config = self.settings.load()?;
+        let config = self.training.settings.load()?;
         let release = self.release.as_deref().expect("clap asks for it without --resume");
         let variant = config.train.model.variant;
         let stem =
             format!("{}-{}", stem(release), variant.as_str().trim_start_matches("efficientnet_"));
         let name = self.name.clone().unwrap_or_else(|| run::free_name(&self.runs, &stem));
         let folder = self.runs.join(&name);
-        if self.detach {
-            if folder.join("run.json").exists() {
+        if self.training.detach {
+            if RunFolder::new(&folder).is_begun() {
                 return Err(TrainError::RunExists { path: folder }.into());
             }
-            let further = ["--name", &name];
-            let known = if self.name.is_some() { 2 } else { 0 };
-            return in_background(&folder, &further[known..]);
+            // The name was chosen here, so the process in the background has to be given it.
+            let more = ["--name", &name];
+            let more = if self.name.is_some() { &[][..] } else { &more[..] };
+            return run_in_background(&folder, more);
         }
-        let anew = (config.train.folds == Folds::Anew).then_some(&config.folds);
-        let table = Table::read_with(release, anew)?;
+        let reassigned = (config.train.folds == Folds::Reassign).then_some(&config.folds);
+        let table = Table::read_with(release, reassigned)?;
         check_ratio(&config, &table.plan.settings)?;
         let held_out = match self.fold {
-            Which::One(fold) => vec![Some(fold)],
-            Which::All => table.folds().into_iter().map(Some).collect(),
-            Which::None => vec![None],
+            HeldOut::One(fold) => vec![Some(fold)],
+            HeldOut::All => table.folds().into_iter().map(Some).collect(),
+            HeldOut::None => vec![None],
         };
-        if self.dry_run {
-            return self.show(&config, &Arc::new(table), &held_out);
+        if self.training.dry_run {
+            return self.print_estimate(&config, &Arc::new(table), &held_out);
         }
-        let init = self.init.clone();
+        let init = self.training.init.clone();
         let facts = RunFacts { init, ..RunFacts::new(&config, release, &table, held_out)? };
-        self.go(&Run::create(&folder, facts)?, table)
+        self.train(&Run::create(&folder, facts)?, table)
     }
 
-    fn setup(&self, train: TrainConfig, init: Option<String>) -> Setup {
-        let loader_threads = loader_threads(self.device, self.threads);
-        Setup { train, device: self.device, init, loader_threads }
-    }
-
-    fn go(&self, run: &Run, table: Table) -> Result<ExitCode, Fault> {
-        let setup = self.setup(run.facts.train.clone(), run.facts.init.clone());
+    fn train(&self, run: &Run, table: Table) -> Result<ExitCode, Fault> {
+        let setup = self.training.setup(run.facts.train.clone(), run.facts.init.clone());
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
-        let bar = Bar::new(self.quiet || self.json);
-        bar.say(&format!("{}: training on {}", run.folder().display(), self.device));
-        let control = Control { stop, seen: &|seen| bar.seen(seen), tell: &|line| bar.say(line) };
+        let bar = Bar::new(self.training.quiet || self.json);
+        bar.say(&format!("{}: training on {}", run.folder().display(), self.training.device));
+        let control = Control {
+            stop,
+            on_event: &|event| bar.on_event(event),
+            on_message: &|line| bar.say(line),
+        };
         let end = train::train(run, &Arc::new(table), &setup, &control);
         bar.finish();
         let end = end?;
-        self.tell(run, end)?;
+        self.print_result(run, end)?;
         Ok(match end {
             End::Finished => ExitCode::SUCCESS,
             End::Stopped => ExitCode::from(signals::INTERRUPTED),
         })
     }
 
-    fn tell(&self, run: &Run, end: End) -> Result<(), Fault> {
+    /// Prints the best epoch of each fold.
+    fn print_result(&self, run: &Run, end: End) -> Result<(), Fault> {
         let mut folds = Vec::new();
         for fold in &run.facts.held_out {
-            let folder = run::fold_folder(run.folder(), *fold);
+            let folder = RunFolder::new(run.folder()).fold(*fold);
             let best = log::read(&folder)?.into_iter().rev().find_map(|line| match line {
                 Line::Epoch(line) if line.best => Some(line),
                 _ => None,
             });
-            folds.push((*fold, folder, best));
+            folds.push((*fold, folder.path().to_owned(), best));
         }
         if self.json {
             let fold = |(fold, folder, best): &(Option<u16>, PathBuf, Option<EpochLine>)| json!({"fold": fold, "folder": folder, "best": best});
@@ -218,30 +198,31 @@ impl TrainArgs {
             return Ok(());
         }
         for (_, folder, best) in folds {
-            let told = best.as_ref().map_or("no epoch is done".to_owned(), bar::epoch);
-            print(&format!("{}: {told}", folder.display()));
+            let best = best.as_ref().map_or("no epoch is done".to_owned(), bar::epoch);
+            print(&format!("{}: {best}", folder.display()));
         }
         let folder = run.folder().display();
         print(&match end {
-            End::Finished => format!("judge it: mammo-pipe evaluate {folder}"),
-            End::Stopped => format!("saved; go on with: mammo-pipe train --resume {folder}"),
+            End::Finished => format!("next: mammo-pipe evaluate {folder}"),
+            End::Stopped => format!("saved; continue with: mammo-pipe train --resume {folder}"),
         });
         Ok(())
     }
 
-    fn show(
+    /// Prints the estimate of a dry run.
+    fn print_estimate(
         &self,
         config: &Config,
         table: &Arc<Table>,
         held_out: &[Option<u16>],
     ) -> Result<ExitCode, Fault> {
-        let setup = self.setup(config.train.clone(), None);
+        let setup = self.training.setup(config.train.clone(), None);
         let first = *held_out.first().unwrap_or(&None);
         let found = estimate(table, &setup, first)?;
         let folds = held_out.len();
         if self.json {
             print(
-                &json!({"fold": found, "folds": folds, "device": self.device.to_string()})
+                &json!({"fold": found, "folds": folds, "device": self.training.device.to_string()})
                     .to_string(),
             );
             return Ok(ExitCode::SUCCESS);
@@ -254,16 +235,16 @@ impl TrainArgs {
             shape.height,
             shape.width,
             shape.bits,
-            self.device
+            self.training.device
         ));
         let (backbone, heads) = found.parameters;
-        print(&format!("  parameters  {backbone} of the backbone, {heads} of the heads"));
+        print(&format!("  parameters  {backbone} in the backbone, {heads} in the heads"));
         print(&format!(
-            "  images      {} to train on, {} of them with cancer; {} held out",
+            "  images      {} for training, {} of them with cancer; {} held out",
             found.images, found.positives, found.held_out
         ));
         print(&format!(
-            "  steps       {} an epoch, {} epochs, {folds} folds; {:.2} s a step",
+            "  steps       {} per epoch, {} epochs, {folds} folds; {:.2} s per step",
             found.steps, config.train.epochs, found.step_seconds
         ));
         print(&format!(
@@ -271,35 +252,19 @@ impl TrainArgs {
             duration(found.seconds * folds as f64),
             found.memory.map_or(String::new(), |m| format!(", {} of memory", size(m)))
         ));
-        print("  nothing was written; run it without --dry-run to start");
+        print("  nothing was written; to start, run the command without --dry-run");
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Threads that read and augment, of `threads` that were asked for.
-pub(super) fn loader_threads(device: Device, threads: Option<usize>) -> usize {
-    match (device, threads) {
-        // On a CPU the network needs the cores more than the loader does.
-        (Device::Cpu, _) => 1,
-        (_, threads) => threads.unwrap_or(0),
-    }
-}
-
-/// Last part of the release's path.
-pub(super) fn stem(release: &Path) -> String {
-    let name = std::path::absolute(release).ok();
-    let name = name.as_deref().and_then(Path::file_name);
-    name.map_or("run".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-fn in_background(folder: &Path, further: &[&str]) -> Result<ExitCode, Fault> {
-    let log = folder.join("run.log");
-    let process = detach(&log, further)?;
+fn run_in_background(folder: &Path, more: &[&str]) -> Result<ExitCode, Fault> {
+    let log = RunFolder::new(folder).log();
+    let process = detach(&log, more)?;
     print(&format!(
         "running in the background as process {process}\n  \
-         see it      mammo-pipe runs {}\n  \
-         follow it   tail -f {}\n  \
-         stop it     kill -INT {process}   (--resume {} goes on)",
+         progress    mammo-pipe runs {}\n  \
+         output      tail -f {}\n  \
+         stop        kill -INT {process}   (continue with: mammo-pipe train --resume {})",
         folder.parent().unwrap_or(Path::new(".")).display(),
         log.display(),
         folder.display()
@@ -313,9 +278,9 @@ mod tests {
 
     #[test]
     fn a_fold_is_a_number_or_all_or_none() {
-        let read = |text: &str| text.parse::<Which>();
-        assert_eq!(read("3"), Ok(Which::One(3)));
-        assert_eq!([read("all"), read("none")], [Ok(Which::All), Ok(Which::None)]);
+        let read = |text: &str| text.parse::<HeldOut>();
+        assert_eq!(read("3"), Ok(HeldOut::One(3)));
+        assert_eq!([read("all"), read("none")], [Ok(HeldOut::All), Ok(HeldOut::None)]);
         assert!(read("every").is_err());
     }
 }

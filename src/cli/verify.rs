@@ -1,21 +1,21 @@
-//! `mammo-pipe verify`
+//! `mammo-pipe verify`: checks a release.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::progress::{Progress, print, size};
+use super::progress::{Progress, print};
 use crate::error::Fault;
+use crate::number::size;
 use crate::shard::{release, verify};
 
 /// Check every checksum, count and column of a release against its manifest.
 ///
-/// Reads the whole release. Exit code 0 if it is sound, 1 with a line for everything that is
-/// not.
+/// Reads the whole release. Exit code 0 if it is sound; 1 if not, with one line per problem.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The folder that preprocess wrote.
+    /// Folder of the release, as written by preprocess.
     release: PathBuf,
     /// Print the result as JSON.
     #[arg(long)]
@@ -29,7 +29,7 @@ impl VerifyArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`] if there is nothing to verify.
+    /// A [`Fault`] if the folder holds no release.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let images = release::read_manifest(&self.release)?.plan.images;
         let progress = Progress::new(images, self.quiet || self.json);

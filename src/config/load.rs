@@ -1,15 +1,16 @@
-//! YAML and `--set` overrides to a checked [`Config`].
+//! Reads YAML and `--set` overrides into a checked [`Config`].
 //!
-//! Both are merged into one tree of values beside the defaults, so that an unknown key is
-//! found by its path, whichever of the two it came from.
+//! Both are merged into a tree of the default values, so that an unknown key of either is found by
+//! its path.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::Config;
+use crate::error::faults;
 
-/// Why a configuration was refused.
+/// Why settings were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -17,7 +18,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not YAML.
@@ -43,40 +44,41 @@ pub enum ConfigError {
     Type {
         /// Dotted path of the key.
         key: String,
-        /// What was found and what was needed.
+        /// The value found, and the type needed.
         message: String,
     },
     /// A `--set` that is not `key=value`.
     #[error("--set {0}: needs key=value, for example roi.margin=0.02")]
     NotAnAssignment(String),
-    /// A column that tells the answer.
-    #[error("train.auxiliary.inputs has {column}, which leaks the answer: {reason}")]
+    /// An auxiliary input that leaks the label.
+    #[error("train.auxiliary.inputs has {column}, which leaks the label: {reason}")]
     Leak {
-        /// Its name.
+        /// Name of the column.
         column: &'static str,
-        /// How.
+        /// How it leaks the label.
         reason: &'static str,
     },
-    /// An augmentation that means nothing.
+    /// An augmentation setting that is not allowed.
     #[error("train.{0}")]
-    Augment(#[from] crate::loader::AugmentError),
-    /// A value that cannot run.
+    Augment(#[from] super::AugmentError),
+    /// A value that is not allowed.
     #[error("{key} is {found}, needs {needed}")]
     Value {
         /// Dotted path of the key.
         key: &'static str,
-        /// What was typed.
+        /// The value found.
         found: String,
-        /// What would run.
+        /// The allowed values.
         needed: &'static str,
     },
 }
+faults!(ConfigError);
 
-/// Reads `file` (or nothing) over the defaults, then applies `overrides` such as
-/// `roi.margin=0.02` in order, and checks the result.
+/// Reads the settings of `file`, if given, applies `overrides` such as `roi.margin=0.02` in order,
+/// and checks the result. Other settings have their defaults.
 ///
 /// # Errors
-/// The first thing wrong with it, with its key.
+/// The first problem, with its key.
 pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigError> {
     let defaults = tree_of_defaults();
     let mut tree = defaults.clone();
@@ -98,11 +100,11 @@ pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigE
     checked(tree)
 }
 
-/// The settings that a release's plan keeps, laid over the defaults: what made its pixels.
-/// Where the data lie and what a run may use are the defaults'.
+/// The settings of a release, as its plan stores them: those that its pixels depend on. Other
+/// settings have their defaults. `origin` names the release in errors.
 ///
 /// # Errors
-/// A key that this tool does not know, or a value that cannot run; `origin` names the release.
+/// An unknown key, or a value that is not allowed.
 pub fn of_settings(settings: &Value, origin: &str) -> Result<Config, ConfigError> {
     let defaults = tree_of_defaults();
     let mut tree = defaults.clone();
@@ -131,8 +133,8 @@ fn parse(path: &Path) -> Result<Value, ConfigError> {
     Ok(value.unwrap_or_else(|| Value::Object(Map::new())))
 }
 
-/// Lays `typed` over `tree`. A map that is empty in `defaults` takes any key; every other
-/// map takes the keys it has there.
+/// Replaces values of `tree` by those of `typed`. A map that is empty in `defaults` takes any key;
+/// any other map takes only the keys that it has there.
 fn merge(
     tree: &mut Value,
     typed: Value,
@@ -194,7 +196,7 @@ fn keys(tree: &Value, path: &str, out: &mut Vec<String>) {
     }
 }
 
-/// Levenshtein's distance.
+/// The Levenshtein distance.
 pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -243,19 +245,19 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_run_names_what_would() {
+    fn a_value_that_is_not_allowed_names_the_allowed_ones() {
         let error = set(&["window.bits=12"]).unwrap_err();
         assert_eq!(error, "window.bits is 12, needs 8 or 16");
     }
 
     #[test]
-    fn free_maps_take_any_key() {
+    fn maps_without_defaults_take_any_key() {
         let config = set(&["spacing.by_machine.49={row: 0.07, column: 0.07}"]).unwrap();
         assert_eq!(config.spacing.by_machine["49"].row.0, 0.07);
     }
 
     #[test]
-    fn the_commented_file_at_the_root_spells_out_the_defaults() {
+    fn the_commented_file_at_the_root_lists_the_defaults() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipeline.yaml");
         let typed = parse(&path).unwrap();
         assert_eq!(typed, tree_of_defaults());

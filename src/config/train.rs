@@ -1,11 +1,12 @@
-//! The `train` section: how a release becomes a model. It changes no byte of a release.
+//! The `train` section: how a network is trained. It changes no byte of a release.
 
 mod check;
 
 use serde::{Deserialize, Serialize};
 
-use crate::loader::{AugmentConfig, Sampling};
+use super::{AugmentConfig, Sampling};
 use crate::model::{Precision, Variant};
+use crate::record::Column;
 
 /// The `train` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,38 +14,38 @@ use crate::model::{Precision, Variant};
 pub struct TrainConfig {
     /// The network.
     pub model: ModelConfig,
-    /// Targets beside cancer, and what the heads are told beside the image.
+    /// Auxiliary targets and auxiliary inputs.
     pub auxiliary: AuxiliaryConfig,
-    /// What is made small.
+    /// The loss.
     pub loss: LossConfig,
-    /// How often images with cancer come.
+    /// How often images with cancer are used.
     pub sampling: Sampling,
-    /// What is done to images before they are trained on; nothing if `None`.
+    /// Augmentation of the training images; none if `None`.
     pub augment: Option<AugmentConfig>,
-    /// How a gradient becomes a step.
+    /// The optimizer.
     pub optimizer: OptimizerConfig,
-    /// The learning rate over time.
+    /// The learning rate schedule.
     pub schedule: ScheduleConfig,
     /// Passes over the training images.
     pub epochs: usize,
-    /// Images of a forward pass.
+    /// Images in a forward pass.
     pub batch: usize,
-    /// Batches whose gradients make one optimizer step.
+    /// Batches whose gradients are added up for one optimizer step.
     pub accumulate: usize,
-    /// Decay of the moving average of the weights, which is then what is validated and kept;
-    /// `None` keeps none.
-    pub average: Option<f64>,
-    /// Numbers that activations are kept in; weights are always f32.
+    /// Decay of the exponential moving average of the weights. The averaged weights are validated
+    /// and saved. `None`: no average.
+    pub ema_decay: Option<f64>,
+    /// Type of the activations; weights are always f32.
     pub precision: Precision,
-    /// Keep only each stage's input and compute the rest again on the way back.
-    pub recompute: bool,
-    /// When to stop before the last epoch.
+    /// Store only the input of each stage, and compute the rest again in the backward pass.
+    pub gradient_checkpointing: bool,
+    /// How the best epoch is selected, and when training stops early.
     pub early_stopping: EarlyStoppingConfig,
-    /// Time between two saved states; 0 saves after every step.
+    /// Minutes between two saved states; 0 saves after every step.
     pub save_minutes: f64,
-    /// Which folds.
+    /// The source of the folds.
     pub folds: Folds,
-    /// Decides initial weights, order, augmentation, dropout and drop-path.
+    /// Seed of initial weights, order of images, augmentation, dropout and drop-path.
     pub seed: u64,
 }
 
@@ -52,13 +53,13 @@ pub struct TrainConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// Which EfficientNet.
+    /// The variant of EfficientNet.
     pub variant: Variant,
-    /// Input channels, 1 or 3: a grey image is repeated for 3.
+    /// Input channels, 1 or 3; for 3, the grey image is repeated.
     pub channels: usize,
-    /// Share of the features dropped before the heads; the variant's own if `None`.
+    /// Dropout rate of the features before the heads; the variant's own if `None`.
     pub dropout: Option<f64>,
-    /// Share of the last block's branches dropped; fewer before it.
+    /// Drop-path rate of the last block; earlier blocks have less.
     pub drop_path: f64,
 }
 
@@ -66,95 +67,31 @@ pub struct ModelConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuxiliaryConfig {
-    /// `w` in `total = (1 - w) * cancer + w * auxiliary`; 0 trains on cancer alone.
+    /// `w` in `loss = (1 - w) * cancer + w * auxiliary`; 0 trains on cancer alone.
     pub weight: f64,
-    /// Columns that the network also learns to tell.
+    /// Columns that the network predicts besides cancer.
     pub targets: Vec<Column>,
-    /// Columns that the heads are told.
+    /// Columns that the heads get besides the image features.
     pub inputs: Vec<Column>,
-    /// Values that the inputs are embedded in.
-    pub embedding: usize,
-}
-
-/// A column of the table that may be a target or an input beside the image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Column {
-    Birads,
-    Density,
-    Invasive,
-    Biopsy,
-    DifficultNegative,
-    View,
-    Laterality,
-    Age,
-    Implant,
-    Machine,
-    Site,
-}
-
-impl Column {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Birads,
-        Self::Density,
-        Self::Invasive,
-        Self::Biopsy,
-        Self::DifficultNegative,
-        Self::View,
-        Self::Laterality,
-        Self::Age,
-        Self::Implant,
-        Self::Machine,
-        Self::Site,
-    ];
-
-    /// The name in the configuration, in checkpoints and in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Birads => "birads",
-            Self::Density => "density",
-            Self::Invasive => "invasive",
-            Self::Biopsy => "biopsy",
-            Self::DifficultNegative => "difficult_negative",
-            Self::View => "view",
-            Self::Laterality => "laterality",
-            Self::Age => "age",
-            Self::Implant => "implant",
-            Self::Machine => "machine",
-            Self::Site => "site",
-        }
-    }
-
-    /// Why the column can be no input; `None` if it can.
-    pub fn leak(self) -> Option<&'static str> {
-        match self {
-            Self::Birads => Some("it is read off the image: 1 and 2 never have cancer"),
-            Self::Biopsy => Some("it follows the reading: without a biopsy there is no cancer"),
-            Self::Invasive => Some("it follows the biopsy: invasive always is cancer"),
-            Self::DifficultNegative => Some("it is given to negatives alone"),
-            Self::Density => Some("the test table does not have it"),
-            _ => None,
-        }
-    }
+    /// Size of the vector that the auxiliary inputs are embedded into.
+    pub embedding_dim: usize,
 }
 
 /// The `train.loss` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossConfig {
-    /// Of the cancer head.
+    /// Loss of the cancer head.
     pub kind: LossKind,
     /// Exponent of the focal loss.
     pub focal_gamma: f64,
-    /// Share of a label that is spread over both classes.
+    /// Label smoothing: the share of a label that is spread over both classes.
     pub label_smoothing: f64,
-    /// What a positive label counts as, such as 0.9.
+    /// Target value of a positive label, such as 0.9.
     pub positive_label: f64,
-    /// Weight of the positives' part of the loss.
+    /// Weight of the positive images in the loss.
     pub positive_weight: f64,
-    /// Of regression targets.
+    /// Loss of regression targets.
     pub regression: RegressionLoss,
 }
 
@@ -164,17 +101,18 @@ pub struct LossConfig {
 pub enum LossKind {
     /// Binary cross-entropy.
     Bce,
-    /// Cross-entropy, less for those that are told well already (Lin et al. 2017).
+    /// Focal loss: cross-entropy with a smaller weight for images that are already classified well
+    /// (Lin et al. 2017).
     Focal,
 }
 
-/// Loss of a regression target, in standard deviations of it.
+/// Loss of a regression target, in units of its standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RegressionLoss {
-    /// Squared within one standard deviation, absolute beyond.
+    /// Squared error up to one standard deviation, absolute error beyond.
     Huber,
-    /// Squared.
+    /// Squared error.
     Mse,
 }
 
@@ -182,26 +120,27 @@ pub enum RegressionLoss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerConfig {
-    /// Which rule.
+    /// The kind of optimizer.
     pub kind: OptimizerKind,
-    /// The highest of the schedule.
+    /// The highest learning rate of the schedule.
     pub learning_rate: f64,
-    /// Decoupled under AdamW, a part of the gradient under SGD; of weights alone, never of norms and
-    /// biases.
+    /// Weight decay of weights, not of norms and biases. Decoupled in AdamW; added to the gradient
+    /// in SGD.
     pub weight_decay: f64,
-    /// AdamW's decays of the first and second moment.
+    /// Decay rates of the first and second moment (AdamW).
     pub betas: [f64; 2],
-    /// AdamW's addend under the fraction.
+    /// Added to the denominator (AdamW).
     pub epsilon: f64,
-    /// SGD's.
+    /// Momentum (SGD).
     pub momentum: f64,
-    /// SGD's variant.
+    /// Whether the momentum is Nesterov's (SGD).
     pub nesterov: bool,
-    /// Longest gradient; a longer one is shortened to it. `None` for any.
-    pub clip: Option<f64>,
+    /// Gradient clipping: a gradient with a larger norm is scaled down to this norm. `None`: no
+    /// clipping.
+    pub max_grad_norm: Option<f64>,
 }
 
-/// How a gradient becomes a step.
+/// The optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
@@ -215,29 +154,29 @@ pub enum OptimizerKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleConfig {
-    /// The curve.
+    /// The kind of schedule.
     pub kind: ScheduleKind,
-    /// Share of all steps in which the rate rises to its highest.
-    pub warm_up: f64,
-    /// What `cosine` ends at, as a share of the highest.
-    pub last: f64,
-    /// Epochs between two falls of `step`.
+    /// Share of all steps in which the learning rate rises to its highest.
+    pub warmup_ratio: f64,
+    /// Last learning rate of `cosine`, as a share of the highest.
+    pub min_lr_ratio: f64,
+    /// Epochs between two drops of `step`.
     pub step_epochs: usize,
-    /// What is left at each fall of `step`.
+    /// Factor of the learning rate at each drop of `step`.
     pub step_factor: f64,
 }
 
-/// Curve of the learning rate.
+/// Kind of learning rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScheduleKind {
-    /// Warm-up in a line, then half a cosine (Loshchilov and Hutter 2017).
+    /// Linear warm-up, then half a cosine (Loshchilov and Hutter 2017).
     Cosine,
-    /// PyTorch's `OneCycleLR`: up from a 25th, then down to nearly nothing.
+    /// PyTorch's `OneCycleLR`: rises from 1/25 of the highest rate, then falls to almost 0.
     OneCycle,
-    /// Warm-up in a line, then a fall every `step_epochs`.
+    /// Linear warm-up, then a drop every `step_epochs` epochs.
     Step,
-    /// Warm-up in a line, then level.
+    /// Linear warm-up, then constant.
     Constant,
 }
 
@@ -245,13 +184,13 @@ pub enum ScheduleKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStoppingConfig {
-    /// What the best epoch is best at, on the held-out breasts.
+    /// Metric that selects the best epoch, by breast on the held-out fold.
     pub metric: Metric,
-    /// Epochs without a better one before the run ends; `None` for all epochs.
+    /// Epochs without an improvement before training stops; `None`: never stop early.
     pub patience: Option<usize>,
 }
 
-/// A figure of validation, by breast.
+/// A validation metric, by breast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
@@ -262,14 +201,14 @@ pub enum Metric {
     F1,
 }
 
-/// Where the folds come from.
+/// The source of the folds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Folds {
-    /// As the release has them.
+    /// The folds of the release.
     Release,
-    /// Dealt anew by the `folds` section.
-    Anew,
+    /// Patients are reassigned to folds by the `folds` section.
+    Reassign,
 }
 
 impl Default for TrainConfig {
@@ -280,7 +219,7 @@ impl Default for TrainConfig {
                 weight: 0.1,
                 targets: Column::ALL.to_vec(),
                 inputs: Vec::new(),
-                embedding: 16,
+                embedding_dim: 16,
             },
             loss: LossConfig {
                 kind: LossKind::Bce,
@@ -290,7 +229,7 @@ impl Default for TrainConfig {
                 positive_weight: 1.0,
                 regression: RegressionLoss::Huber,
             },
-            sampling: Sampling { positives_per_batch: 1, oversample: 1.0 },
+            sampling: Sampling { positives_per_batch: 1, oversample_positives: 1.0 },
             augment: Some(AugmentConfig::default()),
             optimizer: OptimizerConfig {
                 kind: OptimizerKind::Adamw,
@@ -300,21 +239,21 @@ impl Default for TrainConfig {
                 epsilon: 1e-8,
                 momentum: 0.9,
                 nesterov: false,
-                clip: Some(5.0),
+                max_grad_norm: Some(5.0),
             },
             schedule: ScheduleConfig {
                 kind: ScheduleKind::Cosine,
-                warm_up: 0.05,
-                last: 0.01,
+                warmup_ratio: 0.05,
+                min_lr_ratio: 0.01,
                 step_epochs: 3,
                 step_factor: 0.1,
             },
             epochs: 10,
             batch: 16,
             accumulate: 1,
-            average: Some(0.9998),
+            ema_decay: Some(0.9998),
             precision: Precision::F32,
-            recompute: false,
+            gradient_checkpointing: false,
             early_stopping: EarlyStoppingConfig { metric: Metric::Auroc, patience: Some(4) },
             save_minutes: 10.0,
             folds: Folds::Release,

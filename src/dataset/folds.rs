@@ -1,19 +1,19 @@
-//! Which patients are trained on together.
+//! Assigns patients to folds.
 //!
-//! In: what the table says of each image, as [`Member`]s, so that training can deal the folds
-//! anew from a release's columns. Out: a [`Role`] for each, and an [`Audit`] of the outcome.
+//! In: the rows of the table as [`Member`]s, so that training can also reassign folds from a
+//! release's columns. Out: a [`Role`] per image. [`audit()`] summarises the result.
 //!
-//! A patient is never divided. Under `scheme: patient`, the patients of a stratum (those alike
-//! in every column of `folds.stratify`) stand in the order of a hash of seed and patient_id;
-//! of that line the first part is locked away, the negatives at its end may be left out, and
-//! the rest is cut into `count` stretches. Every fold so gets its share of each stratum to
-//! within one patient, whatever the order of the rows, and a patient who comes later moves at
-//! most one other across each cut.
+//! A patient is never in two folds. With `scheme: patient`, patients with the same values in all
+//! columns of `folds.stratify` form a stratum. The patients of a stratum are sorted by a hash of
+//! seed and patient_id. The first part of the list is the locked split; negatives at the end may be
+//! left out; the rest is cut into `count` parts of equal size. So every fold gets its share of each
+//! stratum to within one patient, whatever the order of the rows, and a new patient moves at most
+//! one other patient across each cut.
 //!
-//! Under `scheme: site` or `machine` there is a fold for each value, in ascending order,
-//! missing last. A patient seen at several goes wholly to the one with most of their images,
-//! the lower of equals; the audit says how many patients that is. The same rule gives a
-//! patient's stratum.
+//! With `scheme: site` or `machine` there is one fold per value, in ascending order; images without
+//! a value come last. A patient with images from several sites or machines belongs to the one with
+//! most of the images, or to the lowest of equals; the audit counts these patients. The same rule
+//! gives a patient's stratum.
 
 mod audit;
 
@@ -23,11 +23,12 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Role;
 use crate::config::{FoldScheme, FoldsConfig, Stratum};
+use crate::error::faults;
 use crate::record::{Density, ImageRecord, Laterality, Split};
 
 pub use audit::{Audit, Count, Group, Prevalence, Straddling, Tally, audit};
 
-/// What the folds need to know of an image.
+/// The columns of one image that the assignment needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs)]
 pub struct Member<'a> {
@@ -54,16 +55,14 @@ impl<'a> From<&'a ImageRecord> for Member<'a> {
     }
 }
 
-/// Why the patients cannot be divided as asked.
+/// Why the folds cannot be made as configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FoldsError {
-    /// `negatives_per_positive` without a positive.
-    #[error(
-        "folds.negatives_per_positive needs patients with cancer, the table has none to train on"
-    )]
+    /// `negatives_per_positive` is set, and no patient is positive.
+    #[error("folds.negatives_per_positive needs patients with cancer, the training table has none")]
     NoPositives,
-    /// One fold a site or machine, and none is known.
-    #[error("folds.scheme leaves out one {0} at a time, no row of the table has one")]
+    /// One fold per site or machine is wanted, and no row has one.
+    #[error("folds.scheme makes one fold per {0}, but no row of the table has a {0}")]
     NoValues(&'static str),
     /// More folds than can be numbered.
     #[error("folds.scheme makes {0} folds, at most 65535 can be numbered")]
@@ -79,11 +78,12 @@ pub enum FoldsError {
         second: String,
     },
 }
+faults!(FoldsError);
 
-/// Deals every image a role, in the order given; the roles do not depend on that order.
+/// Assigns every image a role. The roles are in the order of the images, but do not depend on it.
 ///
 /// # Errors
-/// [`FoldsError`] if the configuration asks for what the table cannot give.
+/// [`FoldsError`] if the table cannot satisfy the configuration.
 pub fn assign<'a>(
     images: impl IntoIterator<Item = Member<'a>>,
     config: &FoldsConfig,
@@ -102,12 +102,12 @@ pub fn assign<'a>(
     }
 
     let mut roles = HashMap::with_capacity(patients.len());
-    lock(&mut strata, config.locked_share, &mut roles);
+    assign_locked(&mut strata, config.locked_share, &mut roles);
     if let Some(ratio) = config.negatives_per_positive {
         leave_out(&mut strata, ratio, &mut roles)?;
     }
     match config.scheme {
-        FoldScheme::Patient => deal(&strata, config.count, &mut roles),
+        FoldScheme::Patient => assign_folds(&strata, config.count, &mut roles),
         scheme => {
             let values = held_out(&patients, scheme)?;
             for patient in strata.into_iter().flatten() {
@@ -128,7 +128,7 @@ pub fn assign<'a>(
 #[derive(Debug)]
 struct Patient<'a> {
     id: &'a str,
-    /// Any image with cancer; `None` if no image has a label.
+    /// Whether any image has cancer; `None` if no image has a label.
     cancer: Option<bool>,
     site_id: Option<i64>,
     machine_id: Option<i64>,
@@ -136,7 +136,7 @@ struct Patient<'a> {
 }
 
 impl Patient<'_> {
-    /// Positives come first, so that what does not divide evenly is levelled out among them.
+    /// Positives come first, so that the remainders of positives are spread over the folds first.
     fn stratum(&self, columns: &[Stratum]) -> [Option<i64>; 4] {
         let take =
             |column, value: Option<i64>| columns.contains(&column).then_some(value).flatten();
@@ -157,7 +157,7 @@ impl Patient<'_> {
     }
 }
 
-/// The patients of the training table, by name.
+/// The patients of the training table, sorted by id.
 fn patients<'a>(images: impl IntoIterator<Item = &'a Member<'a>>) -> Vec<Patient<'a>> {
     let mut of: BTreeMap<&str, Vec<&Member>> = BTreeMap::new();
     for image in images.into_iter().filter(|image| image.split == Split::Train) {
@@ -173,15 +173,15 @@ fn patients<'a>(images: impl IntoIterator<Item = &'a Member<'a>>) -> Vec<Patient
     of.into_iter().map(patient).collect()
 }
 
-/// The lowest of the most common values.
+/// The most common value; of several, the lowest.
 fn most_common(values: impl Iterator<Item = i64>) -> Option<i64> {
     let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
     values.for_each(|value| *counts.entry(value).or_default() += 1);
-    // max_by_key takes the last of equals, so the lowest has to come last.
+    // max_by_key returns the last of equals, so the lowest has to come last.
     counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(value, _)| value)
 }
 
-/// The value that each fold holds out, in the order of the folds; missing last.
+/// The value that each fold holds out, in the order of the folds; the fold without a value is last.
 fn held_out(patients: &[Patient], scheme: FoldScheme) -> Result<Vec<Option<i64>>, FoldsError> {
     let mut values: Vec<_> = patients.iter().map(|patient| patient.held_out(scheme)).collect();
     values.sort_by_key(|value| (value.is_none(), *value));
@@ -194,8 +194,12 @@ fn held_out(patients: &[Patient], scheme: FoldScheme) -> Result<Vec<Option<i64>>
     }
 }
 
-/// Takes the locked share off the front of every stratum.
-fn lock<'a>(strata: &mut [Vec<&Patient<'a>>], share: f64, roles: &mut HashMap<&'a str, Role>) {
+/// Takes the locked share from the beginning of every stratum.
+fn assign_locked<'a>(
+    strata: &mut [Vec<&Patient<'a>>],
+    share: f64,
+    roles: &mut HashMap<&'a str, Role>,
+) {
     let all: usize = strata.iter().map(Vec::len).sum();
     let mut quota = Quota::new((share * all as f64).round() as usize, all);
     for stratum in strata {
@@ -204,8 +208,8 @@ fn lock<'a>(strata: &mut [Vec<&Patient<'a>>], share: f64, roles: &mut HashMap<&'
     }
 }
 
-/// Takes the negatives beyond `ratio` a positive off the end of every stratum. The locked ones
-/// keep the prevalence they have.
+/// Takes the negatives beyond `ratio` per positive from the end of every stratum. The locked split
+/// keeps its prevalence.
 fn leave_out<'a>(
     strata: &mut [Vec<&Patient<'a>>],
     ratio: f64,
@@ -232,9 +236,9 @@ fn leave_out<'a>(
     Ok(())
 }
 
-/// Cuts every stratum into one stretch a fold. Those that do not divide evenly give one
-/// patient more to the folds that have fewest so far, so the folds stay level in all.
-fn deal<'a>(strata: &[Vec<&Patient<'a>>], count: u16, roles: &mut HashMap<&'a str, Role>) {
+/// Cuts every stratum into one part per fold. A stratum that does not divide evenly gives one more
+/// patient to the folds that have the fewest so far, so the folds stay equal in size.
+fn assign_folds<'a>(strata: &[Vec<&Patient<'a>>], count: u16, roles: &mut HashMap<&'a str, Role>) {
     let mut filled = vec![0; usize::from(count)];
     for stratum in strata {
         let (each, more) = (stratum.len() / filled.len(), stratum.len() % filled.len());
@@ -251,8 +255,8 @@ fn deal<'a>(strata: &[Vec<&Patient<'a>>], count: u16, roles: &mut HashMap<&'a st
     }
 }
 
-/// Spreads `wanted` out of `all` over consecutive parts in proportion, to within one each and
-/// exactly in all.
+/// Distributes `wanted` out of `all` over consecutive parts in proportion: to within one in each
+/// part, and exactly in the sum.
 struct Quota {
     wanted: u128,
     all: u128,

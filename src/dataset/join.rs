@@ -1,4 +1,4 @@
-//! Rows to files, each once.
+//! Joins the rows of the tables with the files. Each row and each file occurs once in the result.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -14,11 +14,11 @@ use crate::error::Fault;
 use crate::record::{ImageRecord, Split};
 use crate::store::hex;
 
-/// Reads the tables, lists the files and joins them; deals every record its [`Role`].
+/// Reads the tables, lists the files, joins them, and gives every record its [`Role`].
 ///
 /// # Errors
-/// A [`Fault`] for a table that is wrong anywhere (all of it at once), settings that cannot
-/// be met, and folders that cannot be read.
+/// A [`Fault`] for errors in the tables (all of them in one message), settings that the tables
+/// cannot satisfy, and folders that cannot be read.
 pub fn join(config: &DatasetConfig, folds: &FoldsConfig) -> Result<Joined, Fault> {
     table::check_mapping(config)?;
     let template = Template::parse(&config.path)?;
@@ -44,13 +44,13 @@ pub fn join(config: &DatasetConfig, folds: &FoldsConfig) -> Result<Joined, Fault
 
     let roles = folds::assign(rows.iter().map(|(_, record)| record.into()), folds)?;
     let (jobs, missing, unclaimed) = match_up(rows, roles, files, config);
-    let unclaimed = leave_other_split(unclaimed, config, &template)?;
-    let strays = explain(unclaimed, &missing, &template);
+    let unclaimed = drop_other_split(unclaimed, config, &template)?;
+    let strays = with_reasons(unclaimed, &missing, &template);
     let tables = summaries;
     Ok(Joined { jobs, missing, strays, tables, table_sha256, listing_sha256 })
 }
 
-/// Columns that the configuration asks for have to be in one table at least.
+/// Checks that every column that the configuration names is in at least one table.
 fn check_asked(tables: &[Table], problems: &mut Problems) {
     let Some((first, others)) = tables.split_first() else { return };
     for (name, problem) in &first.unmet {
@@ -60,7 +60,7 @@ fn check_asked(tables: &[Table], problems: &mut Problems) {
     }
 }
 
-/// An image stands in one row of all tables.
+/// Checks that an image occurs in one row of all tables.
 fn check_unique(tables: &[Table], problems: &mut Problems) {
     let mut seen = HashMap::new();
     for table in tables {
@@ -79,7 +79,7 @@ fn check_unique(tables: &[Table], problems: &mut Problems) {
     }
 }
 
-/// The rows of all tables in the release's order, each with its file.
+/// The rows of all tables in the release's order, each with the path of its file.
 fn in_order(
     tables: Vec<Table>,
     template: &Template,
@@ -99,15 +99,15 @@ fn in_order(
     (rows, summaries)
 }
 
-/// No two images share a file, as patient 1, image 23 and patient 12, image 3 would under
-/// `{patient_id}{image_id}.dcm`.
+/// Checks that no two images have the same path. With `{patient_id}{image_id}.dcm`, patient 1,
+/// image 23 and patient 12, image 3 would.
 fn check_files(rows: &[(String, ImageRecord)], tables: &[TableSummary], problems: &mut Problems) {
     let path = |split| tables.iter().find(|t| t.split == split).map(|t| t.path.as_path());
     let mut seen: HashMap<&str, &ImageRecord> = HashMap::with_capacity(rows.len());
     for (file, record) in rows {
         let Some(first) = seen.insert(file, record) else { continue };
         if first.image_id == record.image_id {
-            continue; // told as a duplicate
+            continue; // already reported as a duplicate
         }
         let same = Problem::SameFile {
             relative: file.clone(),
@@ -118,7 +118,7 @@ fn check_files(rows: &[(String, ImageRecord)], tables: &[TableSummary], problems
     }
 }
 
-/// Gives each row its file; what is left over comes back last.
+/// Gives each row its file. Files without a row are returned last.
 fn match_up(
     rows: Vec<(String, ImageRecord)>,
     roles: Vec<Role>,
@@ -142,8 +142,8 @@ fn match_up(
     (jobs, missing, unclaimed)
 }
 
-/// Where both splits share a folder and one was chosen, the other's images are not strays.
-fn leave_other_split(
+/// If both splits share a folder and only one is read, the other's images are not strays.
+fn drop_other_split(
     unclaimed: Vec<File>,
     config: &DatasetConfig,
     template: &Template,
@@ -166,7 +166,7 @@ fn leave_other_split(
     Ok(unclaimed.into_iter().filter(|file| !known.contains(&file.relative)).collect())
 }
 
-fn explain(unclaimed: Vec<File>, missing: &[Missing], template: &Template) -> Vec<Stray> {
+fn with_reasons(unclaimed: Vec<File>, missing: &[Missing], template: &Template) -> Vec<Stray> {
     let sought: HashMap<_, _> = if unclaimed.is_empty() {
         HashMap::new()
     } else {
@@ -196,7 +196,7 @@ fn digest(lines: impl Iterator<Item = String>) -> String {
     hex(&sha256.finalize())
 }
 
-/// Orders names with their numbers by value: 9 before 10, `p2x` before `p10`.
+/// Compares ids with their digits as numbers: 9 before 10, `p2x` before `p10`.
 fn by_value(a: &str, b: &str) -> Ordering {
     let (mut x, mut y) = (a.as_bytes(), b.as_bytes());
     while let (Some(&p), Some(&q)) = (x.first(), y.first()) {
@@ -211,11 +211,11 @@ fn by_value(a: &str, b: &str) -> Ordering {
             return order;
         }
     }
-    // 07 and 7 are the same number and still two names.
+    // 07 and 7 are the same number, but two ids.
     x.len().cmp(&y.len()).then_with(|| a.cmp(b))
 }
 
-/// Takes the digits off the front, leading zeros dropped.
+/// Splits off the leading digits, without leading zeros.
 fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
     let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);

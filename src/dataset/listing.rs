@@ -1,12 +1,12 @@
-//! The files that are there.
+//! Lists the image files of a dataset.
 //!
-//! In: folders below the input folder. Out: every regular file in them, at any depth, whose
-//! name ends as the images' do, with its size, sorted by path.
+//! In: folders below the input folder. Out: every regular file in them, at any depth, with the
+//! extension of the images, with its size, sorted by path.
 //!
-//! Each folder is read once, and the size is the only thing asked of a file. What takes the
-//! time on a network file system is waiting, so many folders and many files of a folder are
-//! asked about at once. A link to a file or a folder is followed, except back into a folder
-//! that it was reached through. An entry that cannot be read is a [`Fault`]: a half-mounted
+//! Each folder is read once, and only the size of each file is asked for. On a network file system
+//! most of the time is latency, so many requests are made at once. Links to files and folders are
+//! followed, except into a folder that the path went through already. An entry that cannot be read
+//! is a [`Fault`], because a partly mounted disk must not look like a small dataset.
 //! disk must not look like a small dataset.
 
 use std::fs::{self, DirEntry, FileType};
@@ -16,30 +16,31 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::error::Fault;
+use crate::flow::threads;
 
-/// Requests in flight: above the number of cores, because they wait on a disk or a server.
+/// The number of parallel requests. It exceeds the number of cores, because a request waits for a
+/// disk or a server.
 const THREADS: usize = 16;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct File {
-    /// Below the input folder, with `/` between components. A name that is not UTF-8 is shown
-    /// with replacement characters, and no row can name it.
+    /// The path below the input folder, with `/` between components. A name that is not UTF-8
+    /// contains replacement characters, and no row can match it.
     pub relative: String,
-    /// Size in bytes.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
-/// Lists the files in `folders` below `input` whose name ends in `.extension`, or all without
-/// one. A folder that does not exist holds no files; `input` itself has to exist.
+/// Lists the files in `folders` below `input` whose name ends in `.extension`, or all files if that
+/// is `None`. A folder that does not exist holds no files; `input` itself has to exist.
 ///
 /// # Errors
-/// [`Fault::Io`] for a folder or file that cannot be asked about.
+/// [`Fault::Io`] for a folder or file whose properties cannot be read.
 pub fn list(input: &Path, folders: &[String], extension: Option<&str>) -> Result<Vec<File>, Fault> {
     fs::metadata(input).map_err(Fault::io(input))?;
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build();
-    let threads = threads.map_err(|e| Fault::io(input)(std::io::Error::other(e)))?;
-    let mut files = threads.install(|| {
+    let pool = threads::pool(THREADS)?;
+    let mut files = pool.install(|| {
         let walk = |folder: &String| {
             let path = if folder.is_empty() { input.to_owned() } else { input.join(folder) };
             match path.try_exists() {
@@ -53,11 +54,11 @@ pub fn list(input: &Path, folders: &[String], extension: Option<&str>) -> Result
     Ok(files)
 }
 
-/// A folder on the way down.
+/// A folder that is to be listed.
 struct Folder {
     path: PathBuf,
     relative: String,
-    /// The real places of the folders in which links were followed to get here.
+    /// The real paths of the folders with links that were followed on the way.
     via: Vec<PathBuf>,
 }
 
@@ -90,7 +91,7 @@ fn walk(folder: &Folder, extension: Option<&str>) -> Result<Vec<File>, Fault> {
     concatenate(files, deeper)
 }
 
-/// The folder behind a link, unless the way there went through it already.
+/// The folder that a link leads to, unless the path went through it already.
 fn follow(folder: &Folder, link: &DirEntry) -> Result<Option<Folder>, Fault> {
     let here = folder.path.canonicalize().map_err(Fault::io(&folder.path))?;
     let there = link.path().canonicalize().map_err(Fault::io(link.path()))?;
@@ -103,7 +104,7 @@ fn follow(folder: &Folder, link: &DirEntry) -> Result<Option<Folder>, Fault> {
     Ok(Some(Folder { path: link.path(), relative, via }))
 }
 
-/// `None` for what is no regular file, and for a link that leads nowhere.
+/// `None` for an entry that is not a regular file, and for a link to nothing.
 fn size(folder: &Folder, entry: &DirEntry, kind: FileType) -> Result<Option<File>, Fault> {
     let metadata = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
     let metadata = match metadata {
@@ -114,7 +115,7 @@ fn size(folder: &Folder, entry: &DirEntry, kind: FileType) -> Result<Option<File
     Ok(metadata.is_file().then_some(File { relative, bytes: metadata.len() }))
 }
 
-pub(super) fn has_extension(name: &str, extension: Option<&str>) -> bool {
+pub(crate) fn has_extension(name: &str, extension: Option<&str>) -> bool {
     extension.is_none_or(|wanted| {
         name.rsplit_once('.').is_some_and(|(_, has)| has.eq_ignore_ascii_case(wanted))
     })

@@ -1,13 +1,13 @@
-//! A dataset's table: CSV text to typed, checked records.
+//! Reads a dataset's table: from CSV text to typed and checked records.
 //!
-//! In: `train.csv` or `test.csv`, with our column names or those that `dataset.columns` maps
-//! to them. Out: a [`Table`] of [`ImageRecord`]s in the file's order. Everything that is wrong
-//! with the tables is gathered in [`Problems`], each with its file, line and column, so that
-//! one run shows all of it.
+//! In: `train.csv` or `test.csv`, with our column names or names that `dataset.columns` maps to
+//! them. Out: a [`Table`] of [`ImageRecord`]s in the file's order. All errors in the tables are
+//! collected in [`Problems`], each with its file, line and column, so that one run reports all of
+//! them.
 //!
-//! Only `patient_id` and `image_id` are required; another column may be absent and is then
-//! `None` in every row, which [`Table::absent`] tells. A byte order mark, CRLF, quoted fields
-//! and blank lines are fine. Empty, `NA`, `NaN`, `null` and `None` mean missing.
+//! Only `patient_id` and `image_id` are required. Any other column may be absent; it is then `None`
+//! in every row and listed in [`Table::absent`]. A byte order mark, CRLF, quoted fields and blank
+//! lines are accepted. Empty, `NA`, `NaN`, `null` and `None` mean missing.
 
 pub(crate) mod cell;
 mod columns;
@@ -27,24 +27,25 @@ use crate::store::sha256;
 pub use columns::{Absent, check_mapping};
 pub use problem::{Problem, Problems, TableErrors};
 
-/// A table as read.
+/// A table that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// Which one it is.
+    /// Which table it is.
     pub split: Split,
-    /// Where it was read from.
+    /// Its path.
     pub path: PathBuf,
-    /// SHA-256 of the file, in hex.
+    /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// Known columns that it lacks.
+    /// Known columns that the table lacks.
     pub absent: Vec<Absent>,
-    /// Columns that the configuration asks for and it lacks: wrong if every table does.
+    /// Columns that the configuration names and this table lacks: an error if every table lacks
+    /// them.
     pub unmet: Vec<(String, Problem)>,
-    /// Its rows, in its order.
+    /// Its rows, in the file's order.
     pub records: Vec<ImageRecord>,
 }
 
-/// Where the table of `split` is, by the configuration or by default.
+/// The path of the table of `split`: the configured one, or the default.
 pub fn path_of(split: Split, config: &DatasetConfig) -> PathBuf {
     let typed = match split {
         Split::Train => &config.train_csv,
@@ -53,11 +54,11 @@ pub fn path_of(split: Split, config: &DatasetConfig) -> PathBuf {
     typed.clone().unwrap_or_else(|| config.input.join(format!("{}.csv", split.as_str())))
 }
 
-/// Reads the table of `split`. Rows and columns that cannot be used are left out and told in
+/// Reads the table of `split`. Rows and columns that cannot be used are left out and reported in
 /// `problems`.
 ///
 /// # Errors
-/// [`Fault::Config`] if there is no such file, [`Fault::Io`] if it cannot be read.
+/// [`ConfigError`] if there is no such file, [`Fault::Io`] if it cannot be read.
 pub fn read(split: Split, config: &DatasetConfig, problems: &mut Problems) -> Result<Table, Fault> {
     let path = path_of(split, config);
     let text = match std::fs::read(&path) {
@@ -78,7 +79,7 @@ fn no_table(split: Split, path: &Path) -> ConfigError {
     ConfigError::Value {
         key,
         found: path.display().to_string(),
-        needed: "a CSV file with patient_id and image_id; there is none in this place",
+        needed: "a CSV file with patient_id and image_id; there is no file at this path",
     }
 }
 
@@ -135,7 +136,8 @@ impl Cells<'_> {
         }
         let patient_id = self.required(Column::PatientId, cell::id);
         let image_id = self.required(Column::ImageId, cell::id);
-        // The two that may end it come last, so that every cell has been looked at by then.
+        // The two required columns come last, so that every cell has been checked before they end
+        // the row.
         Some(ImageRecord {
             split,
             line: self.line,
@@ -196,8 +198,8 @@ impl Cells<'_> {
     }
 }
 
-/// Line numbers of ascending offsets. The CSV reader's own count is of no use here: it gives
-/// the blank line before a record instead of the record's.
+/// Line numbers for ascending offsets. The CSV reader's own count cannot be used: with a blank line
+/// before a record it gives that line's number.
 struct Lines<'a> {
     text: &'a [u8],
     offset: usize,

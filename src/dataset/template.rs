@@ -1,10 +1,10 @@
-//! Where an image is: `dataset.path`, with what varies in braces.
+//! The path of an image: the template `dataset.path`, with placeholders in braces.
 
 use crate::config::ConfigError;
 use crate::record::{ImageRecord, Split};
 
-/// A checked `dataset.path`: it names a different file for every image and cannot lead out of
-/// the input folder, since no [`Id`](crate::record::Id) can.
+/// A checked `dataset.path`. It gives a different path for every image, and never one outside
+/// the input folder, because no [`Id`](crate::record::Id) contains a separator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -31,21 +31,21 @@ impl Template {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let Some((name, after)) = after.split_once('}') else {
-                return bad("a } for every {");
+                return bad("one } for every {");
             };
             parts.push(Part::Text(before.to_owned()));
             parts.push(match name {
                 "split" => Part::Split,
                 "patient_id" => Part::PatientId,
                 "image_id" => Part::ImageId,
-                _ => return bad("{split}, {patient_id} and {image_id} alone in braces"),
+                _ => return bad("only {split}, {patient_id} and {image_id} in braces"),
             });
             rest = after;
         }
         parts.push(Part::Text(rest.to_owned()));
         parts.retain(|part| *part != Part::Text(String::new()));
         if !parts.contains(&Part::ImageId) {
-            return bad("{image_id}, for each image has its own file");
+            return bad("{image_id}, because each image has its own file");
         }
         let component = |c: &str| c.is_empty() || c == "." || c == ".." || c.contains('\\');
         if text.split('/').any(component) || text.contains(':') {
@@ -54,7 +54,7 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The file of a record, below the input folder.
+    /// The path of a record's file, below the input folder.
     pub fn file(&self, record: &ImageRecord) -> String {
         let mut file = String::with_capacity(64);
         for part in &self.parts {
@@ -82,7 +82,7 @@ impl Template {
         fixed.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
     }
 
-    /// What the files' names end in after the last dot, if the template says.
+    /// The extension of the files' names, if the template has one.
     pub fn extension(&self) -> Option<&str> {
         match self.parts.last() {
             Some(Part::Text(text)) => text.rsplit_once('.').map(|(_, extension)| extension),
@@ -90,7 +90,7 @@ impl Template {
         }
     }
 
-    /// The `image_id` in a file's name, where the name is made of nothing else.
+    /// The `image_id` in a file's name, if the name consists of the id alone.
     pub fn image_id<'a>(&self, relative: &'a str) -> Option<&'a str> {
         let name = relative.rsplit('/').next()?;
         match self.parts.as_slice() {

@@ -1,9 +1,9 @@
-//! How sure one can be of a figure: intervals from resampled patients.
+//! Confidence intervals by the cluster bootstrap: patients are resampled.
 //!
-//! In: whose each item is, and figures as a function of the items' weights. Out: an interval a
-//! figure. A resample draws as many patients as there are, with replacement, and takes all
-//! items of each, for the breasts and images of a patient are alike (Field and Welsh 2007). It
-//! is a list of weights, so what is sorted stays sorted and a resample costs a few passes.
+//! In: the patient of each item, and metrics as a function of the items' weights. Out: one
+//! interval per metric. A resample draws as many patients as there are, with replacement, and takes
+//! all items of each, because the breasts and images of a patient are correlated (Field and Welsh
+//! 2007). A resample is a list of weights, so sorted items stay sorted and it costs a few passes.
 //!
 //! Resample number `n` depends on the seed and on `n` alone, never on the threads.
 
@@ -12,17 +12,17 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::metrics::{Figure, Undefined, quantile};
+use crate::metrics::{MetricValue, Undefined, quantile};
 use crate::random::Random;
 
-/// How intervals are made.
+/// Settings of the intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bootstrap {
-    /// How often the patients are drawn; 0 makes no intervals.
+    /// Number of bootstrap resamples; 0 makes no intervals.
     pub resamples: usize,
-    /// Decides who is drawn.
+    /// Seed of the random draws.
     pub seed: u64,
-    /// Share of the resamples that an interval holds, in the middle.
+    /// Confidence level: the share of the resamples, in the middle, that an interval covers.
     pub confidence: f64,
 }
 
@@ -32,23 +32,23 @@ impl Default for Bootstrap {
     }
 }
 
-/// A figure with its interval.
+/// A metric with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
-    /// On the items as they are.
+    /// The value on all items, each with weight 1.
     pub value: Option<f64>,
-    /// Percentiles of the resamples in which the figure is defined.
+    /// Percentiles of the resamples in which the metric is defined.
     pub interval: Option<[f64; 2]>,
     /// Why there is no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undefined: Option<Undefined>,
-    /// Resamples in which it is not defined; they are left out of the interval.
+    /// Resamples in which the metric is not defined; the interval leaves them out.
     #[serde(skip_serializing_if = "is_zero")]
     pub undefined_resamples: usize,
 }
 
-/// The value with its interval, to three digits or as many as the format asks for; a dash where
-/// there is none.
+/// The value with its interval, to three digits or to the precision of the format; a dash if the
+/// value is not defined.
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(3);
@@ -68,27 +68,27 @@ fn is_zero(n: &usize) -> bool {
 }
 
 impl Bootstrap {
-    /// The figures of `figures` with intervals. It is given a weight an item, and has to give
-    /// the same number of figures each time.
+    /// The values of `metrics` with intervals. The function takes one weight per item and must
+    /// return the same number of metrics each time.
     pub fn estimate(
         &self,
         patients: &[u32],
-        figures: impl Fn(&[f64]) -> Vec<Figure> + Sync,
+        metrics: impl Fn(&[f64]) -> Vec<MetricValue> + Sync,
     ) -> Vec<Estimate> {
-        let values = figures(&vec![1.0; patients.len()]);
-        let resampled = self.resample(patients, figures);
-        let of = |(index, value): (usize, &Figure)| {
-            let drawn = resampled.iter().filter_map(|figures| figures[index].ok());
+        let values = metrics(&vec![1.0; patients.len()]);
+        let resampled = self.resample(patients, metrics);
+        let of = |(index, value): (usize, &MetricValue)| {
+            let drawn = resampled.iter().filter_map(|metrics| metrics[index].ok());
             estimate(*value, drawn.collect(), self)
         };
         values.iter().enumerate().map(of).collect()
     }
 
-    /// The figures of every resample, in order.
+    /// The metrics of every resample, in order.
     pub fn resample<T: Send>(
         &self,
         patients: &[u32],
-        figures: impl Fn(&[f64]) -> T + Sync,
+        metrics: impl Fn(&[f64]) -> T + Sync,
     ) -> Vec<T> {
         let (owners, count) = dense(patients);
         let buffers = || (vec![0.0_f64; count], vec![0.0_f64; owners.len()]);
@@ -103,13 +103,13 @@ impl Bootstrap {
             for (weight, &owner) in weights.iter_mut().zip(&owners) {
                 *weight = drawn[owner as usize];
             }
-            figures(weights)
+            metrics(weights)
         };
         (0..self.resamples).into_par_iter().map_init(buffers, draw).collect()
     }
 }
 
-/// Patients renumbered from 0 without gaps, and how many there are.
+/// Patients renumbered from 0 without gaps, and the number of patients.
 fn dense(patients: &[u32]) -> (Vec<u32>, usize) {
     let mut all = patients.to_vec();
     all.sort_unstable();
@@ -118,8 +118,8 @@ fn dense(patients: &[u32]) -> (Vec<u32>, usize) {
     (patients.iter().map(place).collect(), all.len())
 }
 
-/// A value with the interval that the resamples give it.
-pub(super) fn estimate(value: Figure, mut drawn: Vec<f64>, bootstrap: &Bootstrap) -> Estimate {
+/// A value with its interval, from the values in the resamples.
+pub(super) fn estimate(value: MetricValue, mut drawn: Vec<f64>, bootstrap: &Bootstrap) -> Estimate {
     let undefined_resamples = bootstrap.resamples - drawn.len();
     drawn.sort_by(f64::total_cmp);
     let tail = (1.0 - bootstrap.confidence) / 2.0;
@@ -131,7 +131,7 @@ pub(super) fn estimate(value: Figure, mut drawn: Vec<f64>, bootstrap: &Bootstrap
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::metrics::Ranked;
+    use crate::metrics::Ranked;
 
     /// `patients` with two breasts each, whose scores agree within a patient; cancer in a share
     /// of the patients shifts a score by one deviation and a half.
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn breasts_drawn_alone_would_promise_too_much() {
+    fn resampling_breasts_instead_of_patients_gives_intervals_that_are_too_narrow() {
         let width = |by_patient: bool| {
             let (scores, labels, owners) = breasts(3, 300);
             let owners = if by_patient { owners } else { (0..600).collect() };

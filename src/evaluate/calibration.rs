@@ -1,33 +1,33 @@
-//! Probabilities that can be believed: the prior put right, and a temperature.
+//! Calibration: corrects the logits for the prior, then scales them by a temperature.
 //!
 //! In: logits and labels of items the model was not trained on. Out: a [`Calibration`], to be
 //! applied to other items.
 //!
-//! A sampler that shows positives more often than they are moves every logit by a constant
+//! A sampler that oversamples positives shifts every logit by a constant
 //! ([`Prior::logit_shift`](crate::loader::Prior::logit_shift); Saerens, Latinne and Decaestecker
-//! 2002), and so does a loss that weighs them more, by the logarithm of the weight. That is
-//! taken back. The rest is a temperature (Guo et al. 2017), a positive number that the logits
-//! are divided by. Neither changes the order of items within a fold.
+//! 2002). A loss that weights positives shifts it by the logarithm of the weight. Both shifts are
+//! subtracted. Then the logits are divided by a temperature, a positive number (Guo et al. 2017).
+//! Neither step changes the order of items within a fold.
 
 use serde::Serialize;
 
-use super::predictions::sigmoid;
+use crate::predictions::sigmoid;
 
 /// How a logit becomes a probability: `sigmoid(logit / temperature + shift)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Calibration {
-    /// Above 1 for a model that is too sure of itself.
+    /// Above 1 for an overconfident model.
     pub temperature: f64,
-    /// What undoes the sampler and the loss: below 0 where they favour positives.
+    /// Undoes the shift of sampler and loss: below 0 if they favour positives.
     pub shift: f64,
 }
 
-/// The temperatures that are considered.
+/// The highest temperature considered; the lowest is its inverse.
 const HOTTEST: f64 = 100.0;
 
 impl Calibration {
-    /// The temperature that gives the labels the highest likelihood, from 1/100 to 100; `None`
-    /// unless there are positives and negatives, for without both any is as good.
+    /// The temperature with the highest likelihood of the labels, from 1/100 to 100; `None`
+    /// without both positives and negatives, because then no temperature is better than another.
     pub fn fit(logits: &[f64], labels: &[bool], shift: f64) -> Option<Self> {
         if !labels.contains(&true) || !labels.contains(&false) {
             return None;

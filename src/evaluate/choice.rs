@@ -1,73 +1,73 @@
-//! Who chose the threshold and the temperature: never the items that are judged by them.
+//! Chooses threshold and temperature, never on the items they are applied to.
 //!
-//! In: [`Items`] with the role of each. Out: for each item whether it is called positive and its
-//! calibrated probability, with the numbers that were chosen and what they were chosen on.
-//! Held-out folds are cross-fitted: each is judged by what the other folds choose. A locked
-//! split is judged by what all folds choose.
+//! In: [`Items`] with the role of each. Out: for each item whether it is predicted positive and its
+//! calibrated probability, with the chosen values and the items they were chosen on. Held-out
+//! folds are cross-fitted: the values applied to a fold are chosen on the other folds. The values
+//! applied to a locked split are chosen on all folds.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::calibration::Calibration;
-use super::metrics::{Ranked, Undefined};
-use super::predictions::{Items, logit};
 use crate::dataset::Role;
+use crate::metrics::{Ranked, Undefined};
+use crate::predictions::{Items, logit};
 
-/// Where threshold and temperature are from.
+/// The data that threshold and temperature were chosen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// From the other folds, for each fold anew.
+pub enum SelectedOn {
+    /// For each fold, on the other folds.
     OtherFolds,
-    /// From all held-out folds, none of which is judged here.
+    /// On all held-out folds; they are applied to the locked split.
     AllFolds,
-    /// The threshold was given, the temperature is from nowhere.
+    /// The caller gave the threshold; no temperature was chosen.
     Given,
-    /// There is nothing to choose them on.
-    Nowhere,
+    /// They were not chosen, because there are no other data to choose them on.
+    NotSelected,
 }
 
-/// What was chosen for one fold, or for the locked split.
+/// Threshold and calibration of one fold, or of the locked split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Chosen {
-    /// The fold judged by it; `None` for the locked split.
+pub struct Selected {
+    /// The fold that they are applied to; `None` for the locked split.
     pub fold: Option<u16>,
-    /// Items it was chosen on.
-    pub chosen_on: usize,
-    /// At or above it an item is called positive: the highest F1 there. On the probability
-    /// before calibration.
+    /// Number of items that they were chosen on.
+    pub n: usize,
+    /// An item is predicted positive if its probability before calibration reaches this. Chosen
+    /// for the highest F1.
     pub threshold: Option<f64>,
     /// The calibration.
     pub calibration: Option<Calibration>,
 }
 
-/// What follows from the choice for every item.
+/// Threshold and calibration applied to every item.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decided {
-    /// Where it is from.
-    pub source: Source,
-    /// What was chosen.
-    pub chosen: Vec<Chosen>,
-    /// Whether each item is called positive.
+pub struct Decisions {
+    /// The data that threshold and temperature were chosen on.
+    pub selected_on: SelectedOn,
+    /// The chosen values, one entry per fold.
+    pub selected: Vec<Selected>,
+    /// Whether each item is predicted positive.
     pub called: Result<Vec<bool>, Undefined>,
     /// Calibrated probability of each item.
     pub calibrated: Result<Vec<f64>, Undefined>,
 }
 
-/// What is known beforehand.
+/// Values that are known before the evaluation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Given {
-    /// A threshold chosen elsewhere.
+    /// A threshold that the caller chose.
     pub threshold: Option<f64>,
-    /// What sampler and loss added to every logit.
+    /// The shift that sampler and loss added to every logit.
     pub logit_shift: f64,
 }
 
-/// Judges each of several held-out folds by the others.
-pub fn cross_fitted(items: &Items, roles: &[Role], given: Given) -> Decided {
+/// Applies to each held-out fold the threshold and calibration chosen on the other folds.
+pub fn cross_fitted(items: &Items, roles: &[Role], given: Given) -> Decisions {
     let folds: BTreeSet<u16> = roles.iter().filter_map(fold).collect();
-    let chosen: Vec<Chosen> = folds
+    let chosen: Vec<Selected> = folds
         .iter()
         .map(|&held_out| {
             let other = |i: &usize| fold(&roles[*i]).is_some_and(|fold| fold != held_out);
@@ -77,23 +77,30 @@ pub fn cross_fitted(items: &Items, roles: &[Role], given: Given) -> Decided {
         .collect();
     let of = |role: &Role| {
         let place = folds.iter().position(|held_out| Some(*held_out) == fold(role));
-        &chosen[place.expect("every item judged here is of a fold")]
+        &chosen[place.expect("every item belongs to a fold")]
     };
-    let by_item: Vec<&Chosen> = roles.iter().map(of).collect();
-    let source = source(given, if folds.len() > 1 { Source::OtherFolds } else { Source::Nowhere });
-    decide(items, &by_item, source, chosen.clone())
+    let by_item: Vec<&Selected> = roles.iter().map(of).collect();
+    let selected_on = selected_on(
+        given,
+        if folds.len() > 1 { SelectedOn::OtherFolds } else { SelectedOn::NotSelected },
+    );
+    decide(items, &by_item, selected_on, chosen.clone())
 }
 
-/// Judges a locked split by what the held-out folds choose, if there are any.
-pub fn locked(items: &Items, folds: &Items, given: Given) -> Decided {
+/// Applies to a locked split the threshold and calibration chosen on the held-out folds, if there
+/// are any.
+pub fn locked(items: &Items, folds: &Items, given: Given) -> Decisions {
     let chosen = choose(folds, None, given);
-    let source = source(given, if folds.is_empty() { Source::Nowhere } else { Source::AllFolds });
-    decide(items, &vec![&chosen; items.len()], source, vec![chosen.clone()])
+    let selected_on = selected_on(
+        given,
+        if folds.is_empty() { SelectedOn::NotSelected } else { SelectedOn::AllFolds },
+    );
+    decide(items, &vec![&chosen; items.len()], selected_on, vec![chosen.clone()])
 }
 
-fn source(given: Given, otherwise: Source) -> Source {
+fn selected_on(given: Given, otherwise: SelectedOn) -> SelectedOn {
     match (given.threshold, otherwise) {
-        (Some(_), Source::Nowhere) => Source::Given,
+        (Some(_), SelectedOn::NotSelected) => SelectedOn::Given,
         _ => otherwise,
     }
 }
@@ -105,28 +112,33 @@ fn fold(role: &Role) -> Option<u16> {
     }
 }
 
-/// Threshold and calibration from items that are not judged by them.
-fn choose(items: &Items, fold: Option<u16>, given: Given) -> Chosen {
+/// Chooses threshold and calibration on `items`.
+fn choose(items: &Items, fold: Option<u16>, given: Given) -> Selected {
     let ones = vec![1.0; items.len()];
     let ranked = Ranked::new(&items.probabilities, &items.labels);
     let best = ranked.and_then(|ranked| ranked.best_threshold(&ones)).ok();
     let logits: Vec<f64> = items.probabilities.iter().map(|p| logit(*p)).collect();
-    Chosen {
+    Selected {
         fold,
-        chosen_on: items.len(),
+        n: items.len(),
         threshold: given.threshold.or(best),
         calibration: Calibration::fit(&logits, &items.labels, -given.logit_shift),
     }
 }
 
-fn decide(items: &Items, chosen: &[&Chosen], source: Source, all: Vec<Chosen>) -> Decided {
+fn decide(
+    items: &Items,
+    chosen: &[&Selected],
+    selected_on: SelectedOn,
+    all: Vec<Selected>,
+) -> Decisions {
     let each = || items.probabilities.iter().zip(chosen);
     let called = each().map(|(p, chosen)| chosen.threshold.map(|threshold| *p >= threshold));
     let calibrated = each().map(|(p, chosen)| chosen.calibration.map(|c| c.apply(logit(*p))));
-    Decided {
-        source,
+    Decisions {
+        selected_on,
         called: called.collect::<Option<_>>().ok_or(Undefined::NoThreshold),
         calibrated: calibrated.collect::<Option<_>>().ok_or(Undefined::NoTemperature),
-        chosen: all,
+        selected: all,
     }
 }

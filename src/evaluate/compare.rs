@@ -1,23 +1,25 @@
-//! Is one model better than another, or lucky?
+//! Paired comparison of two models.
 //!
-//! In: predictions of two runs for the same images. Out: for every figure the difference, second
-//! minus first, with an interval and a p-value from resamples in which both see the same
-//! patients, and DeLong's test of the AUROC. Runs that judged other images, or by other labels,
-//! cannot be paired and are refused.
+//! In: predictions of two runs for the same images. Out: for every metric the difference, second
+//! minus first, with an interval and a p-value from resamples that draw the same patients for
+//! both runs, and DeLong's test of the AUROC. Runs that were evaluated on different images, or
+//! with different labels, cannot be paired and are refused.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use super::bootstrap::{Bootstrap, Estimate, estimate};
-use super::choice::{self, Decided, Given};
+use super::choice::{self, Decisions, Given};
 use super::delong::{DeLong, delong};
-use super::figures::{Name, Prepared};
-use super::judge::{JudgeError, Judged, Size, check, roles};
-use super::metrics::Figure;
-use super::predictions::{Items, Level, Prediction};
+use super::evaluation::{EvaluatedSplit, EvaluationError, Size, check, roles};
+use super::metric_set::{MetricName, Prepared};
 use crate::dataset::Role;
+use crate::error::faults;
+use crate::metrics::MetricValue;
+use crate::predictions::{Items, Level, Prediction};
 
 /// The difference of two runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,8 +33,8 @@ pub struct Comparison {
 /// The difference on the folds or on the locked split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedPart {
-    /// Which it is.
-    pub judged: Judged,
+    /// The data: held-out folds or locked split.
+    pub split: EvaluatedSplit,
     /// By image, breast and patient.
     pub levels: Vec<ComparedLevel>,
 }
@@ -42,22 +44,22 @@ pub struct ComparedPart {
 pub struct ComparedLevel {
     /// What an item is.
     pub level: Level,
-    /// How many there are.
+    /// The number of items.
     #[serde(flatten)]
     pub size: Size,
-    /// All figures.
+    /// The difference of every metric.
     pub differences: Differences,
-    /// DeLong's test of the AUROC; null unless there are positives and negatives.
+    /// DeLong's test of the AUROC; null without both positives and negatives.
     pub delong: Option<DeLong>,
 }
 
-/// Differences by name.
+/// Differences by metric.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Differences(pub Vec<(Name, Difference)>);
+pub struct Differences(pub Vec<(MetricName, Difference)>);
 
 impl Differences {
     /// The difference of `name`.
-    pub fn get(&self, name: Name) -> Option<&Difference> {
+    pub fn get(&self, name: MetricName) -> Option<&Difference> {
         self.0.iter().find(|(found, _)| *found == name).map(|(_, difference)| difference)
     }
 }
@@ -72,51 +74,65 @@ impl Serialize for Differences {
     }
 }
 
-/// One figure of both runs.
+/// One metric of both runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Difference {
-    /// Of the first run.
+    /// Its value in the first run.
     pub first: Option<f64>,
-    /// Of the second.
+    /// Its value in the second run.
     pub second: Option<f64>,
     /// Second minus first.
     pub difference: Estimate,
-    /// Two-sided, from the share of resamples on the other side of 0; never below
+    /// Two-sided p-value, from the share of resamples on the other side of 0; at least
     /// 2 / (resamples + 1).
     pub p_value: Option<f64>,
 }
 
+/// Two runs that cannot be compared.
+#[derive(Debug, thiserror::Error)]
+#[error("{first} and {second}: {source}")]
+pub struct NotComparable {
+    /// The first run.
+    pub first: PathBuf,
+    /// The second.
+    pub second: PathBuf,
+    /// Why.
+    pub source: CompareError,
+}
+faults!(NotComparable);
+
 /// Runs that cannot be paired.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError {
-    /// One of them cannot even be judged.
+    /// One of them cannot be evaluated.
     #[error("the {which} run: {source}")]
-    Judge {
+    Evaluate {
         /// First or second.
         which: &'static str,
         /// Why.
-        source: JudgeError,
+        source: EvaluationError,
     },
-    /// They judged different images.
+    /// They have predictions of different images.
     #[error(
-        "the runs judged different images: {only_first} only the first ({}), {only_second} only \
-         the second ({}), {both} both; train both on the same release and folds",
+        "the runs have predictions of different images: {only_first} only in the first ({}), \
+         {only_second} only in the second ({}), {both} in both; train both on the same release \
+         and folds",
         .example_first.as_deref().unwrap_or("none"),
         .example_second.as_deref().unwrap_or("none")
     )]
     Images {
-        /// Images of the first run alone.
+        /// Images in the first run only.
         only_first: usize,
-        /// Images of the second run alone.
+        /// Images in the second run only.
         only_second: usize,
-        /// Images of both.
+        /// Images in both runs.
         both: usize,
-        /// One of the first alone.
+        /// An image in the first run only.
         example_first: Option<String>,
-        /// One of the second alone.
+        /// An image in the second run only.
         example_second: Option<String>,
     },
-    /// They judged an image by different labels.
+    /// They have different labels for an image.
     #[error("image {image_id} has cancer {first} in the first run and {second} in the second")]
     Label {
         /// The image.
@@ -128,12 +144,12 @@ pub enum CompareError {
     },
 }
 
-/// A run's predictions and what is known of it beforehand.
+/// The predictions of a run, with the values known before the evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// Its predictions.
     pub predictions: &'a [Prediction],
-    /// Threshold, and what sampler and loss added to its logits.
+    /// Threshold, and the shift that sampler and loss added to its logits.
     pub given: Given,
 }
 
@@ -147,31 +163,34 @@ pub fn compare(
     bootstrap: &Bootstrap,
 ) -> Result<Comparison, CompareError> {
     for (which, run) in [("first", first), ("second", second)] {
-        check(run.predictions).map_err(|source| CompareError::Judge { which, source })?;
+        check(run.predictions).map_err(|source| CompareError::Evaluate { which, source })?;
     }
-    let parts = [Judged::HeldOutFolds, Judged::LockedSplit].map(|judged| {
-        let [a, b] = [part(first.predictions, judged), part(second.predictions, judged)];
+    let parts = [EvaluatedSplit::HeldOutFolds, EvaluatedSplit::LockedSplit].map(|split| {
+        let [a, b] = [part(first.predictions, split), part(second.predictions, split)];
         let b = paired(&a, &b)?;
-        let folds = [first, second].map(|run| part(run.predictions, Judged::HeldOutFolds));
+        let folds = [first, second].map(|run| part(run.predictions, EvaluatedSplit::HeldOutFolds));
         let givens = [first.given, second.given];
-        Ok((!a.is_empty()).then(|| compared(judged, [a, b], &folds, givens, bootstrap)))
+        Ok((!a.is_empty()).then(|| compared(split, [a, b], &folds, givens, bootstrap)))
     });
     let parts = parts.into_iter().filter_map(Result::transpose);
     let parts: Vec<ComparedPart> = parts.collect::<Result<_, CompareError>>()?;
     if parts.is_empty() {
         let rows = first.predictions.len();
-        return Err(CompareError::Judge { which: "first", source: JudgeError::Nothing { rows } });
+        return Err(CompareError::Evaluate {
+            which: "first",
+            source: EvaluationError::Nothing { rows },
+        });
     }
     Ok(Comparison { parts, bootstrap: *bootstrap })
 }
 
-/// The labelled predictions of a part.
-fn part(predictions: &[Prediction], judged: Judged) -> Vec<Prediction> {
+/// The labelled predictions of `split`.
+fn part(predictions: &[Prediction], split: EvaluatedSplit) -> Vec<Prediction> {
     let of = |p: &&Prediction| {
         p.record.cancer.is_some()
-            && match judged {
-                Judged::HeldOutFolds => matches!(p.role, Role::Fold(_)),
-                Judged::LockedSplit => p.role == Role::Locked,
+            && match split {
+                EvaluatedSplit::HeldOutFolds => matches!(p.role, Role::Fold(_)),
+                EvaluatedSplit::LockedSplit => p.role == Role::Locked,
             }
     };
     predictions.iter().filter(of).cloned().collect()
@@ -215,7 +234,7 @@ pub(super) fn paired(
                 let image_id = a.record.image_id.to_string();
                 Err(CompareError::Label { image_id, first, second })
             }
-            // Grouped as the first run's, should the tables differ in a side.
+            // Both runs are grouped by the first run's record, in case the laterality differs.
             _ => Ok(Prediction { record: a.record.clone(), ..b.clone() }),
         }
     };
@@ -223,7 +242,7 @@ pub(super) fn paired(
 }
 
 fn compared(
-    judged: Judged,
+    split: EvaluatedSplit,
     runs: [Vec<Prediction>; 2],
     folds: &[Vec<Prediction>; 2],
     givens: [Given; 2],
@@ -231,12 +250,12 @@ fn compared(
 ) -> ComparedPart {
     let level = |level: Level| {
         let items = [0, 1].map(|run| Items::of(&runs[run], level));
-        let decided: [Decided; 2] = [0, 1].map(|run| match judged {
-            Judged::HeldOutFolds => {
+        let decided: [Decisions; 2] = [0, 1].map(|run| match split {
+            EvaluatedSplit::HeldOutFolds => {
                 let roles = roles(&runs[run], &items[run]);
                 choice::cross_fitted(&items[run], &roles, givens[run])
             }
-            Judged::LockedSplit => {
+            EvaluatedSplit::LockedSplit => {
                 choice::locked(&items[run], &Items::of(&folds[run], level), givens[run])
             }
         });
@@ -245,29 +264,29 @@ fn compared(
         ComparedLevel {
             level,
             size: Size::of(&items[0]),
-            differences: differences(&Name::ALL, &prepared, &items[0].patients, bootstrap),
+            differences: differences(&MetricName::ALL, &prepared, &items[0].patients, bootstrap),
             delong: delong.ok(),
         }
     };
-    ComparedPart { judged, levels: Level::ALL.into_iter().map(level).collect() }
+    ComparedPart { split, levels: Level::ALL.into_iter().map(level).collect() }
 }
 
 /// The differences in `names`; both runs have the same items in the same order.
 pub(super) fn differences(
-    names: &[Name],
+    names: &[MetricName],
     runs: &[Prepared; 2],
     patients: &[u32],
     bootstrap: &Bootstrap,
 ) -> Differences {
-    let difference = |[first, second]: [Figure; 2]| -> Figure { Ok(second? - first?) };
-    let all = |weights: &[f64]| -> Vec<[Figure; 2]> {
+    let difference = |[first, second]: [MetricValue; 2]| -> MetricValue { Ok(second? - first?) };
+    let all = |weights: &[f64]| -> Vec<[MetricValue; 2]> {
         let [first, second] = [&runs[0], &runs[1]].map(|run| run.weighted(weights));
-        names.iter().map(|&name| [first.figure(name), second.figure(name)]).collect()
+        names.iter().map(|&name| [first.metric(name), second.metric(name)]).collect()
     };
-    let resampled: Vec<Vec<Figure>> =
+    let resampled: Vec<Vec<MetricValue>> =
         bootstrap.resample(patients, |weights| all(weights).into_iter().map(difference).collect());
     let whole = all(&vec![1.0; patients.len()]);
-    let of = |(index, &name): (usize, &Name)| {
+    let of = |(index, &name): (usize, &MetricName)| {
         let values = whole[index];
         let drawn: Vec<f64> = resampled.iter().filter_map(|all| all[index].ok()).collect();
         let value = difference(values);
@@ -278,8 +297,8 @@ pub(super) fn differences(
     Differences(names.iter().enumerate().map(of).collect())
 }
 
-/// How rarely a difference as far from 0 would come by chance, both sides. One is added to
-/// count and resamples (Davison and Hinkley 1997, 4.11): no finite sample proves 0.
+/// The two-sided bootstrap p-value of a difference of 0. One is added to the count and to the
+/// number of resamples (Davison and Hinkley 1997, 4.11), so that it is never 0.
 fn p_value(drawn: &[f64]) -> Option<f64> {
     let count = |side: fn(&f64) -> bool| drawn.iter().filter(|d| side(d)).count() as f64 + 1.0;
     let rarer = count(|d| *d <= 0.0).min(count(|d| *d >= 0.0));

@@ -1,12 +1,12 @@
-//! ROC and precision-recall curves with the band that resampled patients give them.
+//! ROC and precision-recall curves, with a confidence band from resampled patients.
 //!
 //! In: [`Items`]. Out: a [`Band`] on a grid of false positive rates, or of recalls.
 
 use serde::Serialize;
 
 use super::bootstrap::Bootstrap;
-use super::metrics::{Ranked, Undefined, quantile};
-use super::predictions::Items;
+use crate::metrics::{Ranked, Undefined, quantile};
+use crate::predictions::Items;
 
 /// A curve over evenly spaced points, with an interval at each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,19 +21,20 @@ pub struct Band {
     pub high: Vec<f64>,
 }
 
-/// Which curve.
+/// The kind of curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Curve {
-    /// True positive rate over false positive rate, on straight lines between thresholds.
+    /// True positive rate over false positive rate, linear between thresholds.
     Roc,
-    /// Precision over recall: at each recall that of the highest threshold which reaches it.
+    /// Precision over recall: at each recall, the precision of the highest threshold that reaches
+    /// it.
     PrecisionRecall,
 }
 
-/// The curve at `points` evenly spaced places from 0 to 1.
+/// The curve at `points` evenly spaced values of x from 0 to 1.
 ///
 /// # Errors
-/// [`Undefined`] where the curve is.
+/// [`Undefined`] if the curve is not defined.
 ///
 /// # Panics
 /// With fewer than two points.
@@ -68,7 +69,7 @@ pub fn band(
     Ok(Band { x, y, low, high })
 }
 
-/// The highest y at each x on the straight lines between points that rise in both.
+/// Linear interpolation: the highest y at each x. The points ascend in x and y.
 fn along(curve: &[[f64; 2]], x: &[f64]) -> Vec<f64> {
     let mut last = 0;
     let at = |&x: &f64| {
@@ -84,11 +85,11 @@ fn along(curve: &[[f64; 2]], x: &[f64]) -> Vec<f64> {
     x.iter().map(at).collect()
 }
 
-/// The y of the first point whose x reaches each place.
+/// The y of the first point whose x reaches each of `x`.
 fn steps(curve: &[[f64; 2]], x: &[f64]) -> Vec<f64> {
     let mut first = 0;
     let at = |&x: &f64| {
-        // Sums of weights end a hair off 1.
+        // Rounding: the sums of weights may end slightly below 1.
         while first + 1 < curve.len() && curve[first][0] < x - 1e-12 {
             first += 1;
         }
@@ -100,8 +101,8 @@ fn steps(curve: &[[f64; 2]], x: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::predictions::Level;
-    use crate::evaluate::predictions::made::made;
+    use crate::predictions::Level;
+    use crate::predictions::made::made;
 
     #[test]
     fn a_curve_runs_along_its_points_and_jumps_where_they_stand_above_each_other() {
@@ -118,7 +119,7 @@ mod tests {
         let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
         let roc = band(&items, Curve::Roc, 1001, &bootstrap).unwrap();
         let area: f64 = roc.y.windows(2).map(|y| (y[0] + y[1]) / 2000.0).sum();
-        let auroc = crate::evaluate::metrics::auroc(&items.probabilities, &items.labels).unwrap();
+        let auroc = crate::metrics::auroc(&items.probabilities, &items.labels).unwrap();
         assert!((area - auroc).abs() < 2e-3, "{area} {auroc}");
         let inside = (0..1001).filter(|&i| roc.low[i] <= roc.y[i] && roc.y[i] <= roc.high[i]);
         assert!(inside.count() > 950);

@@ -1,26 +1,26 @@
-//! DeLong's test: do two scores of the same items differ in AUROC by more than chance?
+//! DeLong's test for the difference of two AUROCs on the same items.
 //!
-//! In: two scores and a label an item. Out: both areas, their difference, its standard error and
-//! a two-sided p-value (DeLong, DeLong and Clarke-Pearson 1988, by the midranks of Sun and Xu
+//! In: two scores and one label per item. Out: both AUROCs, their difference, its standard error
+//! and a two-sided p-value (DeLong, DeLong and Clarke-Pearson 1988, by the midranks of Sun and Xu
 //! 2014, in O(n log n)).
 //!
-//! Assumes that items are independent. A patient's two breasts are nearly so; her images are
-//! not, and there the paired bootstrap of [`compare`](super::compare()) is the one to go by.
+//! The test assumes independent items. The two breasts of a patient are nearly independent, her
+//! images are not: for images use the paired bootstrap of [`compare`](super::compare()).
 
 use serde::Serialize;
 
-use super::metrics::Undefined;
+use crate::metrics::Undefined;
 
 /// Outcome of the test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DeLong {
-    /// Area of each score.
+    /// AUROC of each score.
     pub auroc: [f64; 2],
     /// Second minus first.
     pub difference: f64,
-    /// Of the difference.
+    /// Standard error of the difference.
     pub standard_error: f64,
-    /// Two-sided; `None` where the scores rank all items alike, so that there is nothing to
+    /// Two-sided; `None` if both scores rank all items the same way, so that there is nothing to
     /// test.
     pub p_value: Option<f64>,
 }
@@ -28,12 +28,12 @@ pub struct DeLong {
 /// Compares two scores of the same items.
 ///
 /// # Errors
-/// [`Undefined`] unless there are positives and negatives, and for scores that are no numbers.
+/// [`Undefined`] without both positives and negatives, and for scores that are NaN.
 ///
 /// # Panics
-/// If there is not one score of each and one label an item.
+/// Unless there are two scores and one label per item.
 pub fn delong(a: &[f64], b: &[f64], labels: &[bool]) -> Result<DeLong, Undefined> {
-    assert!(a.len() == labels.len() && b.len() == labels.len(), "one score and label an item");
+    assert!(a.len() == labels.len() && b.len() == labels.len(), "one score and label per item");
     let [a, b] = [Components::new(a, labels)?, Components::new(b, labels)?];
     let [positives, negatives] = [a.positives.len() as f64, a.negatives.len() as f64];
     let auroc = [mean(&a.positives), mean(&b.positives)];
@@ -47,8 +47,8 @@ pub fn delong(a: &[f64], b: &[f64], labels: &[bool]) -> Result<DeLong, Undefined
     Ok(DeLong { auroc, difference, standard_error, p_value })
 }
 
-/// For each positive the share of negatives that it beats, and for each negative the share of
-/// positives that beat it.
+/// For each positive the share of negatives with a lower score, and for each negative the share of
+/// positives with a higher score.
 struct Components {
     positives: Vec<f64>,
     negatives: Vec<f64>,
@@ -56,13 +56,13 @@ struct Components {
 
 impl Components {
     fn new(scores: &[f64], labels: &[bool]) -> Result<Self, Undefined> {
-        super::metrics::check(scores, labels)?;
+        crate::metrics::check(scores, labels)?;
         let of = |class: bool| {
             let both = scores.iter().zip(labels).filter(|(_, label)| **label == class);
             both.map(|(score, _)| *score).collect::<Vec<f64>>()
         };
         let (positives, negatives) = (of(true), of(false));
-        super::metrics::both(positives.len() as f64, negatives.len() as f64)?;
+        crate::metrics::both(positives.len() as f64, negatives.len() as f64)?;
         let (ranks, own_positive, own_negative) =
             (midranks(scores), midranks(&positives), midranks(&negatives));
         let share = |class: bool, own: &[f64], others: usize| {
@@ -95,7 +95,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// With n - 1, as DeLong has it; 0 of a single value.
+/// With the divisor n - 1, as in DeLong's paper; 0 for a single value.
 fn sample_variance(values: &[f64]) -> f64 {
     let mean = mean(values);
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

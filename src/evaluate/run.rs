@@ -1,122 +1,106 @@
-//! The predictions of a training run, and which epoch's.
+//! Reads the predictions of a training run, and selects the epoch.
 //!
-//! In: the folder of a run, or a file of predictions alone. Out: [`Loaded`]: one prediction an
-//! image, and who chose the epoch they are of. The best epoch of a fold is chosen on that fold,
-//! and so flatters it; where a run kept what every epoch said
-//! (`fold-<k>/epochs/epoch-<n>.parquet`), each fold is judged at the epoch that is best on the
-//! others. What the networks say of the locked split stands beside it ([`locked`]).
+//! In: the folder of a run, or a file of predictions alone. Out: [`Loaded`]: one prediction per
+//! image, and how the epoch was selected. The best epoch of a fold is selected on that fold, so
+//! its metrics are optimistic. If a run kept the predictions of every epoch
+//! (`fold-<k>/epochs/epoch-<n>.parquet`), each fold is evaluated at the epoch that is best on the
+//! other folds. The predictions for the locked split come from [`locked`].
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::Given;
-use super::locked::{self, Spoke};
-use super::predictions::{self, Prediction};
+use super::locked::{self, LockedNetworks};
 use crate::config::train::Metric;
 use crate::error::Fault;
+use crate::predictions::PredictionsError;
+use crate::predictions::{self, Prediction};
 use crate::train::TrainError;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::run::{RunFacts, fold_folder, read_facts};
+use crate::train::folder::{FoldFolder, RunFolder};
+use crate::train::run::{RunFacts, read_facts};
 use crate::train::validate::Scores;
 
-/// Who chose the epoch.
+/// How the epoch was selected.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(tag = "chosen_by", rename_all = "snake_case")]
+#[serde(tag = "selected_on", rename_all = "snake_case")]
 pub enum Epoch {
-    /// The other folds, for each fold anew, by the mean of a figure by breast.
+    /// For each fold, on the other folds, by the mean of a metric by breast.
     OtherFolds {
-        /// Figure that it is the best at.
+        /// The metric that was maximised.
         metric: Metric,
-        /// Fold and epoch, from 0.
+        /// Fold and epoch, counted from 1.
         epochs: Vec<(u16, usize)>,
     },
-    /// Each fold for itself, which flatters it.
+    /// For each fold, on the fold itself, which is optimistic.
     ItsOwnFold,
-    /// Nobody: the networks are those of the last epoch, for nothing was held out.
+    /// The last epoch, because no fold was held out.
     Last,
-    /// A file of predictions does not tell.
+    /// A file of predictions does not say.
     #[default]
-    NotTold,
+    Unknown,
 }
 
-/// Predictions to judge.
+/// Predictions to evaluate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// One an image.
+    /// One per image.
     pub predictions: Vec<Prediction>,
-    /// Which epoch's.
+    /// How their epoch was selected.
     pub epoch: Epoch,
-    /// What is known beforehand.
+    /// Values known before the evaluation.
     pub given: Given,
-    /// Whose networks spoke of the locked split.
-    pub spoke: Spoke,
+    /// The networks evaluated on the locked split.
+    pub locked_networks: LockedNetworks,
 }
 
-/// Which epoch of a run to judge.
+/// How the epoch of a run is to be selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// The one that the other folds choose, if every epoch was kept; else the best of each.
+pub enum EpochRule {
+    /// For each fold the best epoch on the other folds, if every epoch was kept; else as `Best`.
     CrossFitted,
-    /// The best of each fold, by itself: that of `best.safetensors`.
+    /// For each fold the best epoch on the fold itself: that of `best.safetensors`.
     Best,
 }
 
-/// Where the predictions of an epoch (from 0) are in a fold's folder.
-pub fn epoch_path(fold: &Path, epoch: usize) -> PathBuf {
-    fold.join("epochs").join(format!("epoch-{epoch:03}.parquet"))
-}
-
-/// Keeps what an epoch (from 0) said of the held-out images, through `.tmp` in the fold's folder.
+/// Loads predictions to evaluate: those of a run's folder, or of a file.
 ///
 /// # Errors
-/// [`Fault::Io`].
-pub fn keep_epoch(fold: &Path, epoch: usize, predictions: &[Prediction]) -> Result<(), Fault> {
-    let path = epoch_path(fold, epoch);
-    let folder = path.parent().expect("it lies in a folder of epochs");
-    std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-    predictions::write(fold, &path, predictions)
-}
-
-/// Loads what is to be judged: a run's folder, or a file of predictions.
-///
-/// # Errors
-/// [`Fault::Predictions`] for a run none of whose folds was judged yet; what reading gives.
-pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
+/// [`PredictionsError`] for a run without any evaluated fold; those of reading.
+pub fn load(path: &Path, which: EpochRule) -> Result<Loaded, Fault> {
     if !path.exists() {
         return Err(TrainError::NoRun { path: path.into() }.into());
     }
     if !path.is_dir() {
         let predictions = predictions::read(path)?;
-        let (given, spoke) = (Given::default(), Spoke::default());
-        return Ok(Loaded { predictions, epoch: Epoch::NotTold, given, spoke });
+        let (given, locked_networks) = (Given::default(), LockedNetworks::default());
+        return Ok(Loaded { predictions, epoch: Epoch::Unknown, given, locked_networks });
     }
     let facts = read_facts(path)?;
-    let folds: Vec<(u16, PathBuf)> = facts
+    let folds: Vec<(u16, FoldFolder)> = facts
         .held_out
         .iter()
         .flatten()
-        .map(|&fold| (fold, fold_folder(path, Some(fold))))
-        .filter(|(_, folder)| folder.join("validation.parquet").exists())
+        .map(|&fold| (fold, RunFolder::new(path).fold(Some(fold))))
+        .filter(|(_, folder)| folder.validation().exists())
         .collect();
-    let (locked, spoke) = locked::read(path, &facts)?;
+    let (locked, locked_networks) = locked::read(path, &facts)?;
     if folds.is_empty() && locked.is_empty() {
-        let reason = "no fold of this run was judged yet (no fold-*/validation.parquet); let it \
-                      go on, or see how far it is with runs"
+        let reason = "no fold of this run was evaluated yet (no fold-*/validation.parquet); let \
+                      the run go on, or see its progress with mammo-pipe runs"
             .into();
-        return Err(Fault::Predictions { path: path.into(), reason });
+        return Err(PredictionsError { path: path.into(), reason }.into());
     }
     let metric = facts.train.early_stopping.metric;
     let crossed = match which {
-        Which::CrossFitted => cross_fitted(&folds, metric)?,
-        Which::Best => None,
+        EpochRule::CrossFitted => cross_fitted(&folds, metric)?,
+        EpochRule::Best => None,
     };
     let (mut predictions, epoch) = match crossed {
         Some((predictions, epochs)) => (predictions, Epoch::OtherFolds { metric, epochs }),
         None => {
-            let of = |(_, folder): &(u16, PathBuf)| {
-                predictions::read(&folder.join("validation.parquet"))
-            };
+            let of = |(_, folder): &(u16, FoldFolder)| predictions::read(&folder.validation());
             let all = folds.iter().map(of).collect::<Result<Vec<_>, Fault>>()?;
             let epoch = if folds.is_empty() { Epoch::Last } else { Epoch::ItsOwnFold };
             (all.into_iter().flatten().collect(), epoch)
@@ -124,18 +108,23 @@ pub fn load(path: &Path, which: Which) -> Result<Loaded, Fault> {
     };
     predictions.extend(locked);
     let logit_shift = logit_shift(path, &facts)? + facts.train.loss.positive_weight.ln();
-    Ok(Loaded { predictions, epoch, given: Given { threshold: None, logit_shift }, spoke })
+    Ok(Loaded {
+        predictions,
+        epoch,
+        given: Given { threshold: None, logit_shift },
+        locked_networks,
+    })
 }
 
 /// The predictions of every fold at the epoch that is best on the others, and those epochs;
 /// `None` unless there are several folds and all kept some epoch in common.
 #[allow(clippy::type_complexity)]
 fn cross_fitted(
-    folds: &[(u16, PathBuf)],
+    folds: &[(u16, FoldFolder)],
     metric: Metric,
 ) -> Result<Option<(Vec<Prediction>, Vec<(u16, usize)>)>, Fault> {
     let kept =
-        |folder: &Path| (0..).take_while(|&epoch| epoch_path(folder, epoch).exists()).count();
+        |folder: &FoldFolder| (1..).take_while(|&epoch| folder.epoch(epoch).exists()).count();
     // A fold that stopped early has no later epochs, and what some lack is not chosen.
     let common = folds.iter().map(|(_, folder)| kept(folder)).min().unwrap_or(0);
     if folds.len() < 2 || common == 0 {
@@ -143,8 +132,8 @@ fn cross_fitted(
     }
     let mut figures = vec![Vec::with_capacity(common); folds.len()];
     for (figures, (_, folder)) in figures.iter_mut().zip(folds) {
-        for epoch in 0..common {
-            let predictions = predictions::read(&epoch_path(folder, epoch))?;
+        for epoch in 1..=common {
+            let predictions = predictions::read(&folder.epoch(epoch))?;
             figures.push(Scores::of(&predictions).metric(metric));
         }
     }
@@ -153,15 +142,16 @@ fn cross_fitted(
     for (place, (fold, folder)) in folds.iter().enumerate() {
         let others: Vec<&[Option<f64>]> =
             (0..folds.len()).filter(|other| *other != place).map(|i| &figures[i][..]).collect();
-        let Some(epoch) = best_epoch(&others, common) else { return Ok(None) };
-        predictions.extend(predictions::read(&epoch_path(folder, epoch))?);
+        let Some(best) = best_epoch(&others, common) else { return Ok(None) };
+        let epoch = best + 1;
+        predictions.extend(predictions::read(&folder.epoch(epoch))?);
         chosen.push((*fold, epoch));
     }
     Ok(Some((predictions, chosen)))
 }
 
-/// The first epoch with the highest mean over the folds in which the figure is defined, among
-/// epochs where it is in as many folds as in any.
+/// The index, from 0, of the first epoch with the highest mean over the folds in which the figure
+/// is defined, among epochs where it is in as many folds as in any.
 fn best_epoch(folds: &[&[Option<f64>]], epochs: usize) -> Option<usize> {
     let mean = |epoch: usize| {
         let defined: Vec<f64> = folds.iter().filter_map(|fold| fold[epoch]).collect();
@@ -173,12 +163,12 @@ fn best_epoch(folds: &[&[Option<f64>]], epochs: usize) -> Option<usize> {
     best.map(|(epoch, _)| epoch)
 }
 
-/// What the sampler added to the logits, a mean over the folds, in which it differs by a hair; 0
-/// without weights that tell.
+/// The shift that the sampler added to the logits: the mean over the folds, between which it
+/// differs slightly; 0 if no checkpoint records it.
 fn logit_shift(run: &Path, facts: &RunFacts) -> Result<f64, Fault> {
     let mut shifts = Vec::new();
     for fold in &facts.held_out {
-        let path = fold_folder(run, *fold).join("best.safetensors");
+        let path = RunFolder::new(run).fold(*fold).best();
         if path.exists() {
             let prior = Checkpoint::read(&path)?.facts.prior;
             shifts.push(prior.map_or(0.0, |prior| prior.logit_shift()));

@@ -1,29 +1,28 @@
-//! For whom the model works: the same figures for parts of the items.
+//! Subgroups: divides the items by attributes of the records.
 //!
-//! In: items with the records they come of. Out: [`Group`]s of them, by site, machine, density,
-//! age, implant and view; cancers that are invasive or not, each against all negatives; and
-//! difficult negatives and the others, each against all cancers, for neither part alone has
-//! both classes.
+//! In: items with their records. Out: [`Group`]s of items by site, machine, density, age, implant
+//! and view. Invasive and non-invasive cancers are each combined with all negatives, and difficult
+//! and other negatives with all cancers, because a metric needs both classes.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::predictions::{Items, Prediction};
+use crate::predictions::{Items, Prediction};
 use crate::record::ImageRecord;
 
-/// A part of the items.
+/// A subgroup of the items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// What tells it apart.
+    /// The attribute that defines it.
     pub attribute: Attribute,
-    /// Its value; `not known` where the table has none.
+    /// Its value; `not known` if the table has none.
     pub value: String,
-    /// Places of its items.
+    /// Indices of its items.
     pub places: Vec<usize>,
 }
 
-/// What tells subgroups apart.
+/// The attributes that define subgroups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -51,7 +50,7 @@ impl Attribute {
         Self::DifficultNegative,
     ];
 
-    /// As the reader is told.
+    /// The label in tables and charts.
     pub fn label(self) -> &'static str {
         match self {
             Self::Site => "site",
@@ -65,7 +64,7 @@ impl Attribute {
         }
     }
 
-    /// What the group is held against, where it has one class only.
+    /// The items of the other class that are added, if the group has one class only.
     pub fn against(self) -> Option<&'static str> {
         match self {
             Self::Invasive => Some("all negatives"),
@@ -74,8 +73,8 @@ impl Attribute {
         }
     }
 
-    /// The value of one image, with a number that puts the values in order. `None` for an image
-    /// that is in every group.
+    /// The value of one image, with a number to sort the values by. `None` for an image that
+    /// belongs to every group.
     fn of(self, record: &ImageRecord) -> Option<(i64, String)> {
         let unknown = || (i64::MAX, "not known".to_owned());
         let number = |value: Option<i64>| value.map_or_else(unknown, |n| (n, n.to_string()));
@@ -104,7 +103,7 @@ impl Attribute {
     }
 }
 
-/// Decades, as screening programmes count them.
+/// Age in decades, as screening programmes report it.
 fn age_band(age: f32) -> (i64, String) {
     match age {
         a if a < 40.0 => (0, "under 40".into()),
@@ -115,8 +114,8 @@ fn age_band(age: f32) -> (i64, String) {
     }
 }
 
-/// The groups of one attribute, in order. An item is what its first image says, except that a
-/// cancer is that of the image that has it.
+/// The groups of one attribute, in order. The value of an item is that of its first image with the
+/// item's label.
 pub fn groups(predictions: &[Prediction], items: &Items, attribute: Attribute) -> Vec<Group> {
     let mut groups: BTreeMap<(i64, String), Vec<usize>> = BTreeMap::new();
     let mut everywhere = Vec::new();

@@ -1,9 +1,9 @@
-//! A submission of the competition against the labels.
+//! Scores a competition submission against the labels.
 //!
-//! In: a CSV file with `prediction_id,cancer`, a probability a breast; and the labels, as a table
-//! with one row an image (as `train.csv`) or with `prediction_id,cancer`. Out: a [`Score`]: pF1
-//! and the other figures by breast, with intervals from resampled patients. Every breast of the
-//! labels has to be in the submission once and none beside them.
+//! In: a CSV file with `prediction_id,cancer`, one probability per breast; and the labels, as a
+//! table with one row per image (as `train.csv`) or with `prediction_id,cancer`. Out: a [`Score`]:
+//! pF1 and the other metrics by breast, with intervals from resampled patients. The submission
+//! must have every breast of the labels exactly once, and no other breast.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -14,53 +14,58 @@ use serde::Serialize;
 
 use super::bootstrap::Bootstrap;
 use super::choice::{self, Given};
-use super::figures::{Figures, Name, Prepared};
-use super::judge::Size;
-use super::metrics::Grid;
-use super::predictions::{Items, Level};
+use super::evaluation::Size;
+use super::metric_set::{MetricName, MetricSet, Prepared};
 use crate::config::{Config, DatasetConfig};
 use crate::dataset::table::{self, Problems, cell};
-use crate::error::Fault;
-use crate::predict::submission::prediction_id;
+use crate::error::{Fault, faults};
+use crate::metrics::Grid;
+use crate::predictions::{Items, Level};
 use crate::record::Split;
 
-/// How good a submission is.
+/// The performance of a submission.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Score {
-    /// Breasts.
+    /// The number of breasts.
     #[serde(flatten)]
     pub size: Size,
-    /// The figures that need no other data.
-    pub figures: Figures,
-    /// Threshold of the best F1 of 50.
+    /// The metrics by breast.
+    pub metrics: MetricSet,
+    /// The threshold, of 50, with the highest F1.
     pub best_f1_threshold: Option<f64>,
-    /// The threshold that was given.
+    /// The threshold given by the caller.
     pub threshold: Option<f64>,
     /// How the intervals were made.
     pub bootstrap: Bootstrap,
 }
 
-/// What a submission alone tells.
-const NAMES: [Name; 12] = [
-    Name::Pf1,
-    Name::Auroc,
-    Name::PartialAuroc,
-    Name::Auprc,
-    Name::BestF1,
-    Name::BestF1Accuracy,
-    Name::SensitivityAt90,
-    Name::SensitivityAt95,
-    Name::SensitivityAt99,
-    Name::Brier,
-    Name::Ece,
-    Name::EceSameCount,
+/// The metrics that need the submission and the labels only.
+const NAMES: [MetricName; 12] = [
+    MetricName::Pf1,
+    MetricName::Auroc,
+    MetricName::PartialAuroc,
+    MetricName::Auprc,
+    MetricName::BestF1,
+    MetricName::BestF1Accuracy,
+    MetricName::SensitivityAt90,
+    MetricName::SensitivityAt95,
+    MetricName::SensitivityAt99,
+    MetricName::Brier,
+    MetricName::Ece,
+    MetricName::EceSameCount,
 ];
 
-/// What a threshold tells beside it.
-const AT_THRESHOLD: [Name; 6] =
-    [Name::F1, Name::Accuracy, Name::Sensitivity, Name::Specificity, Name::RecallRate, Name::Ppv];
+/// The metrics that need a threshold too.
+const AT_THRESHOLD: [MetricName; 6] = [
+    MetricName::F1,
+    MetricName::Accuracy,
+    MetricName::Sensitivity,
+    MetricName::Specificity,
+    MetricName::RecallRate,
+    MetricName::Ppv,
+];
 
-/// Some of a list, for a message.
+/// A list of ids; a message shows the first five.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Some5(pub Vec<String>);
 
@@ -77,28 +82,28 @@ impl fmt::Display for Some5 {
 /// What is wrong with a submission or its labels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmissionError {
-    /// It is no such table.
+    /// The file is not such a table.
     #[error("{}: {reason}", .path.display())]
     Table {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
-    /// A line that cannot be read.
+    /// A value that cannot be read.
     #[error("{}:{line}: cancer is {found:?}, needs {needed}", .path.display())]
     Value {
         /// The file.
         path: PathBuf,
         /// The line.
         line: u64,
-        /// What stands there.
+        /// The value found.
         found: String,
-        /// What could stand there.
+        /// The values that are valid.
         needed: &'static str,
     },
-    /// A breast that is there twice.
-    #[error("{}:{line}: prediction_id {id} is in line {first} already", .path.display())]
+    /// A breast with two rows.
+    #[error("{}:{line}: prediction_id {id} is already in line {first}", .path.display())]
     Duplicate {
         /// The file.
         path: PathBuf,
@@ -114,21 +119,21 @@ pub enum SubmissionError {
     Missing {
         /// The submission.
         path: PathBuf,
-        /// Breasts of the labels.
+        /// Number of breasts in the labels.
         of: usize,
-        /// Those that are missing.
+        /// The missing ones.
         ids: Some5,
     },
     /// Predictions for breasts that have no label.
-    #[error("{}: the labels know nothing of {} prediction_id: {ids}", .path.display(), .ids.0.len())]
+    #[error("{}: {} prediction_id without a label: {ids}", .path.display(), .ids.0.len())]
     Unknown {
         /// The submission.
         path: PathBuf,
-        /// Those that are not known.
+        /// Those without a label.
         ids: Some5,
     },
-    /// A breast with and without cancer.
-    #[error("{}:{line}: {id} has another cancer than in line {first}", .path.display())]
+    /// A breast with two different labels.
+    #[error("{}:{line}: the label of {id} differs from that in line {first}", .path.display())]
     Contradiction {
         /// The labels.
         path: PathBuf,
@@ -140,11 +145,12 @@ pub enum SubmissionError {
         first: u64,
     },
 }
+faults!(SubmissionError);
 
-/// Scores a submission; `threshold` adds the figures at it.
+/// Scores a submission; with a `threshold`, also the metrics that need one.
 ///
 /// # Errors
-/// [`Fault::Io`], [`Fault::Table`], [`Fault::Submission`].
+/// [`Fault::Io`], [`TableErrors`], [`SubmissionError`].
 pub fn score(
     submission: &Path,
     labels: &Path,
@@ -163,7 +169,7 @@ pub fn score(
         .and_then(|grid| grid.best_f1(&vec![1.0; items.len()]));
     Ok(Score {
         size: Size::of(&items),
-        figures: Prepared::new(&items, &decided).figures(&names, bootstrap),
+        metrics: Prepared::new(&items, &decided).metrics(&names, bootstrap),
         best_f1_threshold: best.ok().map(|best| best.threshold),
         threshold,
         bootstrap: *bootstrap,
@@ -204,7 +210,7 @@ fn read_labels(path: &Path) -> Result<BTreeMap<String, Labelled>, Fault> {
     Ok(breasts)
 }
 
-/// Labels of a table with one row an image.
+/// Labels of a table with one row per image.
 fn by_image_rows(path: &Path) -> Result<Vec<(String, Labelled)>, Fault> {
     let config = DatasetConfig { train_csv: Some(path.into()), ..Config::default().dataset };
     let mut problems = Problems::default();
@@ -217,13 +223,13 @@ fn by_image_rows(path: &Path) -> Result<Vec<(String, Labelled)>, Fault> {
         };
         let patient = record.patient_id.to_string();
         let cancer = record.cancer.ok_or_else(|| lacks("cancer"))?;
-        let id = prediction_id(&record).ok_or_else(|| lacks("laterality"))?;
+        let id = record.breast_id().ok_or_else(|| lacks("laterality"))?;
         Ok((id, Labelled { patient, cancer, line: record.line }))
     };
     table.records.into_iter().map(row).collect()
 }
 
-/// Labels with one row a breast, whose patient is what stands before the last `_`.
+/// Labels with one row per breast. The patient is the part of the id before the last `_`.
 fn by_breast_rows(path: &Path) -> Result<Vec<(String, Labelled)>, Fault> {
     let row = |(line, id, value): (u64, String, String)| {
         let cancer = cell::boolean(&value).map_err(|needed| SubmissionError::Value {
@@ -260,7 +266,7 @@ fn rows(path: &Path) -> Result<Vec<(u64, String, String)>, Fault> {
     reader.records().map(row).collect()
 }
 
-/// The submission beside the labels, in the order of the labels' ids.
+/// Joins the submission with the labels, in the order of the labels' ids.
 fn pair(path: &Path, labels: &BTreeMap<String, Labelled>) -> Result<Items, Fault> {
     let mut predicted: HashMap<String, (u64, f64)> = HashMap::new();
     for (line, id, value) in rows(path)? {

@@ -1,10 +1,9 @@
-//! The table of an experiment: one row a weight of the auxiliary targets.
+//! The table of a sweep: one row per weight of the auxiliary targets.
 //!
-//! In: the held-out predictions of runs that differ in that weight. Out: [`Row`]s as the report
-//! has them that this experiment repeats: F1 at the best of the thresholds k/49 in the best
-//! fold, the accuracy and threshold there, and which fold that was; with intervals, and beside
-//! it the F1 that nothing was picked for: over all folds, at epochs and thresholds that the other
-//! folds chose.
+//! In: the held-out predictions of runs that differ in that weight. Out: [`Row`]s in the form of
+//! the published report that this experiment repeats: the F1 of the best fold at the best of the
+//! thresholds k/49, with accuracy, threshold and fold number. Each has an interval. Next to it
+//! stands the cross-fitted F1 over all folds, with epoch and threshold chosen on the other folds.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,21 +13,22 @@ use serde::Serialize;
 use super::bootstrap::{Bootstrap, Estimate};
 use super::choice::{self, Given};
 use super::compare::{Differences, differences, paired};
-use super::figures::{Figures, Name, Prepared};
-use super::judge::{JudgeError, Size, check, roles};
-use super::metrics::{BestF1, Grid};
-use super::predictions::{Items, Level, Prediction};
+use super::evaluation::{EvaluationError, Size, check, roles};
+use super::metric_set::{MetricName, MetricSet, Prepared};
 use crate::dataset::Role;
+use crate::metrics::{BestF1, Grid};
+use crate::predictions::{Items, Level, Prediction};
 
-/// One run of the experiment.
+/// One run of the sweep.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// Weight of the auxiliary targets; `None` is the network without them.
     pub weight: Option<f64>,
-    /// What it said of its held-out folds, each at the epoch that was best there: what the best
-    /// fold is picked from.
+    /// Its predictions for the held-out folds, each at its own best epoch: the best fold is
+    /// selected from these.
     pub at_best_epochs: &'a [Prediction],
-    /// The same at epochs that the other folds chose: what all folds are judged by.
+    /// Its predictions for the held-out folds, each at the epoch chosen on the other folds: the
+    /// metrics over all folds use these.
     pub cross_fitted: &'a [Prediction],
 }
 
@@ -37,49 +37,50 @@ pub struct Run<'a> {
 pub struct Row {
     /// Weight of the auxiliary targets; null is the network without them.
     pub weight: Option<f64>,
-    /// The fold with the highest F1, the lowest of equals.
+    /// The fold with the highest F1; of equal folds the one with the lowest number.
     pub best_fold: BestFold,
     /// F1 of every fold at its best threshold.
     pub folds: Vec<(u16, Option<f64>)>,
-    /// Items of all folds.
+    /// Number of items in all folds.
     pub size: Size,
-    /// Over all folds, at thresholds that the other folds chose.
-    pub all_folds: Figures,
-    /// What the auxiliary targets added to that, resample by resample on the same patients; null
-    /// without a network without them, and for that network itself.
+    /// Metrics over all folds, with thresholds chosen on the other folds.
+    pub all_folds: MetricSet,
+    /// Paired differences to the network without auxiliary targets; null for that network itself,
+    /// or if it was not trained.
     pub over_cnn_only: Option<Differences>,
 }
 
-/// The best fold of a run, picked on the items that it is judged on: it flatters.
+/// The best fold of a run. It is selected on the items it is evaluated on, so it is optimistic.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BestFold {
-    /// Which; null if no fold has a positive.
+    /// Its number; null if no fold has a positive.
     pub fold: Option<u16>,
-    /// Its items.
+    /// Number of its items.
     pub size: Size,
     /// F1 at the best of 50 thresholds.
     pub f1: Option<Estimate>,
-    /// Accuracy there.
+    /// Accuracy at that threshold.
     pub accuracy: Option<Estimate>,
     /// The threshold, k/49.
     pub threshold: Option<f64>,
 }
 
-/// What all folds together are judged by.
-const ALL_FOLDS: [Name; 5] = [Name::F1, Name::Accuracy, Name::Auroc, Name::Auprc, Name::Pf1];
+/// The metrics over all folds.
+const ALL_FOLDS: [MetricName; 5] =
+    [MetricName::F1, MetricName::Accuracy, MetricName::Auroc, MetricName::Auprc, MetricName::Pf1];
 
-/// What is compared with the network without auxiliary targets.
-const COMPARED: [Name; 2] = [Name::F1, Name::Auroc];
+/// The metrics compared with the network without auxiliary targets.
+const COMPARED: [MetricName; 2] = [MetricName::F1, MetricName::Auroc];
 
-/// Judges the runs, a row each, in their order.
+/// Evaluates the runs: one row per run, in their order.
 ///
 /// # Errors
-/// [`JudgeError`] for a run that cannot be judged.
+/// [`EvaluationError`] for a run that cannot be evaluated.
 pub fn table(
     runs: &[Run<'_>],
     level: Level,
     bootstrap: &Bootstrap,
-) -> Result<Vec<Row>, JudgeError> {
+) -> Result<Vec<Row>, EvaluationError> {
     let cnn_only = runs.iter().find(|run| run.weight.is_none());
     let row = |run: &Run<'_>| {
         let mut row = row(run, level, bootstrap)?;
@@ -91,13 +92,13 @@ pub fn table(
     runs.iter().map(row).collect()
 }
 
-/// What `run` has over `first`; `None` if they judged different images.
+/// The differences of `run` minus `first`; `None` if they have predictions of different images.
 fn over(
     first: &Run<'_>,
     run: &Run<'_>,
     level: Level,
     bootstrap: &Bootstrap,
-) -> Result<Option<Differences>, JudgeError> {
+) -> Result<Option<Differences>, EvaluationError> {
     let Ok(second) = paired(first.cross_fitted, run.cross_fitted) else { return Ok(None) };
     let both = [held_out(first.cross_fitted, level)?, held_out(&second, level)?];
     let decided =
@@ -106,7 +107,7 @@ fn over(
     Ok(Some(differences(&COMPARED, &prepared, &both[0].0.patients, bootstrap)))
 }
 
-fn row(run: &Run<'_>, level: Level, bootstrap: &Bootstrap) -> Result<Row, JudgeError> {
+fn row(run: &Run<'_>, level: Level, bootstrap: &Bootstrap) -> Result<Row, EvaluationError> {
     let (items, roles) = held_out(run.at_best_epochs, level)?;
     let folds: BTreeSet<Role> = roles.iter().copied().collect();
     let folds: Vec<(u16, Items, Option<BestF1>)> = folds
@@ -126,19 +127,19 @@ fn row(run: &Run<'_>, level: Level, bootstrap: &Bootstrap) -> Result<Row, JudgeE
         best_fold: best_fold(&folds, bootstrap),
         folds: folds.iter().map(|(fold, _, best)| (*fold, best.map(|best| best.f1))).collect(),
         size: Size::of(&items),
-        all_folds: Prepared::new(&items, &decided).figures(&ALL_FOLDS, bootstrap),
+        all_folds: Prepared::new(&items, &decided).metrics(&ALL_FOLDS, bootstrap),
         over_cnn_only: None,
     })
 }
 
 /// The items of the held-out folds, with the role of each.
-fn held_out(all: &[Prediction], level: Level) -> Result<(Items, Vec<Role>), JudgeError> {
+fn held_out(all: &[Prediction], level: Level) -> Result<(Items, Vec<Role>), EvaluationError> {
     check(all)?;
     let held_out = |p: &&Prediction| matches!(p.role, Role::Fold(_));
     let predictions: Vec<Prediction> = all.iter().filter(held_out).cloned().collect();
     let items = Items::of(&predictions, level);
     if items.is_empty() {
-        return Err(JudgeError::Nothing { rows: all.len() });
+        return Err(EvaluationError::Nothing { rows: all.len() });
     }
     let roles = roles(&predictions, &items);
     Ok((items, roles))
@@ -150,26 +151,26 @@ fn best_f1(items: &Items) -> Option<BestF1> {
 }
 
 fn best_fold(folds: &[(u16, Items, Option<BestF1>)], bootstrap: &Bootstrap) -> BestFold {
-    let judged = folds.iter().filter_map(|(fold, items, best)| Some((*fold, items, (*best)?)));
-    let best = judged.reduce(|best, next| if next.2.f1 > best.2.f1 { next } else { best });
+    let scored = folds.iter().filter_map(|(fold, items, best)| Some((*fold, items, (*best)?)));
+    let best = scored.reduce(|best, next| if next.2.f1 > best.2.f1 { next } else { best });
     let Some((fold, items, best)) = best else {
         let size = Size::of(&folds[0].1);
         return BestFold { fold: None, size, f1: None, accuracy: None, threshold: None };
     };
-    // Nothing of a single fold is frozen, and neither figure asks for it.
+    // A single fold has no threshold from other folds, and neither of these metrics needs one.
     let undecided = choice::locked(items, &items.select(&[]), Given::default());
-    let names = [Name::BestF1, Name::BestF1Accuracy];
-    let figures = Prepared::new(items, &undecided).figures(&names, bootstrap);
+    let names = [MetricName::BestF1, MetricName::BestF1Accuracy];
+    let metrics = Prepared::new(items, &undecided).metrics(&names, bootstrap);
     BestFold {
         fold: Some(fold),
         size: Size::of(items),
-        f1: figures.get(Name::BestF1).copied(),
-        accuracy: figures.get(Name::BestF1Accuracy).copied(),
+        f1: metrics.get(MetricName::BestF1).copied(),
+        accuracy: metrics.get(MetricName::BestF1Accuracy).copied(),
         threshold: Some(best.threshold),
     }
 }
 
-/// The table as text, with what every F1 has to be held against.
+/// The table as text, with the F1 of predicting all positive as a reference.
 pub fn text(rows: &[Row]) -> String {
     let mut text = format!(
         "{:<9} {:<26} {:<26} {:>9} {:>5} {:>8}  {}\n",
@@ -195,7 +196,7 @@ pub fn text(rows: &[Row]) -> String {
             estimate(best.accuracy.as_ref()),
             number(best.threshold),
             number(best.size.all_positive_f1),
-            estimate(row.all_folds.get(Name::F1)),
+            estimate(row.all_folds.get(MetricName::F1)),
         )
         .expect("a string takes all that is written to it");
     }
@@ -205,7 +206,7 @@ pub fn text(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::predictions::made::made;
+    use crate::predictions::made::made;
 
     #[test]
     fn a_row_names_the_best_fold_and_what_it_reaches_there() {
@@ -234,7 +235,7 @@ mod tests {
             assert_eq!((over.first, over.second), (of(&rows[0]), of(&rows[1])));
             assert!(over.difference.interval.unwrap()[0] > 0.0, "it is far better");
         }
-        let frozen = |row: &Row| row.all_folds.get(Name::F1).unwrap().value.unwrap();
+        let frozen = |row: &Row| row.all_folds.get(MetricName::F1).unwrap().value.unwrap();
         assert!(frozen(&rows[1]) > frozen(&rows[0]));
         let text = text(&rows);
         assert!(text.lines().nth(1).unwrap().starts_with("CNN only"), "{text}");

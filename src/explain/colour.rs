@@ -1,10 +1,10 @@
-//! A colour for each heat: matplotlib's `inferno` (Smith and van der Walt, CC0), whose lightness
-//! rises in even steps, so that no contour is seen that is not in the map, and that reads in
-//! grey and to the colour-blind.
+//! The colour scale of heat maps: matplotlib's `inferno` (Smith and van der Walt, CC0). Its
+//! lightness rises evenly, so that it adds no contours and is readable in grey and by colour-blind
+//! readers.
 
-use crate::picture::Rgb;
+use crate::image::picture::Rgb;
 
-/// The map at 0, 1/16, ... 1, linear between:
+/// The colours at 0, 1/16, ... 1, linear between:
 /// `[[round(255 * x) for x in matplotlib.colormaps['inferno'](i / 16)[:3]] for i in range(17)]`
 const INFERNO: [Rgb; 17] = [
     [0, 0, 4],
@@ -26,7 +26,7 @@ const INFERNO: [Rgb; 17] = [
     [252, 255, 164],
 ];
 
-/// The colour of a heat, 0 to 1; beyond, that of the nearer end.
+/// The colour of a value of the map, 0 to 1; values outside are clamped.
 pub fn inferno(heat: f32) -> Rgb {
     let at = heat.clamp(0.0, 1.0) * (INFERNO.len() - 1) as f32;
     let below = (at as usize).min(INFERNO.len() - 2);

@@ -1,5 +1,5 @@
-//! How much of the maps' energy lies inside the breast: a figure of the evaluation, with the
-//! worst images first.
+//! The share of the maps' energy inside the breast, in `explain.json`, with the worst images
+//! first.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,32 +8,32 @@ use serde::{Deserialize, Serialize};
 pub struct Share {
     /// The image.
     pub image_id: String,
-    /// What the network said.
+    /// The predicted probability.
     pub probability: f64,
-    /// Share of the map's energy inside the breast's box; `None` where nothing spoke for cancer,
-    /// so that there is no map.
+    /// Share of the map's energy inside the breast's box; `None` if the map is empty, because no
+    /// place raised the score.
     pub inside: Option<f64>,
 }
 
-/// Shares of many.
+/// The shares of several images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Energy {
-    /// Images looked at.
+    /// Number of images explained.
     pub images: usize,
-    /// Those with a map.
+    /// Number of images whose map is not empty.
     pub with_map: usize,
     /// Mean share; `None` without any map.
     pub mean: Option<f64>,
-    /// Median share; the lower of two in the middle.
+    /// Median share; of an even number the lower of the two in the middle.
     pub median: Option<f64>,
-    /// Share of the maps that have most of their energy outside.
+    /// Share of the maps with most of their energy outside the breast.
     pub mostly_outside: Option<f64>,
     /// The lowest shares, lowest first.
     pub worst: Vec<Share>,
 }
 
 impl Energy {
-    /// Of these images; `worst` of them are listed.
+    /// Summarises these images; the `worst` of them are listed.
     pub fn of(mut shares: Vec<Share>, worst: usize) -> Self {
         let images = shares.len();
         shares.retain(|share| share.inside.is_some());

@@ -1,18 +1,19 @@
-//! Why a run cannot be explained.
+//! The errors of `explain`.
 
+use crate::error::{Fault, faults};
 use std::path::PathBuf;
 
-/// Why nothing can be explained.
+/// Why a run cannot be explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
-    /// Another release.
+    /// The release is not the one that the run was trained on.
     #[error("{path} has the plan {found}, the run was trained on a release with {needed}")]
     OtherRelease {
         /// The release given.
         path: PathBuf,
-        /// Its plan's hash.
+        /// The hash of its plan.
         found: String,
-        /// That of the run's.
+        /// The hash of the plan of the run's release.
         needed: String,
     },
     /// No threshold can be chosen.
@@ -23,13 +24,21 @@ pub enum ExplainError {
         /// The predictions.
         path: PathBuf,
     },
-    /// A run that was trained on all images.
-    #[error("{path} held nothing out: there is no image that its network was not trained on")]
+    /// The run was trained on all images.
+    #[error("{path} has no held-out fold: its network was trained on all images")]
     NothingHeldOut {
         /// The run.
         path: PathBuf,
     },
-    /// Nobody waits for the end.
+    /// The user interrupted the command.
     #[error("interrupted")]
     Stopped,
+}
+faults!(ExplainError);
+
+impl ExplainError {
+    /// Whether `fault` is an interruption.
+    pub fn is_stop(fault: &Fault) -> bool {
+        matches!(fault.cause(), Some(Self::Stopped))
+    }
 }

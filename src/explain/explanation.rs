@@ -1,4 +1,4 @@
-//! What is asked of an explanation, and what comes of it: `explain.json`.
+//! The request for an explanation, and its result: `explain.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,47 +7,55 @@ use serde::{Deserialize, Serialize};
 use super::energy::Energy;
 use super::gradcam::Method;
 use super::select::Kind;
-use crate::plane::Rect;
-use crate::train::run::fold_folder;
+use crate::error::Fault;
+use crate::image::picture::{self, Rgb};
+use crate::image::{Plane, Rect};
+use crate::store::Target;
+use crate::train::folder::RunFolder;
 
-/// The block that is shown unless another is asked for, with [`Method::default`]: on phantoms with
-/// known lesions the coarsest whose peak mostly lies on them, unless something as bright is beside
-/// (`docs/explaining.md`).
+/// The default layer, used with [`Method::default`]. On phantoms with known lesions it is the
+/// coarsest layer whose maximum is mostly on the lesion, unless the image has another object as
+/// bright (`docs/explaining.md`).
 pub const DEFAULT_LAYER: &str = "blocks.1";
 
-/// Images of each kind, unless another number is asked for.
+/// The file that describes the explained images, in the folder of the pictures.
+pub const INDEX: &str = "explain.json";
+
+/// The default number of images of each kind.
 pub const DEFAULT_COUNT: usize = 4;
 
-/// What is to be explained.
+/// A request for an explanation.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The folder of the run.
     pub run: PathBuf,
-    /// The fold whose network is asked, about the images that it was not trained on.
+    /// The fold whose network is explained, on the images of the fold.
     pub fold: u16,
     /// The block whose activation is shown.
     pub layer: String,
-    /// How.
+    /// The method of the maps.
     pub method: Method,
-    /// Images of each kind.
+    /// Number of images of each kind.
     pub count: usize,
-    /// At or above it an image is called cancer, instead of the threshold that the other folds
-    /// choose.
+    /// An image is predicted positive if its probability reaches this, instead of the threshold
+    /// chosen on the other folds.
     pub threshold: Option<f64>,
     /// The release, if it is not where the run found it.
     pub release: Option<PathBuf>,
-    /// The dataset's folder, to reread the sources.
+    /// The dataset's folder, to read the source images again.
     pub dataset: Option<PathBuf>,
     /// Whether DICOM secondary captures are written; needs the dataset.
     pub captures: bool,
-    /// Whether the energy of all held-out images is measured, not of the chosen ones alone.
+    /// Whether the energy of all held-out images is measured, not only of the selected ones.
     pub all: bool,
-    /// Where to.
+    /// The output folder.
     pub output: PathBuf,
+    /// Whether to replace files there that this program did not make.
+    pub force: bool,
 }
 
 impl Request {
-    /// The maps of a fold of the run in `run`, in the default way and at the default place.
+    /// The maps of a fold of the run in `run`, with the default layer, method and output folder.
     pub fn new(run: &Path, fold: u16) -> Self {
         Self {
             run: run.into(),
@@ -60,15 +68,33 @@ impl Request {
             dataset: None,
             captures: false,
             all: false,
-            output: fold_folder(run, Some(fold)).join("explain"),
+            output: RunFolder::new(run).fold(Some(fold)).maps(),
+            // All files in a run's folder are made by this program.
+            force: true,
         }
+    }
+
+    /// The file `name` in the output folder.
+    ///
+    /// # Errors
+    /// Those of [`Target::new`].
+    pub(super) fn target(&self, name: &str) -> Result<Target, Fault> {
+        Target::new(self.output.join(name), self.force)
+    }
+
+    /// Writes a picture to the output folder.
+    ///
+    /// # Errors
+    /// Those of [`Target::put`].
+    pub(super) fn draw(&self, name: &str, plane: &Plane<Rgb>) -> Result<(), Fault> {
+        picture::write(&self.target(name)?, plane)
     }
 }
 
 /// `explain.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// SHA-256 of the weights' file, which also stands for the run in secondary captures.
+    /// SHA-256 of the weights' file; it also identifies the run in secondary captures.
     pub weights_sha256: String,
     /// The fold.
     pub fold: u16,
@@ -76,34 +102,34 @@ pub struct Explanation {
     pub layer: String,
     /// The method.
     pub method: Method,
-    /// At or above it an image is called cancer.
+    /// An image is predicted positive if its probability reaches this.
     pub threshold: f64,
-    /// Who chose it.
+    /// The data that the threshold was chosen on.
     pub threshold_from: ThresholdFrom,
-    /// The chosen images, kind by kind.
+    /// The selected images, kind by kind.
     pub images: Vec<Explained>,
-    /// Of the images looked at.
+    /// The energy inside the breast.
     pub energy: Energy,
-    /// Whether that is all that were held out, or the chosen ones alone.
+    /// Whether `energy` covers all held-out images, or only the selected ones.
     pub energy_of_all: bool,
 }
 
-/// Who chose a threshold.
+/// The data that a threshold was chosen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdFrom {
-    /// The highest F1 by image on the other folds.
+    /// The other folds: the highest F1 by image.
     OtherFolds,
-    /// The highest F1 by image on this very fold, for want of others: too favourable.
+    /// This fold, because there are no others: the highest F1 by image, which is optimistic.
     ThisFold,
-    /// Whoever asked.
+    /// The caller gave it.
     Given,
 }
 
-/// One image.
+/// One explained image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explained {
-    /// Why it was chosen.
+    /// Why it was selected.
     pub kind: Kind,
     /// The patient.
     pub patient_id: String,
@@ -113,20 +139,20 @@ pub struct Explained {
     pub laterality: Option<String>,
     /// Projection.
     pub view: Option<String>,
-    /// What the network says of it.
+    /// The predicted probability.
     pub probability: f64,
-    /// Share of the map's energy inside the breast's box; null where nothing speaks for cancer.
+    /// Share of the map's energy inside the breast's box; null if the map is empty.
     pub energy_inside: Option<f64>,
-    /// The hottest place, column and row of the source.
+    /// The maximum of the map: column and row in the source.
     pub peak: Option<(f64, f64)>,
     /// Box of the breast in the source.
     pub breast: Rect,
-    /// Picture of the crop, beside this file.
+    /// File name of the picture of the crop.
     pub crop: String,
-    /// Picture of the source.
+    /// File name of the picture of the source.
     pub source: Option<String>,
-    /// Secondary capture.
-    pub capture: Option<String>,
-    /// Why there is none of the two.
+    /// File name of the DICOM secondary capture.
+    pub secondary_capture: Option<String>,
+    /// Why picture and secondary capture of the source are missing.
     pub problem: Option<String>,
 }

@@ -2,33 +2,34 @@
 //! arXiv 1710.11063), HiResCAM (Draelos and Carin, arXiv 2011.08891) and LayerCAM (Jiang et al.,
 //! IEEE TIP 30, 2021).
 //!
-//! In: a [`Tap`], activation and gradient of a block. Out: a map an image of the size of the
-//! network's input, least 0 and most 1, or 0 everywhere where nothing speaks for the score.
+//! In: a [`Tap`], activation and gradient of a block. Out: one map per image, of the size of the
+//! network's input. Its minimum is 0 and its maximum 1; it is 0 everywhere if no place raised the
+//! score.
 //!
-//! Step by step what pytorch-grad-cam 1.5 does (`base_cam.py`, `grad_cam_plusplus.py`,
-//! `hirescam.py`, `layer_cam.py`), so that maps can be compared with those of others: weighted
-//! sum over the channels, negative values cut, stretched to 0 to 1, bilinearly enlarged,
-//! stretched again.
+//! The steps are those of pytorch-grad-cam 1.5 (`base_cam.py`, `grad_cam_plusplus.py`,
+//! `hirescam.py`, `layer_cam.py`), so that maps can be compared: weighted sum over the channels,
+//! ReLU, rescaling to 0 to 1, bilinear upsampling, rescaling again.
 //!
-//! The first two give a channel one weight everywhere, which is the last block's due, where a
-//! place sees the whole image anyhow. The others weigh every place by its own gradient, and so
-//! tell places apart in the finer blocks before it; `docs/explaining.md` says how well.
+//! Grad-CAM and Grad-CAM++ use one weight per channel, which suits the last block, where every
+//! place has the whole image in its receptive field. HiResCAM and LayerCAM weight every place by
+//! its own gradient, so they distinguish places in earlier, finer blocks. `docs/explaining.md` has
+//! measurements.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::image::Plane;
 use crate::model::Tap;
-use crate::plane::Plane;
 
 /// How channels are weighted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 pub enum Method {
-    /// By the mean of their gradient.
+    /// By the mean of the channel's gradient.
     #[serde(rename = "gradcam")]
     #[value(name = "gradcam")]
     GradCam,
-    /// By their positive gradient, each place by its share in the score: finds several
-    /// instances where Grad-CAM finds one.
+    /// By the channel's positive gradients, each place weighted by its share in the score. It finds
+    /// several instances where Grad-CAM finds one.
     #[serde(rename = "gradcam++")]
     #[value(name = "gradcam++")]
     GradCamPlusPlus,
@@ -44,7 +45,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method of this name on the command line.
+    /// The method with this name on the command line.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::value_variants().iter().copied().find(|method| method.as_str() == name)
     }
@@ -63,7 +64,7 @@ impl Method {
 /// The map of every image of the tap, each of `size` (columns, rows).
 ///
 /// # Panics
-/// If `size` or the tap's blocks are empty, or a buffer of the tap has not the shape it claims.
+/// If `size` or the tap's blocks are empty, or a buffer of the tap does not have the tap's shape.
 pub fn maps(tap: &Tap, method: Method, size: (usize, usize)) -> Vec<Plane<f32>> {
     let [batch, height, width, channels] = tap.shape;
     let values = height * width * channels;
@@ -93,8 +94,8 @@ pub fn maps(tap: &Tap, method: Method, size: (usize, usize)) -> Vec<Plane<f32>> 
         .collect()
 }
 
-/// The channels of every place, weighted by those that `weights` gives the place whose first
-/// channel is at that index; nothing below 0.
+/// The weighted sum over the channels at every place, then ReLU. `weights` takes the index of the
+/// place's first channel.
 fn weighted<'a>(
     activation: &[f32],
     weights: impl Fn(usize) -> &'a [f32],
@@ -108,7 +109,7 @@ fn weighted<'a>(
     places.map(sum).collect()
 }
 
-/// Equation 1 of the paper: the gradient, averaged over places.
+/// Equation 1 of the Grad-CAM paper: the gradient, averaged over places.
 fn mean_gradient(gradient: &[f32], channels: usize) -> Vec<f32> {
     let places = gradient.len() / channels;
     let mut sums = vec![0.0_f32; channels];
@@ -118,7 +119,7 @@ fn mean_gradient(gradient: &[f32], channels: usize) -> Vec<f32> {
     sums.iter().map(|sum| sum / places as f32).collect()
 }
 
-/// Equations 7 and 19 of the paper, with the reference's epsilon.
+/// Equations 7 and 19 of the Grad-CAM++ paper, with the epsilon of pytorch-grad-cam.
 fn shares_of_gradient(activation: &[f32], gradient: &[f32], channels: usize) -> Vec<f32> {
     let mut sums = vec![0.0_f32; channels];
     for place in activation.chunks_exact(channels) {
@@ -136,16 +137,16 @@ fn shares_of_gradient(activation: &[f32], gradient: &[f32], channels: usize) -> 
     weights
 }
 
-/// So that the least is 0 and the most 1; a flat map becomes 0.
+/// Rescales a map to 0 to 1; a constant map becomes 0.
 fn stretch(map: &mut Plane<f32>) {
     let least = map.pixels().iter().copied().fold(f32::INFINITY, f32::min);
     let most = map.pixels().iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    // The reference's guard against a map of zeros.
+    // pytorch-grad-cam's guard against division by 0.
     let scale = 1.0 / (1e-7 + (most - least));
     map.pixels_mut().iter_mut().for_each(|value| *value = (*value - least) * scale);
 }
 
-/// Bilinear between pixel centres, edges repeated, as OpenCV's `INTER_LINEAR`.
+/// Bilinear upsampling between pixel centres, edges repeated, as OpenCV's `INTER_LINEAR`.
 fn enlarge(map: &Plane<f32>, (width, height): (usize, usize)) -> Plane<f32> {
     let (across, down) = (axis(map.width(), width), axis(map.height(), height));
     let mut pixels = Vec::with_capacity(width * height);
@@ -160,7 +161,7 @@ fn enlarge(map: &Plane<f32>, (width, height): (usize, usize)) -> Plane<f32> {
     Plane::new(width, height, pixels)
 }
 
-/// Two neighbours, and the share of the second.
+/// Two neighbouring indices, and the weight of the second.
 struct Between {
     first: usize,
     second: usize,

@@ -1,19 +1,19 @@
-//! A map laid over the grey image that it explains.
+//! Draws a map over the grey image that it explains.
 //!
-//! In: grey levels and a [`Heat`]. Out: a colour image of the crop, or of the whole source.
-//! Cold places stay as they are: a colour's opacity grows with its heat, so that nothing that
-//! the network did not look at is tinted.
+//! In: grey levels and a [`Heat`]. Out: a colour image of the crop, or of the whole source. The
+//! opacity of the colour grows with the value of the map, so that places with value 0 keep their
+//! grey.
 
 use super::colour::inferno;
 use super::place::Heat;
-use crate::picture::{Rgb, outline};
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::Pixels;
+use crate::image::Pixels;
+use crate::image::picture::{Rgb, outline};
+use crate::image::{Plane, Rect};
 
-/// Opacity of the hottest colour: tissue shows through everywhere.
+/// Opacity at value 1: tissue stays visible everywhere.
 const OPACITY: f32 = 0.65;
 
-/// Of the breast's box: light blue, which neither grey levels nor the colours of heat have.
+/// Colour of the breast's box: light blue, which neither grey levels nor the map's colours have.
 const BOX: Rgb = [90, 200, 250];
 
 /// The network's input under its map.
@@ -22,13 +22,14 @@ const BOX: Rgb = [90, 200, 250];
 /// If the two differ in size.
 pub fn on_crop(pixels: &Pixels, heat: &Heat) -> Plane<Rgb> {
     let size = (pixels.width(), pixels.height());
-    assert_eq!(size, (heat.map.width(), heat.map.height()), "the input that the map is of");
+    assert_eq!(size, (heat.map.width(), heat.map.height()), "the map has the size of the input");
     let grey = eight_bits(pixels);
     let blended = grey.pixels().iter().zip(heat.map.pixels()).map(|(&g, &heat)| blend(g, heat));
     Plane::new(size.0, size.1, blended.collect())
 }
 
-/// The input beside the input under its map, with the breast's box (in source pixels) on both.
+/// The input, and next to it the input under its map; the breast's box (in source pixels) is drawn
+/// on both.
 pub fn side_by_side(pixels: &Pixels, heat: &Heat, breast: Rect) -> Plane<Rgb> {
     let mut panels = [eight_bits(pixels).map(|&g| [g; 3]), on_crop(pixels, heat)];
     let (width, height) = (pixels.width(), pixels.height());
@@ -45,7 +46,7 @@ pub fn side_by_side(pixels: &Pixels, heat: &Heat, breast: Rect) -> Plane<Rgb> {
     page
 }
 
-/// The whole source, grey levels over the full range, under the map carried back to it.
+/// The whole source (grey levels over the full range) under the map, mapped back to the source.
 pub fn on_source(grey: &Plane<u16>, heat: &Heat) -> Plane<Rgb> {
     let mut page = grey.map(|&level| [(level >> 8) as u8; 3]);
     let crop = heat.geometry.crop;
@@ -91,7 +92,7 @@ fn blend(grey: u8, heat: f32) -> Rgb {
 mod tests {
     use super::*;
     use crate::config::Fit;
-    use crate::preprocess::resize::{Geometry, Orientation};
+    use crate::image::{Geometry, Orientation};
 
     fn heat(hot: (usize, usize)) -> Heat {
         let crop = Rect { left: 10, top: 20, width: 60, height: 40 };

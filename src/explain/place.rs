@@ -1,19 +1,18 @@
-//! Where a map lies: on the crop, in the source, inside the breast.
+//! The position of a map: on the crop, in the source, inside the breast.
 //!
 //! In: a map of the network's input, and the row's [`Geometry`]. Positions are continuous: the
-//! centre of pixel `i` is at `i + 0.5`. What the crop leaves out of the source has no heat; what
-//! of the map lies in the padding beside the content is no place of the source, but it is
-//! energy, and counts as outside the breast.
+//! centre of pixel `i` is at `i + 0.5`. Source pixels outside the crop have no value. Energy in the
+//! padding next to the content has no position in the source and counts as outside the breast.
 
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::Geometry;
+use crate::image::Geometry;
+use crate::image::{Plane, Rect};
 
-/// A map and where it lies.
+/// A map with its geometry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heat {
     /// 0 to 1, of the size of the geometry's output.
     pub map: Plane<f32>,
-    /// From the source to the map.
+    /// The transform from the source to the map.
     pub geometry: Geometry,
 }
 
@@ -26,7 +25,7 @@ impl Heat {
         Self { map, geometry }
     }
 
-    /// The heat at a position of the source, between the map's pixels bilinear; `None` outside
+    /// The value of the map at a position of the source, by bilinear interpolation; `None` outside
     /// the crop.
     pub fn at_source(&self, x: f64, y: f64) -> Option<f32> {
         let crop = &self.geometry.crop;
@@ -46,8 +45,8 @@ impl Heat {
         Some(above + down * (below - above))
     }
 
-    /// The hottest position in source pixels: the middle of the hottest pixel inside the
-    /// content. `None` if there is no heat.
+    /// The position of the map's maximum in source pixels: the centre of the highest pixel inside
+    /// the content. `None` if the map is empty.
     pub fn peak(&self) -> Option<(f64, f64)> {
         let content = self.geometry.content;
         let places = (content.top..content.bottom())
@@ -58,7 +57,7 @@ impl Heat {
         (heat(hottest) > 0.0).then(|| self.geometry.to_source(x as f64 + 0.5, y as f64 + 0.5))
     }
 
-    /// Share of the heat that lies in `rect`, in source pixels; `None` if there is no heat.
+    /// Share of the map's energy inside `rect`, in source pixels; `None` if the map is empty.
     pub fn share_inside(&self, rect: Rect) -> Option<f64> {
         let (x0, y0) = self.geometry.to_output(rect.left as f64, rect.top as f64);
         let (x1, y1) = self.geometry.to_output(rect.right() as f64, rect.bottom() as f64);
@@ -77,13 +76,13 @@ impl Heat {
     }
 }
 
-/// The pixel whose centre is at or before `at`, and the share of the way to the next.
+/// The pixel whose centre is at or before `at`, and the fraction of the distance to the next.
 fn split(at: f64, length: usize) -> (usize, f32) {
     let at = (at - 0.5).clamp(0.0, (length - 1) as f64);
     (at as usize, at.fract() as f32)
 }
 
-/// The share of every pixel that `low` to `high` covers, nothing beyond `first` to `end`.
+/// The share of every pixel that `low` to `high` covers, within `first` to `end`.
 fn covered(length: usize, low: f64, high: f64, first: usize, end: usize) -> Vec<f64> {
     let (low, high) = (low.max(first as f64), high.min(end as f64));
     let share = |i: usize| (high.min((i + 1) as f64) - low.max(i as f64)).max(0.0);
@@ -94,7 +93,7 @@ fn covered(length: usize, low: f64, high: f64, first: usize, end: usize) -> Vec<
 mod tests {
     use super::*;
     use crate::config::Fit;
-    use crate::preprocess::resize::{Orientation, Side};
+    use crate::image::{Orientation, Side};
     use proptest::prelude::*;
 
     fn geometries() -> impl Strategy<Value = Geometry> {

@@ -1,19 +1,19 @@
-//! Explains a run: chooses images from what it said of the held-out ones, looks where it looked,
-//! writes pictures and `explain.json`.
+//! Explains a run: selects held-out images, computes their maps, writes pictures and
+//! `explain.json`.
 //!
-//! In: a [`Request`]. Out: an [`Explanation`], and in the output folder for every chosen image
-//! `KIND-IMAGE.png` (the crop, plain and under its map), and where the dataset is at hand
-//! `KIND-IMAGE-source.png` and `.dcm`, the map carried back to the source. Where all held-out
-//! images are looked at, `energy.parquet` has the share of each, which an evaluation reads.
+//! In: a [`Request`]. Out: an [`Explanation`], and in the output folder for every selected image
+//! `KIND-IMAGE.png` (the crop, plain and under its map). If the dataset is given, also
+//! `KIND-IMAGE-source.png` and `.dcm`: the map on the source image. If all held-out images are
+//! explained, `energy.parquet` has the share of each, which an evaluation reads.
 //!
-//! A source that cannot be read again is told of in its image's `problem`; all else goes on.
+//! If a source cannot be read again, the image's `problem` says why; the other images go on.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::energy::{Energy, Share};
 use super::error::ExplainError;
-use super::explanation::{Explained, Explanation, Request, ThresholdFrom};
+use super::explanation::{Explained, Explanation, INDEX, Request, ThresholdFrom};
 use super::gradcam;
 use super::overlay;
 use super::place::Heat;
@@ -23,24 +23,24 @@ use super::source::{self, SourceError};
 use crate::config::{Config, of_settings};
 use crate::error::{Fault, chain};
 use crate::evaluate::choice::{self, Given};
-use crate::evaluate::maps::{self, Look, WORST, Way};
-use crate::evaluate::predictions::{self, Items, Level, Prediction, sigmoid};
+use crate::explain::maps::{self, ImageEnergy, MapSettings, WORST};
 use crate::flow::Stop;
 use crate::model::network::Network;
-use crate::picture;
 use crate::predict::networks;
 use crate::predict::source::from_release;
 use crate::predict::{Input, batch::Batch};
+use crate::predictions::{self, Items, Level, Prediction, sigmoid};
 use crate::preprocess::memory::Memory;
 use crate::record::ImageRecord;
 use crate::shard::table::{Row, Table};
-use crate::store;
-use crate::train::run::{RunFacts, fold_folder, read_facts};
+use crate::store::{self, marked_json};
+use crate::train::folder::RunFolder;
+use crate::train::run::{RunFacts, read_facts};
 
-/// Explains. `seen` is called after every image looked at, with how many there are.
+/// Explains a run. `seen` is called after every image, with the total number of images.
 ///
 /// # Errors
-/// [`Fault::Explain`]; [`Fault::Train`] if the run has no such fold; those of reading and writing.
+/// [`ExplainError`]; [`TrainError`] if the run has no such fold; those of reading and writing.
 pub fn explain(
     request: &Request,
     device: crate::model::Device,
@@ -48,14 +48,15 @@ pub fn explain(
     seen: &dyn Fn(usize),
 ) -> Result<Explanation, Fault> {
     let facts = read_facts(&request.run)?;
+    std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
+    let index = request.target(INDEX)?;
     let table = table(request, &facts)?;
     let (threshold, threshold_from) = threshold(request, &facts)?;
     let (network, weights_sha256) = network(request, device)?;
     let chosen = choose(request, &table, threshold)?;
-    std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
 
     let config = of_settings(&facts.preprocessing, "the run's preprocessing")?;
-    let mut looker = Looker {
+    let mut explainer = Explainer {
         request,
         table: &table,
         memory: Memory::divide(&config, 1, 1)?,
@@ -63,7 +64,7 @@ pub fn explain(
         network,
         run: weights_sha256[..16].to_owned(),
         images: BTreeMap::new(),
-        looks: Vec::new(),
+        energies: Vec::new(),
     };
     let held_out = |index: usize| request.all && table.rows[index].fold() == Some(request.fold);
     let wanted = |index: usize| chosen.contains_key(&index) || held_out(index);
@@ -72,18 +73,18 @@ pub fn explain(
         if stop.is_raised() {
             return Err(ExplainError::Stopped.into());
         }
-        looker.look(index, &input, chosen.get(&index).copied())?;
+        explainer.explain(index, &input, chosen.get(&index).copied())?;
         seen(total);
         Ok(())
     })?;
-    let Looker { images, looks, .. } = looker;
+    let Explainer { images, energies, .. } = explainer;
     if request.all {
-        write_energy(request, &looks, &weights_sha256)?;
+        write_energy(request, &energies, &weights_sha256)?;
     }
-    let shares = looks.iter().map(|look| Share {
-        image_id: look.prediction.record.image_id.to_string(),
-        probability: look.prediction.probability,
-        inside: look.inside,
+    let shares = energies.iter().map(|image| Share {
+        image_id: image.prediction.record.image_id.to_string(),
+        probability: image.prediction.probability,
+        inside: image.inside,
     });
     let explanation = Explanation {
         weights_sha256,
@@ -96,16 +97,17 @@ pub fn explain(
         energy: Energy::of(shares.collect(), WORST),
         energy_of_all: request.all,
     };
-    write(&request.output, &explanation)?;
+    index.put(&marked_json(&explanation))?;
     Ok(explanation)
 }
 
-/// Looks at every held-out image of the fold, and leaves the share of each map's energy inside the
-/// breast in the output folder, where an evaluation finds it: `energy.parquet` and nothing else.
+/// Computes the map of every held-out image of the fold, and writes the share of its energy inside
+/// the breast to `energy.parquet` in the output folder, where an evaluation finds it. Writes nothing
+/// else.
 ///
 /// # Errors
 /// Those of [`explain`].
-pub fn look_at_all(
+pub fn measure_energy(
     request: &Request,
     device: crate::model::Device,
     stop: &Stop,
@@ -117,41 +119,45 @@ pub fn look_at_all(
     std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
     let held_out = |index: usize| table.rows[index].fold() == Some(request.fold);
     let total = (0..table.rows.len()).filter(|&index| held_out(index)).count();
-    let mut looks = Vec::with_capacity(total);
+    let mut energies = Vec::with_capacity(total);
     from_release(&table, held_out, |index, input| {
         if stop.is_raised() {
             return Err(ExplainError::Stopped.into());
         }
-        looks.push(look(&mut network, request, &table.rows[index], &input)?.0);
+        energies.push(explain_image(&mut network, request, &table.rows[index], &input)?.0);
         seen(total);
         Ok(())
     })?;
-    write_energy(request, &looks, &weights_sha256)
+    write_energy(request, &energies, &weights_sha256)
 }
 
 /// The best network of the fold, and the SHA-256 of its file.
 fn network(request: &Request, device: crate::model::Device) -> Result<(Network, String), Fault> {
-    let weights = fold_folder(&request.run, Some(request.fold)).join("best.safetensors");
+    let weights = RunFolder::new(&request.run).fold(Some(request.fold)).best();
     let sha256 = store::sha256(&std::fs::read(&weights).map_err(Fault::io(&weights))?);
     Ok((networks::read(&weights, device)?, sha256))
 }
 
-fn write_energy(request: &Request, looks: &[Look], weights_sha256: &str) -> Result<(), Fault> {
-    let way = Way {
+fn write_energy(
+    request: &Request,
+    energies: &[ImageEnergy],
+    weights_sha256: &str,
+) -> Result<(), Fault> {
+    let settings = MapSettings {
         layer: request.layer.clone(),
         method: request.method,
         weights_sha256: weights_sha256.into(),
     };
-    store::put(&request.output.join("energy.parquet"), &maps::encode(looks, &way))
+    request.target(maps::ENERGY)?.put(&maps::encode(energies, &settings))
 }
 
-/// What the network says of an image, and the map of it.
-fn look(
+/// The prediction and the map of an image.
+fn explain_image(
     network: &mut Network,
     request: &Request,
     row: &Row,
     input: &Input,
-) -> Result<(Look, Heat), Fault> {
+) -> Result<(ImageEnergy, Heat), Fault> {
     let size = (input.pixels.width(), input.pixels.height());
     let batch = Batch::of(&[input], false);
     let (logits, tap) = network.explain(&batch.images(), &[&input.record], &request.layer)?;
@@ -161,10 +167,10 @@ fn look(
     let (logit, probability) = (logits[0], sigmoid(logits[0]));
     let prediction = Prediction { record, role, logit, probability };
     let inside = heat.share_inside(row.breast);
-    Ok((Look { prediction, inside }, heat))
+    Ok((ImageEnergy { prediction, inside }, heat))
 }
 
-/// The release that the run was trained on, its folds dealt as the run had them.
+/// The release that the run was trained on, with the run's folds.
 fn table(request: &Request, facts: &RunFacts) -> Result<Table, Fault> {
     let path = request.release.as_ref().unwrap_or(&facts.release);
     let table = Table::read(path)?;
@@ -175,50 +181,50 @@ fn table(request: &Request, facts: &RunFacts) -> Result<Table, Fault> {
     networks::with_folds(table, facts)
 }
 
-/// What the networks said of the images that each was not trained on.
+/// The predictions of a fold's network for the held-out images.
 fn validation(run: &Path, fold: u16) -> Result<Vec<Prediction>, Fault> {
-    predictions::read(&fold_folder(run, Some(fold)).join("validation.parquet"))
+    predictions::read(&RunFolder::new(run).fold(Some(fold)).validation())
 }
 
-/// The threshold that the other folds choose for this one, by image.
+/// The threshold for this fold, chosen on the other folds, by image.
 fn threshold(request: &Request, facts: &RunFacts) -> Result<(f64, ThresholdFrom), Fault> {
     if let Some(given) = request.threshold {
         return Ok((given, ThresholdFrom::Given));
     }
-    let mut said = validation(&request.run, request.fold)?;
+    let mut predictions = validation(&request.run, request.fold)?;
     for fold in facts.held_out.iter().flatten().filter(|fold| **fold != request.fold) {
-        let path = fold_folder(&request.run, Some(*fold)).join("validation.parquet");
+        let path = RunFolder::new(&request.run).fold(Some(*fold)).validation();
         if path.exists() {
-            said.extend(predictions::read(&path)?);
+            predictions.extend(predictions::read(&path)?);
         }
     }
-    let items = Items::of(&said, Level::Image);
-    let role = |rows: &Vec<u32>| said[rows[0] as usize].role;
+    let items = Items::of(&predictions, Level::Image);
+    let role = |rows: &Vec<u32>| predictions[rows[0] as usize].role;
     let roles: Vec<_> = items.rows.iter().map(role).collect();
     let by_others = choice::cross_fitted(&items, &roles, Given::default());
-    let of_fold = by_others.chosen.iter().find(|chosen| chosen.fold == Some(request.fold));
+    let of_fold = by_others.selected.iter().find(|chosen| chosen.fold == Some(request.fold));
     if let Some(threshold) = of_fold.and_then(|chosen| chosen.threshold) {
         return Ok((threshold, ThresholdFrom::OtherFolds));
     }
     let by_itself = choice::locked(&items, &items, Given::default());
-    match by_itself.chosen.first().and_then(|chosen| chosen.threshold) {
+    match by_itself.selected.first().and_then(|chosen| chosen.threshold) {
         Some(threshold) => Ok((threshold, ThresholdFrom::ThisFold)),
         None => {
-            let folder = fold_folder(&request.run, Some(request.fold));
-            Err(ExplainError::OneClass { path: folder.join("validation.parquet") }.into())
+            let fold = RunFolder::new(&request.run).fold(Some(request.fold));
+            Err(ExplainError::OneClass { path: fold.validation() }.into())
         }
     }
 }
 
-/// Rows of the table, each with why it was chosen and its place among the chosen.
+/// The selected rows of the table, each with its position among the selected and its kind.
 fn choose(
     request: &Request,
     table: &Table,
     threshold: f64,
 ) -> Result<HashMap<usize, (usize, Kind)>, Fault> {
-    let said = validation(&request.run, request.fold)?;
+    let predictions = validation(&request.run, request.fold)?;
     let images: Vec<(&ImageRecord, f64)> =
-        said.iter().map(|p| (&p.record, p.probability)).collect();
+        predictions.iter().map(|p| (&p.record, p.probability)).collect();
     let index: HashMap<&str, usize> = (table.rows.iter().enumerate())
         .map(|(index, row)| (row.record.image_id.as_str(), index))
         .collect();
@@ -229,8 +235,8 @@ fn choose(
     Ok(chosen.into_iter().enumerate().filter_map(row).collect())
 }
 
-/// Looks at one image after the other.
-struct Looker<'a> {
+/// Explains one image after the other.
+struct Explainer<'a> {
     request: &'a Request,
     table: &'a Table,
     config: Config,
@@ -238,27 +244,27 @@ struct Looker<'a> {
     network: Network,
     run: String,
     images: BTreeMap<usize, Explained>,
-    looks: Vec<Look>,
+    energies: Vec<ImageEnergy>,
 }
 
-impl Looker<'_> {
-    fn look(
+impl Explainer<'_> {
+    fn explain(
         &mut self,
         index: usize,
         input: &Input,
         chosen: Option<(usize, Kind)>,
     ) -> Result<(), Fault> {
         let row = &self.table.rows[index];
-        let (look, heat) = look(&mut self.network, self.request, row, input)?;
-        let (probability, inside) = (look.prediction.probability, look.inside);
-        self.looks.push(look);
+        let (image, heat) = explain_image(&mut self.network, self.request, row, input)?;
+        let (probability, inside) = (image.prediction.probability, image.inside);
+        self.energies.push(image);
         let Some((place, kind)) = chosen else { return Ok(()) };
 
         let image_id = row.record.image_id.to_string();
         let stem = format!("{}-{image_id}", kind.as_str());
         let crop = format!("{stem}.png");
         let page = overlay::side_by_side(&input.pixels, &heat, row.breast);
-        picture::write(&self.request.output.join(&crop), &page)?;
+        self.request.draw(&crop, &page)?;
         let mut explained = Explained {
             kind,
             patient_id: row.record.patient_id.to_string(),
@@ -271,13 +277,13 @@ impl Looker<'_> {
             breast: row.breast,
             crop,
             source: None,
-            capture: None,
+            secondary_capture: None,
             problem: None,
         };
         if let Some(dataset) = &self.request.dataset {
             match source::read(row, dataset, &self.config, &self.memory) {
                 Ok(source) => self.draw_on(&source, &heat, &stem, &mut explained)?,
-                Err(error) => explained.problem = Some(told(&error, row)),
+                Err(error) => explained.problem = Some(problem(&error, row)),
             }
         }
         self.images.insert(place, explained);
@@ -291,29 +297,22 @@ impl Looker<'_> {
         stem: &str,
         explained: &mut Explained,
     ) -> Result<(), Fault> {
-        let Request { output, fold, layer, method, captures, .. } = self.request;
+        let Request { fold, layer, method, captures, .. } = self.request;
         let page = overlay::on_source(&source.windowed, heat);
         let name = format!("{stem}-source.png");
-        picture::write(&output.join(&name), &page)?;
+        self.request.draw(&name, &page)?;
         explained.source = Some(name);
         if *captures {
             let derivation = Derivation { run: &self.run, fold: *fold, layer, method: *method };
             let name = format!("{stem}-source.dcm");
-            let path = output.join(&name);
             let file = secondary_capture::file(&source.origin, &page, &derivation);
-            std::fs::write(&path, file).map_err(Fault::io(&path))?;
-            explained.capture = Some(name);
+            self.request.target(&name)?.put(&file)?;
+            explained.secondary_capture = Some(name);
         }
         Ok(())
     }
 }
 
-fn told(error: &SourceError, row: &Row) -> String {
+fn problem(error: &SourceError, row: &Row) -> String {
     format!("{}: {}", row.source_path, chain(error))
-}
-
-fn write(output: &Path, explanation: &Explanation) -> Result<(), Fault> {
-    let mut text = serde_json::to_vec_pretty(explanation).expect("plain data becomes JSON");
-    text.push(b'\n');
-    store::put(&output.join("explain.json"), &text)
 }

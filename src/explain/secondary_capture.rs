@@ -1,27 +1,29 @@
-//! A map as a DICOM Secondary Capture Image (PS3.3 A.8) that files into the source's study.
+//! Writes a map as a DICOM Secondary Capture Image (PS3.3 A.8) that belongs to the source's study.
 //!
 //! In: the source's [`Origin`] and a colour image. Out: the bytes of a file: RGB, 8 bits, native,
 //! Explicit VR Little Endian.
 //!
-//! Of patient and study it holds what the source holds ([`COPIED`](crate::preprocess::read::COPIED)
-//! lists it) and no more; attributes that the standard wants to be there (type 2) are empty where
-//! the source has none. Nothing of it depends on the time: series and instance UIDs follow from
-//! the source and the network alone, so that the same map made twice is the same instance.
+//! Attributes of patient and study are copied from the source, as listed in
+//! [`COPIED`](crate::preprocess::read::COPIED), and no others. Attributes that the standard
+//! requires to be present (type 2) are empty if the source has none. The file does not depend on
+//! the time: series and instance UIDs are derived from the source and the network alone, so that
+//! the same map made twice is the same instance.
 
 use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
 use super::gradcam::Method;
 use crate::dicom::{DataSet, Encoding, GroupLength, Tag, Value, file_meta};
-use crate::picture::Rgb;
-use crate::plane::Plane;
+use crate::image::Plane;
+use crate::image::picture::Rgb;
 use crate::preprocess::read::Origin;
 
 /// Secondary Capture Image Storage.
 const SOP_CLASS: &str = "1.2.840.10008.5.1.4.1.1.7";
 const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
 
-/// Of type 2 in the modules of a secondary capture: there even where the source lacks them.
+/// Attributes of type 2 in the modules of a secondary capture: present even if the source lacks
+/// them.
 const MAY_BE_EMPTY: [(Tag, &[u8; 2]); 11] = [
     (tags::STUDY_DATE, b"DA"),
     (tags::STUDY_TIME, b"TM"),
@@ -36,20 +38,20 @@ const MAY_BE_EMPTY: [(Tag, &[u8; 2]); 11] = [
     (tags::PATIENT_ORIENTATION, b"CS"),
 ];
 
-/// What made the map: decides the UIDs, and is said in Derivation Description.
+/// How the map was made: determines the UIDs, and is written to Derivation Description.
 #[derive(Debug, Clone, Copy)]
 pub struct Derivation<'a> {
-    /// Hash of the run, which stands for config, data and weights.
+    /// Hash of the network's weights, which identifies the run.
     pub run: &'a str,
-    /// Which of its networks.
+    /// The fold of the network.
     pub fold: u16,
     /// The block whose activation is shown.
     pub layer: &'a str,
-    /// How.
+    /// The method of the map.
     pub method: Method,
 }
 
-/// The file of a map laid over the whole source, unmirrored.
+/// The DICOM file of a map drawn over the whole source, not mirrored.
 ///
 /// # Panics
 /// If the image has more than 65,535 rows or columns, which no source has.
@@ -73,7 +75,7 @@ pub fn file(origin: &Origin, image: &Plane<Rgb>, derivation: &Derivation) -> Vec
     data.text(tags::CONVERSION_TYPE, b"CS", "WSD");
     data.text(tags::MANUFACTURER, b"LO", "mammo-pipe");
     data.text(tags::SOFTWARE_VERSIONS, b"LO", env!("CARGO_PKG_VERSION"));
-    // Behind the series of the machines and of most other software.
+    // Higher than the series numbers of machines and of most other software.
     data.text(tags::SERIES_NUMBER, b"IS", "9001");
     data.text(tags::SERIES_DESCRIPTION, b"LO", "Class activation maps (research)");
     data.text(tags::IMAGE_TYPE, b"CS", "DERIVED\\SECONDARY");
@@ -118,8 +120,8 @@ fn reference(origin: &Origin) -> DataSet {
     item
 }
 
-/// A UID that follows from `parts`: 128 bits of their SHA-256 as a UUID of version 8 (RFC 9562)
-/// under 2.25 (PS3.5 B.2).
+/// A UID derived from `parts`: 128 bits of their SHA-256 as a UUID of version 8 (RFC 9562) under
+/// 2.25 (PS3.5 B.2).
 fn uid(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,8 +1,8 @@
-//! Which images are worth explaining: where the network was right, and where it was not.
+//! Selects the images to explain: correct and wrong predictions.
 //!
-//! In: images with a score and a label. Out: a few of each [`Kind`], the most telling first, no
-//! breast twice in one kind. Ties are broken by the order given, so the choice is a function of
-//! the predictions.
+//! In: images with a score and a label. Out: a few of each [`Kind`], the most extreme scores first,
+//! each breast at most once per kind. Ties are broken by the order of the input, so the selection
+//! depends on the predictions alone.
 
 use std::collections::HashSet;
 
@@ -10,18 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::ImageRecord;
 
-/// Why an image was chosen.
+/// Why an image was selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Cancer, and called so: the highest scores.
+    /// Cancer, predicted positive: the highest scores.
     TruePositive,
-    /// Cancer that was missed: the lowest scores.
+    /// Cancer, predicted negative: the lowest scores.
     FalseNegative,
-    /// No cancer, not a difficult case, yet called one: the highest scores.
+    /// No cancer, not a difficult case, but predicted positive: the highest scores.
     FalsePositive,
-    /// No cancer, but a case that was hard to call negative (`difficult_negative_case`): the
-    /// highest scores, whether or not they are called cancer.
+    /// No cancer, but a difficult case (`difficult_negative_case`): the highest scores, predicted
+    /// positive or negative.
     HardNegative,
 }
 
@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// The kind of an image; `None` for an easy negative that was called one, and where the
+    /// The kind of an image; `None` for a true negative that is not a difficult case, and if the
     /// label is not known.
     pub fn of(record: &ImageRecord, score: f64, threshold: f64) -> Option<Self> {
         match (record.cancer?, score >= threshold) {

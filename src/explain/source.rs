@@ -1,8 +1,8 @@
-//! Rereads the file that a row of the release was made from, to draw on all of it.
+//! Reads again the file that a row of the release was made from, to draw a map on the whole frame.
 //!
-//! In: a row, and the folder of the dataset. Out: the whole frame in grey levels, and what a
-//! secondary capture has to know of it. The file must be the one that the release was made
-//! from, byte for byte, as far as the release knows its hash.
+//! In: a row, and the folder of the dataset. Out: the whole frame in grey levels, and the attributes
+//! that a secondary capture needs. The file must be byte for byte the one that the release was made
+//! from, if the release has its hash.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Config, Precision};
 use crate::dataset::Job;
-use crate::error::Reject;
-use crate::plane::Plane;
+use crate::image::Plane;
+use crate::preprocess::Reject;
 use crate::preprocess::memory::Memory;
 use crate::preprocess::read::{Origin, ReadError};
 use crate::preprocess::steps::steps;
@@ -22,18 +22,18 @@ use crate::store::hex;
 /// Why a source cannot be drawn on.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// It is not there, or has no study to file into.
+    /// It is not there, or has no study.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// It has changed since the release was made.
     #[error("the file's SHA-256 is {found}, the release was made from {needed}")]
     Changed {
-        /// Of the file.
+        /// Hash of the file.
         found: String,
-        /// In the release.
+        /// Hash in the release.
         needed: String,
     },
-    /// It no longer goes through the pipeline.
+    /// A step of preprocessing rejects it now.
     #[error(transparent)]
     Rejected(#[from] Reject),
 }
@@ -42,11 +42,11 @@ pub enum SourceError {
 pub struct Source {
     /// The whole frame over the full range.
     pub windowed: Plane<u16>,
-    /// What it is to others.
+    /// The attributes that a secondary capture refers to or copies.
     pub origin: Origin,
 }
 
-/// Reads the file of `row` below `dataset`; `config` is what the release was made with.
+/// Reads the file of `row` below `dataset`; `config` has the settings of the release.
 ///
 /// # Errors
 /// [`SourceError`].

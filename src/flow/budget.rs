@@ -1,4 +1,4 @@
-//! A budget of bytes (or of places) that is handed out in the order of asking.
+//! A budget of bytes (or of slots), given out in the order of the requests.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -27,14 +27,14 @@ impl Budget {
         Self(Arc::new(Shared { total, state, changed: Condvar::new() }))
     }
 
-    /// All there is.
+    /// The size of the whole budget, in bytes.
     pub fn total(&self) -> usize {
         self.0.total
     }
 
-    /// Waits until everyone who asked before has been served and `amount` is free, then takes
-    /// it. First come, first served, so that a large request is never starved by small ones.
-    /// A request beyond the total is cut to it: it waits until it is alone.
+    /// Waits until all earlier requests have been served and `amount` is free, then takes it. First
+    /// come, first served, so that small requests never starve a large one. A request beyond the
+    /// total is reduced to the total: it waits until nothing else is in use.
     pub fn take(&self, amount: usize) -> Ticket {
         let amount = amount.min(self.0.total);
         let mut state = self.0.lock();
@@ -53,20 +53,20 @@ impl Budget {
 }
 
 impl Shared {
-    /// The state stays whole if a holder panics: every change to it is a single step.
+    /// The state stays consistent if a holder panics: every change to it is a single step.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-/// The right to use a part of one or more budgets; returned when dropped.
+/// The right to use a part of one or more budgets. Dropping it returns that part.
 #[derive(Debug, Default)]
 pub struct Ticket {
     taken: Vec<(Arc<Shared>, usize)>,
 }
 
 impl Ticket {
-    /// One ticket for both.
+    /// One ticket that holds both.
     pub fn and(mut self, mut other: Ticket) -> Ticket {
         self.taken.append(&mut other.taken);
         self

@@ -1,4 +1,4 @@
-//! Where the time goes: what each stage was busy with, and what each pool waited for.
+//! Measures time: how long each stage worked, and how long each pool waited.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ pub struct Meters {
     pools: Mutex<Vec<Arc<PoolMeter>>>,
 }
 
-/// One stage.
+/// The meter of one stage.
 #[derive(Debug)]
 pub struct Meter {
     name: &'static str,
@@ -23,7 +23,7 @@ pub struct Meter {
     fetched: AtomicU64,
 }
 
-/// One pool of workers.
+/// The meter of one pool of workers.
 #[derive(Debug)]
 pub struct PoolMeter {
     name: &'static str,
@@ -32,10 +32,10 @@ pub struct PoolMeter {
     blocked: AtomicU64,
 }
 
-/// The state of one meter.
+/// The values of one meter at one moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Stage or pool.
+    /// The name of the stage or pool.
     pub name: String,
     /// Items seen, rejected ones included (0 for a pool).
     pub items: u64,
@@ -45,11 +45,11 @@ pub struct Snapshot {
     pub busy_s: f64,
     /// Thread-seconds spent waiting for input.
     pub starved_s: f64,
-    /// Thread-seconds spent waiting to hand on.
+    /// Thread-seconds spent waiting until the next pool accepted the item.
     pub blocked_s: f64,
     /// Threads (0 for a stage).
     pub workers: usize,
-    /// Bytes fetched from outside, for items that were not rejected (0 for a pool).
+    /// Bytes read from storage, for items that were not rejected (0 for a pool).
     #[serde(default)]
     pub fetched_bytes: u64,
 }
@@ -80,12 +80,12 @@ impl Meters {
         meter
     }
 
-    /// The stages so far.
+    /// The values of all stages so far.
     pub fn steps(&self) -> Vec<Snapshot> {
         lock(&self.steps).iter().map(|m| m.snapshot()).collect()
     }
 
-    /// The pools so far.
+    /// The values of all pools so far.
     pub fn pools(&self) -> Vec<Snapshot> {
         lock(&self.pools).iter().map(|m| m.snapshot()).collect()
     }
@@ -99,7 +99,7 @@ impl Meter {
         self.busy.fetch_add(nanos(busy), Ordering::Relaxed);
     }
 
-    /// Counts bytes fetched from outside.
+    /// Counts bytes read from storage.
     pub fn fetched(&self, bytes: u64) {
         self.fetched.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -124,7 +124,7 @@ impl PoolMeter {
         self.starved.fetch_add(nanos(time), Ordering::Relaxed);
     }
 
-    /// Counts time spent waiting to hand on.
+    /// Counts time spent waiting until the next pool accepted the item.
     pub fn blocked(&self, time: Duration) {
         self.blocked.fetch_add(nanos(time), Ordering::Relaxed);
     }
@@ -151,7 +151,7 @@ fn seconds(nanos: &AtomicU64) -> f64 {
     nanos.load(Ordering::Relaxed) as f64 / 1e9
 }
 
-/// A list of meters stays whole if a holder panics: pushing is its only change.
+/// A list of meters stays consistent if a holder panics: pushing is its only change.
 fn lock<T>(list: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -1,4 +1,4 @@
-//! One step of the work, and how steps are joined into what one worker does.
+//! A stage is one step of the work. This module also joins stages into the work of one worker.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,55 +6,63 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Meter, Meters};
-use crate::error::Reject;
 
-/// One step. Each worker owns its own, so scratch buffers may live in `self`.
+/// One step of the work. Each worker has its own copy, so scratch buffers may live in `self`.
 pub trait Stage {
-    /// What arrives.
+    /// The input.
     type In: Send;
-    /// What leaves.
+    /// The output.
     type Out: Send;
-    /// The name that appears in quarantine and timings.
+    /// Why an item cannot be used.
+    type Reject: From<Panicked> + Send;
+    /// The name that appears in the quarantine list and in timings.
     const NAME: &'static str;
 
-    /// Transforms one item, or says why this item cannot be used.
+    /// Transforms one item.
     ///
     /// # Errors
-    /// A [`Reject`] sets this item aside; the run goes on.
-    fn apply(&mut self, input: Self::In) -> Result<Self::Out, Reject>;
+    /// The reason why this item cannot be used. The item is rejected and the run continues.
+    fn apply(&mut self, input: Self::In) -> Result<Self::Out, Self::Reject>;
 
-    /// Bytes that were fetched from outside to make `output`.
+    /// Bytes that were read from storage to make `output`.
     fn fetched(output: &Self::Out) -> u64 {
         let _ = output;
         0
     }
 }
 
-/// A [`Reject`] and the stage that pronounced it.
+/// A stage panicked, which is a bug in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("panicked: {0}")]
+pub struct Panicked(pub String);
+
+/// A rejection and the stage that made it.
 #[derive(Debug, thiserror::Error)]
 #[error("{stage}: {reason}")]
-pub struct Rejected {
-    /// Where.
+pub struct Rejected<R> {
+    /// The name of the stage.
     pub stage: &'static str,
-    /// Why.
-    pub reason: Reject,
+    /// The reason.
+    pub reason: R,
 }
 
 /// What one worker does with an item: a [`Step`], or several joined by [`Work::then`].
 pub trait Work {
-    /// What arrives.
+    /// The input.
     type In: Send;
-    /// What leaves.
+    /// The output.
     type Out: Send;
+    /// Why an item cannot be used.
+    type Reject: Send;
 
-    /// Does it.
+    /// Processes one item.
     ///
     /// # Errors
-    /// The rejection and the stage that pronounced it.
-    fn run(&mut self, input: Self::In) -> Result<Self::Out, Rejected>;
+    /// The rejection and the stage that made it.
+    fn run(&mut self, input: Self::In) -> Result<Self::Out, Rejected<Self::Reject>>;
 
-    /// This, then `next`, by the same worker.
-    fn then<W: Work<In = Self::Out>>(self, next: W) -> Then<Self, W>
+    /// This work, then `next`, by the same worker.
+    fn then<W: Work<In = Self::Out, Reject = Self::Reject>>(self, next: W) -> Then<Self, W>
     where
         Self: Sized,
     {
@@ -62,8 +70,8 @@ pub trait Work {
     }
 }
 
-/// A stage with its meter. A panic inside it becomes [`Reject::Panicked`], and the stage is
-/// replaced by a pristine clone, whatever state the panic left it in.
+/// A stage with its meter. A panic inside the stage rejects the item as [`Panicked`], and a fresh
+/// clone replaces the stage, because the panic may have left it in any state.
 #[derive(Debug, Clone)]
 pub struct Step<S> {
     stage: S,
@@ -81,14 +89,15 @@ impl<S: Stage + Clone> Step<S> {
 impl<S: Stage + Clone> Work for Step<S> {
     type In = S::In;
     type Out = S::Out;
+    type Reject = S::Reject;
 
-    fn run(&mut self, input: S::In) -> Result<S::Out, Rejected> {
+    fn run(&mut self, input: S::In) -> Result<S::Out, Rejected<S::Reject>> {
         let start = Instant::now();
         let stage = &mut self.stage;
         let result =
             catch_unwind(AssertUnwindSafe(|| stage.apply(input))).unwrap_or_else(|panic| {
                 self.stage = self.pristine.clone();
-                Err(Reject::Panicked(message(panic.as_ref())))
+                Err(Panicked(message(panic.as_ref())).into())
             });
         self.meter.done(start.elapsed(), result.is_err());
         self.meter.fetched(result.as_ref().map_or(0, S::fetched));
@@ -103,11 +112,12 @@ pub struct Then<A, B> {
     second: B,
 }
 
-impl<A: Work, B: Work<In = A::Out>> Work for Then<A, B> {
+impl<A: Work, B: Work<In = A::Out, Reject = A::Reject>> Work for Then<A, B> {
     type In = A::In;
     type Out = B::Out;
+    type Reject = A::Reject;
 
-    fn run(&mut self, input: A::In) -> Result<B::Out, Rejected> {
+    fn run(&mut self, input: A::In) -> Result<B::Out, Rejected<A::Reject>> {
         self.second.run(self.first.run(input)?)
     }
 }

@@ -1,39 +1,37 @@
-//! Changes an image in ways that do not change its label, while it still has 8 or 16 bits.
+//! Augments an image with changes that keep its label, on pixels of 8 or 16 bits.
 //!
-//! In: pixels as the release has them, and a seed. Out: as many pixels of the same type. What
-//! is done is drawn from the seed alone ([`Drawn`]), each kind of change from a stream of its
-//! own, so that switching one off moves nothing in another.
+//! In: pixels of the release and a seed. Out: the same number of pixels of the same type. The
+//! changes ([`Drawn`]) depend on the seed alone. Each kind of change has its own random stream, so
+//! switching one kind off does not affect the others.
 //!
-//! Every change of place (flips, rotation, scale, shear, shift, crop) is one map and one pass
-//! over the pixels; grey levels change in the same pass. Air is 0 and stays 0: what comes into
-//! view from beyond the image is air, a grey scale keeps it black, noise leaves it alone.
+//! All geometric changes (flips, rotation, scale, shear, shift, crop) are one map, applied in one
+//! pass over the pixels; grey levels change in the same pass. Air is 0 and stays 0: pixels from
+//! beyond the image are air, intensity changes keep it black, and noise is not added to it.
 
-mod config;
+mod draw;
 mod noise;
-mod tone;
+mod intensity;
 mod warp;
 
-pub use config::{
-    AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, NoiseConfig, ToneConfig,
-};
+pub use intensity::Intensity;
 pub use noise::Noise;
-pub use tone::Tone;
 pub use warp::Affine;
 
-use crate::plane::Rect;
+use crate::config::AugmentConfig;
+use crate::image::Rect;
 use crate::random::Random;
-use tone::ToneTable;
+use intensity::IntensityTable;
 
 /// A grey level of 8 or 16 bits.
 pub trait Grey: Copy + Default + PartialEq + Send + Sync + 'static {
-    /// White.
+    /// The level of white.
     const WHITE: u32;
-    /// As a number.
+    /// The level as a number.
     fn widen(self) -> u32;
     /// The level of a number up to [`Grey::WHITE`].
     fn narrow(level: u32) -> Self;
     #[doc(hidden)]
-    fn tone(self, table: &ToneTable) -> Self;
+    fn intensity(self, table: &IntensityTable) -> Self;
 }
 
 impl Grey for u8 {
@@ -47,7 +45,7 @@ impl Grey for u8 {
         level as u8
     }
 
-    fn tone(self, table: &ToneTable) -> Self {
+    fn intensity(self, table: &IntensityTable) -> Self {
         table.eight[usize::from(self)]
     }
 }
@@ -63,7 +61,7 @@ impl Grey for u16 {
         level as u16
     }
 
-    fn tone(self, table: &ToneTable) -> Self {
+    fn intensity(self, table: &IntensityTable) -> Self {
         table.sixteen(self)
     }
 }
@@ -71,73 +69,73 @@ impl Grey for u16 {
 /// Where an output pixel comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Place {
-    /// The source as it is or mirrored; no pixel is mixed with another.
+    /// The source, possibly flipped; no interpolation.
     Flip {
-        /// Left and right are exchanged.
+        /// Left-right flip.
         horizontal: bool,
-        /// Top and bottom are exchanged.
+        /// Top-bottom flip.
         vertical: bool,
     },
-    /// Anything linear, interpolated between four pixels.
+    /// An affine map with bilinear interpolation.
     Affine(Affine),
 }
 
-/// What is done to one image.
+/// The changes to one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawn {
     /// Where each pixel comes from.
     pub place: Place,
-    /// Grey levels.
-    pub tone: Option<Tone>,
+    /// Change of grey levels.
+    pub intensity: Option<Intensity>,
     /// Noise.
     pub noise: Option<Noise>,
-    /// What is blackened, in pixels of the output.
+    /// Blackened rectangles, in pixels of the output.
     pub holes: Vec<Rect>,
 }
 
-/// What the streams are for.
+/// The random streams.
 mod stream {
     pub const FLIP: u64 = 1;
     pub const AFFINE: u64 = 2;
     pub const CROP: u64 = 3;
-    pub const TONE: u64 = 4;
+    pub const INTENSITY: u64 = 4;
     pub const NOISE: u64 = 5;
     pub const CUTOUT: u64 = 6;
 }
 
 impl Drawn {
-    /// Nothing.
+    /// No change.
     pub fn nothing() -> Self {
         let place = Place::Flip { horizontal: false, vertical: false };
-        Self { place, tone: None, noise: None, holes: Vec::new() }
+        Self { place, intensity: None, noise: None, holes: Vec::new() }
     }
 
-    /// What `seed` does to an image of `width` x `height` under `config`.
+    /// Draws the changes to an image of `width` x `height` from `seed`.
     pub fn new(config: &AugmentConfig, seed: u64, (width, height): (usize, usize)) -> Self {
         let stream = |name| Random::new(Random::seed_of(seed, name));
         Self {
             place: place(config, &stream, (width as f64, height as f64)),
-            tone: config.tone.draw(&mut stream(stream::TONE)),
+            intensity: config.intensity.draw(&mut stream(stream::INTENSITY)),
             noise: config.noise.draw(&mut stream(stream::NOISE)),
             holes: config.cutout.draw(&mut stream(stream::CUTOUT), (width, height)),
         }
     }
 
-    /// Does it: `source` to `out`, both row-major with rows of `width`. Outside of `content`
-    /// the source is all 0, which saves looking there; see
-    /// [`Geometry::content`](crate::preprocess::resize::Geometry::content).
+    /// Applies the changes to `source` and writes `out`, both row-major with rows of `width`. The
+    /// source must be 0 outside of `content`, where it is not read; see
+    /// [`Geometry::content`](crate::image::Geometry::content).
     ///
     /// # Panics
-    /// If they differ in length, are no whole rows, or do not hold `content`.
+    /// If the lengths differ or are not whole rows, or if `content` is not within the image.
     pub fn apply<T: Grey>(&self, source: &[T], out: &mut [T], width: usize, content: Rect) {
         assert_eq!(source.len(), out.len());
         assert_eq!(source.len() % width, 0);
         assert!(content.right() <= width && content.bottom() * width <= source.len());
-        match &self.tone {
+        match &self.intensity {
             None => self.move_pixels(source, out, width, content, |level| level),
-            Some(tone) => {
-                let table = tone.table();
-                self.move_pixels(source, out, width, content, |level| level.tone(&table));
+            Some(intensity) => {
+                let table = intensity.table();
+                self.move_pixels(source, out, width, content, |level| level.intensity(&table));
             }
         }
         if let Some(noise) = &self.noise {

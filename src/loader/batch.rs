@@ -1,4 +1,4 @@
-//! A batch, and the memory that batches take turns in.
+//! A batch, and the memory that batches reuse.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,10 +9,9 @@ use crate::model;
 pub struct Batch {
     /// The images: indices into [`Table::rows`](crate::shard::table::Table::rows).
     pub rows: Vec<usize>,
-    /// Images of the epoch that came before: where to go on from, together with
-    /// [`Batch::len`].
+    /// Number of images of the epoch before this batch.
     pub position: usize,
-    /// Seconds that the taker waited for it.
+    /// Seconds that the caller waited for it.
     pub waited: f64,
     pub(super) buffer: Buffer,
     pub(super) size: (usize, usize),
@@ -27,19 +26,19 @@ pub(super) enum Buffer {
 }
 
 impl Buffer {
-    /// An empty one for images of so many bits.
+    /// An empty buffer for images of `bits` bits.
     pub fn new(bits: u8) -> Self {
         if bits == 8 { Self::Eight(Vec::new()) } else { Self::Sixteen(Vec::new()) }
     }
 }
 
 impl Batch {
-    /// Images in it.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether it holds none, which no batch of a loader does.
+    /// Whether it is empty, which a loader's batch never is.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -56,7 +55,7 @@ impl Batch {
 }
 
 impl Drop for Batch {
-    /// Gives the memory back for a later batch.
+    /// Returns the memory for a later batch.
     fn drop(&mut self) {
         let empty = match &self.buffer {
             Buffer::Eight(_) => Buffer::Eight(Vec::new()),
@@ -66,8 +65,8 @@ impl Drop for Batch {
     }
 }
 
-/// Buffers that are not in use. Fresh memory costs a page fault every 4 kB, so a batch is
-/// filled into memory that an earlier one had.
+/// Buffers that are not in use. New memory costs a page fault every 4 kB, so a batch reuses the
+/// memory of an earlier one.
 #[derive(Debug)]
 pub(super) struct Memory {
     bits: u8,
@@ -76,7 +75,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Keeps at most `most` buffers for images of so many bits.
+    /// Keeps at most `most` buffers for images of `bits` bits.
     pub fn new(bits: u8, most: usize) -> Self {
         Self { bits, most, free: Mutex::default() }
     }

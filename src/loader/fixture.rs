@@ -1,4 +1,4 @@
-//! A table without a release, for tests of what comes before reading.
+//! A table without a release, for tests that read no images.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::config::ShardFormat;
 use crate::dataset::Role;
-use crate::plane::Rect;
-use crate::preprocess::quality::Flags;
-use crate::preprocess::resize::{Geometry, Orientation};
+use crate::image::Rect;
+use crate::image::{Geometry, Orientation};
 use crate::record::{Id, ImageRecord};
-use crate::shard::columns::Shape;
+use crate::shard::Shape;
+use crate::shard::flags::Flags;
 use crate::shard::manifest::{Entry, PlanFacts};
 use crate::shard::table::{Row, Table};
 

@@ -1,43 +1,44 @@
-//! In which order rows come: a pure function of seed, epoch and position.
+//! The order of rows: a pure function of seed, epoch and position.
 //!
-//! Nothing else enters it, neither threads nor time nor what was read before, so a run can go
-//! on at any position of any epoch. The whole order of an epoch is laid out at once: a million
-//! rows take 4 MB and some milliseconds, and any position can be looked up in it.
+//! It depends on nothing else (threads, time, earlier reads), so a run can resume at any position
+//! of any epoch. The order of a whole epoch is computed at once. For a million rows this takes 4 MB
+//! and a few milliseconds.
 //!
-//! [`Shuffle::Rows`] is a uniform shuffle. It reads no more than any other order as long as an
-//! image can be read alone, which is so in Parquet (a page an image) and in tensors that are
-//! not compressed. A compressed tensor holds a block of 16 images in one piece;
-//! [`Shuffle::Blocks`] shuffles the blocks, and the rows within a window of blocks that fits
-//! the loader's memory, so that each block is decompressed once an epoch and not 16 times.
+//! [`Shuffle::Rows`] is a uniform shuffle. It is used where each image can be read alone: in
+//! Parquet (one page per image) and in uncompressed tensors. In a compressed tensor, 16 images form
+//! one block. There, [`Shuffle::Blocks`] shuffles the blocks, and the rows within a window of
+//! blocks that fits into the loader's memory, so that each block is decompressed once per epoch
+//! instead of 16 times.
 
 use serde::{Deserialize, Serialize};
 
-use super::sample::{Prior, Sampling};
+use super::sample::Prior;
+use crate::config::Sampling;
 use crate::config::{Compression, ShardFormat};
 use crate::random::Random;
 use crate::shard::reader::BATCH_ROWS;
 use crate::shard::table::Table;
 
-/// How an epoch's rows are mixed.
+/// How the rows of an epoch are shuffled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shuffle {
-    /// Not at all: as they stand in the release, every epoch (validation).
+    /// Not at all: the order of the release in every epoch (for validation).
     Sequential,
-    /// Uniformly.
+    /// A uniform shuffle.
     Rows,
-    /// Blocks of 16 rows uniformly, rows within a window of so many blocks.
+    /// A uniform shuffle of blocks of 16 rows, then of the rows within windows of blocks.
     Blocks {
-        /// Blocks that are mixed with each other, and held in memory together.
+        /// Blocks per window; a window is held in memory.
         window: usize,
     },
 }
 
-/// Blocks in a window: 128 images, of 64 MiB at 1024x512 in 8 bits.
+/// Blocks per window: 128 images, 64 MiB at 1024x512 pixels of 8 bits.
 pub const WINDOW: usize = 8;
 
 impl Shuffle {
-    /// The most thorough one that reads every byte of `table` at most once.
+    /// The most thorough shuffle that reads every byte of `table` at most once.
     pub fn of(table: &Table) -> Self {
         if in_blocks(table) { Self::Blocks { window: WINDOW } } else { Self::Rows }
     }
@@ -49,14 +50,14 @@ pub fn in_blocks(table: &Table) -> bool {
     table.shape.format == ShardFormat::Tensor && compressed
 }
 
-/// What becomes of a last batch that is not full.
+/// Whether a last batch that is not full is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remainder {
-    /// It comes as it is.
+    /// It is used.
     Keep,
-    /// It is left out of this epoch, unless it is all there is: statistics of a batch of one
-    /// or two images mean nothing.
+    /// It is left out, unless it is the only one: batch statistics of one or two images are
+    /// meaningless.
     Drop,
 }
 
@@ -68,14 +69,15 @@ pub struct Order {
     shuffle: Shuffle,
     remainder: Remainder,
     sampling: Sampling,
-    /// Rows with cancer; empty where the sampler is not asked for.
+    /// Rows with cancer; empty without a sampler.
     positives: Vec<u32>,
-    /// All other rows, and the block that each is in.
+    /// All other rows.
     others: Vec<u32>,
+    /// The block of each of the other rows.
     blocks: Vec<u32>,
 }
 
-/// What every stream of random numbers is for; all are drawn from one seed.
+/// The random streams.
 mod stream {
     pub const OTHERS: u64 = 1;
     pub const POSITIVES: u64 = 2;
@@ -114,7 +116,7 @@ impl Order {
         Self { seed, batch, shuffle, remainder, sampling, positives, others, blocks }
     }
 
-    /// Images of an epoch, the same in every one.
+    /// Images in an epoch; the same number in every epoch.
     pub fn len(&self) -> usize {
         if self.sampling.is_natural() {
             let full = self.others.len() / self.batch * self.batch;
@@ -127,12 +129,12 @@ impl Order {
         self.sampling.batches(self.positives.len(), self.others.len(), self.batch) * self.batch
     }
 
-    /// Whether there is nothing to read.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What the sampler makes of the share of positives, where it does anything.
+    /// The prevalence with and without the sampler; `None` if each row is used once.
     pub fn prior(&self) -> Option<Prior> {
         let (positives, others) = (self.positives.len(), self.others.len());
         (!self.sampling.is_natural()).then(|| Prior {
@@ -141,7 +143,7 @@ impl Order {
         })
     }
 
-    /// The rows of `epoch`, indices into [`Table::rows`], in order.
+    /// The rows of `epoch` (counted from 0) in order, as indices into [`Table::rows`].
     pub fn epoch(&self, epoch: u64) -> Vec<u32> {
         let seed = Random::seed_of(self.seed, epoch);
         let mut others = self.others(Random::seed_of(seed, stream::OTHERS));
@@ -187,7 +189,7 @@ impl Order {
         }
     }
 
-    /// Positives without end: each comes once before any comes a further time.
+    /// At least `wanted` positives: each is used once before any is used again.
     fn draws(&self, seed: u64, wanted: usize) -> impl Iterator<Item = u32> {
         let mut random = Random::new(seed);
         let mut drawn = Vec::with_capacity(wanted.next_multiple_of(self.positives.len().max(1)));
@@ -200,7 +202,7 @@ impl Order {
     }
 }
 
-/// The stretches of equal numbers.
+/// The ranges of equal numbers.
 fn ranges(numbers: &[u32]) -> Vec<std::ops::Range<usize>> {
     let mut start = 0;
     let stretch = |same: &[u32]| {
@@ -211,10 +213,10 @@ fn ranges(numbers: &[u32]) -> Vec<std::ops::Range<usize>> {
     numbers.chunk_by(|a, b| a == b).map(stretch).collect()
 }
 
-/// Fisher and Yates's shuffle: every order is as likely.
+/// Fisher-Yates shuffle: every order is equally likely.
 fn shuffle<T>(items: &mut [T], random: &mut Random) {
     for i in (1..items.len()).rev() {
-        // Lemire's multiplication instead of a remainder; a bias of 2^-32 does not show.
+        // Lemire's multiplication instead of a remainder; its bias of 2^-32 is negligible.
         let other = (u128::from(random.next()) * (i as u128 + 1)) >> 64;
         items.swap(i, other as usize);
     }

@@ -1,10 +1,9 @@
-//! Work that is done ahead and handed out in order. Knows no imaging.
+//! Makes items ahead of their use and returns them in order. Independent of imaging.
 //!
-//! A few lanes claim items in order, each the next one that nobody has; a claim waits while
-//! as many items as are allowed are claimed and not yet taken. So the item that is wanted next
-//! is always the one that was claimed longest ago: whatever the limit and however the taker
-//! behaves, it comes. There is no channel that could keep what nobody takes: who leaves early
-//! drops [`Prefetch`], which waits only for what the lanes are at.
+//! A few threads, the lanes, claim items in order, each the next unclaimed one. A claim waits while
+//! the allowed number of items is claimed and not yet taken. So the next wanted item is always the
+//! oldest claim, and it is finished whatever the limit. There is no channel in which untaken items
+//! could get stuck: dropping [`Prefetch`] early waits only for the items in progress.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use super::step_back;
+use super::lower_priority;
 use crate::flow::Stop;
 
 /// Items `0..count`, made ahead.
@@ -27,7 +26,7 @@ struct Shared<T> {
     count: usize,
     ahead: usize,
     stop: Stop,
-    /// Nobody will take any more.
+    /// Whether the caller has dropped the items.
     abandoned: AtomicBool,
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -43,9 +42,9 @@ struct State<T> {
 type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 
 impl<T: Send + 'static> Prefetch<T> {
-    /// Starts `lanes` lanes that make items by `work`, at most `ahead` (at least 1) of them
-    /// before they are taken. `work` is given the item's number, and a flag that is up when
-    /// nobody wants it any more. No more items come once `stop` is raised.
+    /// Starts `lanes` threads that make items with `work`, at most `ahead` (at least 1) before they
+    /// are taken. `work` gets the number of the item, and a flag that is set when the item is no
+    /// longer wanted. No items are returned once `stop` is raised.
     pub fn new(
         count: usize,
         (lanes, ahead): (usize, usize),
@@ -66,7 +65,7 @@ impl<T: Send + 'static> Prefetch<T> {
         let lane = |_| {
             let (shared, work) = (Arc::clone(&shared), Arc::clone(&work));
             std::thread::spawn(move || {
-                step_back();
+                lower_priority();
                 shared.run(work.as_ref());
             })
         };
@@ -74,7 +73,7 @@ impl<T: Send + 'static> Prefetch<T> {
         Self { shared, lanes, next: 0 }
     }
 
-    /// How many items are made and not yet taken.
+    /// Number of finished items that are not yet taken.
     pub fn ready(&self) -> usize {
         self.shared.lock().done.len()
     }
@@ -110,7 +109,7 @@ impl<T> Shared<T> {
         self.stop.is_raised() || self.abandoned.load(Ordering::Relaxed)
     }
 
-    /// The state stays whole if a holder panics: nothing under the lock can.
+    /// Ignores poisoning: no code panics under the lock.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -119,10 +118,10 @@ impl<T> Shared<T> {
 impl<T> Iterator for Prefetch<T> {
     type Item = T;
 
-    /// Waits for the next item. None after the last, and once the stop is raised.
+    /// Waits for the next item. `None` after the last one, and once the stop is raised.
     ///
     /// # Panics
-    /// With the panic of `work`, if that panicked.
+    /// With the panic of `work`, if it panicked.
     fn next(&mut self) -> Option<T> {
         if self.next == self.shared.count || self.shared.stop.is_raised() {
             return None;
@@ -142,15 +141,15 @@ impl<T> Iterator for Prefetch<T> {
 }
 
 impl<T> Drop for Prefetch<T> {
-    /// Ends the lanes, and waits for what they are at.
+    /// Ends the lanes after their items in progress.
     fn drop(&mut self) {
-        // Under the lock, or a lane that has just looked would sleep through it.
+        // Under the lock, so that a lane cannot miss it between its check and its wait.
         let state = self.shared.lock();
         self.shared.abandoned.store(true, Ordering::Relaxed);
         drop(state);
         self.shared.changed.notify_all();
         for lane in self.lanes.drain(..) {
-            // A lane catches what its work panics with.
+            // A lane catches the panics of its work.
             let _ = lane.join();
         }
     }

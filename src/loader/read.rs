@@ -1,13 +1,13 @@
-//! The pixels of any row of a release, checked.
+//! Reads the pixels of any row of a release and verifies them.
 //!
-//! In: a [`Table`] and the index of a row. Out: its pixels as they were written, or a fault
-//! that names shard, row and image: every read is held to the row's checksum.
+//! In: a [`Table`] and the index of a row. Out: its pixels as they were written, or a fault that
+//! names shard, row and image. Every read is compared with the row's checksum.
 //!
-//! An image is read alone wherever the format allows it: a page of Parquet, a slice of a
-//! tensor that is not compressed. Of a compressed tensor the block of 16 images is
-//! decompressed and kept in [`Blocks`], for the rows of it that come soon after.
+//! An image is read alone where the format allows it: a page of Parquet, or a slice of an
+//! uncompressed tensor. In a compressed tensor, the block of 16 images is decompressed and cached
+//! in [`Blocks`] for its other rows.
 //!
-//! Where the bytes of a shard come from is a [`Store`]'s business.
+//! A [`Store`] provides the bytes of a shard.
 
 mod blocks;
 mod parquet;
@@ -24,21 +24,22 @@ use self::tensor::TensorImages;
 use super::order::in_blocks;
 use crate::config::ShardFormat;
 use crate::error::Fault;
+use crate::shard::ReleaseError;
 use crate::shard::image::checksum;
 use crate::shard::map::map;
 use crate::shard::table::Table;
 
-/// Where shards lie.
+/// A place where shards are stored.
 pub trait Store: Send + Sync {
-    /// All bytes of the shard at `path` below the release, or as good as: they may be brought
-    /// in as they are touched. Called once a shard.
+    /// All bytes of the shard at `path` below the release; they may be loaded lazily. Called once
+    /// per shard.
     ///
     /// # Errors
     /// [`Fault::Io`].
     fn open(&self, release: &Path, path: &str) -> Result<Bytes, Fault>;
 }
 
-/// A folder of this machine; shards are mapped.
+/// A local folder; shards are memory-mapped.
 #[derive(Debug, Clone, Copy)]
 pub struct Local;
 
@@ -48,7 +49,7 @@ impl Store for Local {
     }
 }
 
-/// Pixels by row, from any number of threads at once.
+/// The pixels of rows, for any number of threads.
 pub struct Images {
     table: Arc<Table>,
     store: Box<dyn Store>,
@@ -63,8 +64,8 @@ enum Shard {
 }
 
 impl Images {
-    /// The images of `table`. Keeps at most `kept` decompressed blocks of 16 images, at least
-    /// one, where the shards are such ([`in_blocks`]).
+    /// The images of `table`. If its shards are compressed in blocks ([`in_blocks`]), caches at
+    /// most `kept` decompressed blocks of 16 images, at least one.
     pub fn new(table: Arc<Table>, store: Box<dyn Store>, kept: usize) -> Self {
         let shards = table.shards.iter().map(|_| Mutex::new(None)).collect();
         let kept = if in_blocks(&table) { kept } else { 0 };
@@ -76,21 +77,24 @@ impl Images {
         &self.table
     }
 
-    /// The pixels of row `index` of the table, row-major, little-endian where they have 16
-    /// bits. Nothing is copied where the shard holds them as they are.
+    /// The pixels of row `index` of the table, row-major, little-endian if they have 16 bits. Not
+    /// copied if the shard is not compressed.
     ///
     /// # Errors
-    /// [`Fault::Row`] if they cannot be read or are not those that were written,
-    /// [`Fault::Shard`] and [`Fault::Io`] if the shard cannot be opened.
+    /// [`ReleaseError::Row`] if they cannot be read or do not match their checksum,
+    /// [`ReleaseError::Shard`] and [`Fault::Io`] if the shard cannot be opened.
     pub fn pixels(&self, index: usize) -> Result<Bytes, Fault> {
         let row = &self.table.rows[index];
         let bad = |reason: String| {
-            Ok::<_, Fault>(Fault::Row {
-                path: self.table.path(row.shard)?,
-                row: row.row,
-                image_id: row.record.image_id.to_string(),
-                reason,
-            })
+            Ok::<Fault, Fault>(
+                ReleaseError::Row {
+                    path: self.table.path(row.shard)?,
+                    row: row.row,
+                    image_id: row.record.image_id.to_string(),
+                    reason,
+                }
+                .into(),
+            )
         };
         let shard = self.shard(row.shard)?;
         let pixels = match shard.as_ref() {
@@ -107,7 +111,7 @@ impl Images {
         }
         if checksum(&pixels) != row.checksum {
             let reason = "the pixels do not match their checksum; mammo-pipe verify lists all \
-                          that is damaged, preprocess makes a shard anew that was deleted";
+                          damage, and preprocess writes a deleted shard again";
             return Err(bad(reason.into())?);
         }
         Ok(pixels)
@@ -128,7 +132,7 @@ impl Images {
                 TensorImages::open(bytes, self.table.image_bytes(), compressed).map(Shard::Tensor)
             }
         };
-        let shard = Arc::new(opened.map_err(|reason| Fault::Shard { path, reason })?);
+        let shard = Arc::new(opened.map_err(|reason| ReleaseError::Shard { path, reason })?);
         *place = Some(Arc::clone(&shard));
         Ok(shard)
     }

@@ -1,66 +1,53 @@
-//! How often rows with cancer come: the sampler that puts some into every batch.
+//! The sampler, which puts rows with cancer into every batch.
 //!
-//! Two rows of a hundred have cancer, so most batches of 16 hold none. The sampler lets each
-//! row without cancer come once an epoch, as always, and rows with cancer so often that every
-//! batch has at least [`Sampling::positives_per_batch`] and each comes at least
-//! [`Sampling::oversample`] times; all of them come equally often, to within one.
+//! About two rows in a hundred have cancer, so most batches of 16 have none. The sampler uses each
+//! row without cancer once per epoch. It repeats rows with cancer so that every batch has at least
+//! [`Sampling::positives_per_batch`] of them, and each is used at least
+//! [`Sampling::oversample_positives`] times. All rows with cancer are used equally often, or differ
+//! by one.
 //!
-//! A network trained so sees another share of cancer than there is, and its probabilities are
-//! of that share. [`Prior`] says both; [`Prior::logit_shift`] is what calibration takes off the
-//! logit (Saerens, Latinne and Decaestecker 2002; King and Zeng 2001).
+//! A network trained in this way sees a higher prevalence than the natural one, and its
+//! probabilities correspond to it. [`Prior`] has both; calibration subtracts [`Prior::logit_shift`]
+//! from the logit (Saerens, Latinne and Decaestecker 2002; King and Zeng 2001).
 
 use serde::{Deserialize, Serialize};
 
-/// The `sampling` settings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sampling {
-    /// Rows with cancer in every batch, at least. 0: as they come.
-    pub positives_per_batch: usize,
-    /// Times that a row with cancer comes in an epoch, at least. 1: as the others.
-    pub oversample: f64,
-}
+use crate::config::Sampling;
 
-impl Default for Sampling {
-    fn default() -> Self {
-        Self { positives_per_batch: 0, oversample: 1.0 }
-    }
-}
-
-/// Why rows cannot be sampled as asked.
+/// Why rows cannot be sampled with these settings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SamplingError {
-    /// None to sample.
-    #[error("the sampler needs rows with cancer, the {0} rows to train on have none")]
+    /// There are no rows with cancer.
+    #[error("the sampler needs rows with cancer; none of the {0} training rows has cancer")]
     NoPositives(usize),
-    /// No room for others.
+    /// A batch would have no room for other rows.
     #[error(
         "positives_per_batch is {positives}, a batch of {batch} has room for at most {}",
         batch.saturating_sub(1)
     )]
     NoRoom {
-        /// What was asked for.
+        /// Rows with cancer per batch in the settings.
         positives: usize,
-        /// Rows of a batch.
+        /// Rows per batch.
         batch: usize,
     },
-    /// Fewer than there are.
-    #[error("oversample is {0}, needs a number from 1 to 1000")]
+    /// The factor is out of range.
+    #[error("oversample_positives is {0}, needs a number from 1 to 1000")]
     Factor(f64),
 }
 
-/// The share of rows with cancer.
+/// The prevalence: the share of rows with cancer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Prior {
-    /// Among the rows trained on.
+    /// In the training rows.
     pub natural: f64,
-    /// Among the rows of an epoch.
+    /// In the rows of an epoch, after sampling.
     pub sampled: f64,
 }
 
 impl Prior {
-    /// What the sampler adds to the logit of a network that fits its epochs: take it off for
-    /// probabilities at the natural share.
+    /// The shift that the sampler causes in the logits. Subtract it to get probabilities at the
+    /// natural prevalence.
     pub fn logit_shift(&self) -> f64 {
         let logit = |share: f64| (share / (1.0 - share)).ln();
         logit(self.sampled) - logit(self.natural)
@@ -68,12 +55,12 @@ impl Prior {
 }
 
 impl Sampling {
-    /// Whether rows come as they are, each once.
+    /// Whether each row is used once per epoch.
     pub fn is_natural(&self) -> bool {
-        self.positives_per_batch == 0 && self.oversample == 1.0
+        self.positives_per_batch == 0 && self.oversample_positives == 1.0
     }
 
-    /// Whether rows of which `positives` have cancer and `others` have not can be sampled so,
+    /// Checks the settings for a number of rows with cancer (`positives`) and without (`others`),
     /// in batches of `batch`.
     ///
     /// # Errors
@@ -84,8 +71,8 @@ impl Sampling {
         others: usize,
         batch: usize,
     ) -> Result<(), SamplingError> {
-        if !(1.0..=1000.0).contains(&self.oversample) {
-            return Err(SamplingError::Factor(self.oversample));
+        if !(1.0..=1000.0).contains(&self.oversample_positives) {
+            return Err(SamplingError::Factor(self.oversample_positives));
         }
         if self.positives_per_batch >= batch {
             let positives = self.positives_per_batch;
@@ -97,10 +84,10 @@ impl Sampling {
         Ok(())
     }
 
-    /// Batches of an epoch, all of them full: what the rows without cancer leave free is
-    /// filled with rows that have it.
+    /// Number of batches in an epoch. All are full: rows with cancer fill the space that the other
+    /// rows leave.
     pub(super) fn batches(&self, positives: usize, others: usize, batch: usize) -> usize {
-        let wanted = (self.oversample * positives as f64).round() as usize;
+        let wanted = (self.oversample_positives * positives as f64).round() as usize;
         let by_factor = (others + wanted).div_ceil(batch);
         let by_batch = others.div_ceil(batch - self.positives_per_batch);
         by_factor.max(by_batch)

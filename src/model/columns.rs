@@ -1,56 +1,56 @@
-//! A column of the table as numbers: what a head learns to tell, or is told.
+//! Encodes a column of the table as numbers, as an auxiliary target or an auxiliary input.
 //!
-//! In: an [`ImageRecord`]. Out: a [`Code`], or `None` where the table has nothing, or nothing
-//! that the training rows had too. What was learnt from the training rows (the classes of
-//! machine and site, mean and deviation of age) is part of the [`Coding`], and with it of the
-//! checkpoint.
+//! In: an [`ImageRecord`]. Out: a [`Code`], or `None` if the value is missing or is a class that
+//! the training rows do not have. The classes of machine and site, and mean and standard deviation
+//! of age, come from the training rows. They are part of the [`Coding`], which the checkpoint
+//! stores.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::train::Column;
+use crate::record::Column;
 use crate::record::{Density, ImageRecord, Laterality, View};
 
-/// How a column's values are told apart.
+/// How a column is encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coding {
     /// No (0) or yes (1).
     Binary,
-    /// Classes without an order, by name.
+    /// Names of classes without an order.
     Categorical(Vec<String>),
-    /// Classes in their order, by name.
+    /// Names of ordered classes, in their order.
     Ordinal(Vec<String>),
-    /// A number; coded as `(value - mean) / deviation`.
+    /// A number; encoded as `(value - mean) / deviation`.
     Regression {
-        /// Of the training rows.
+        /// Mean of the training rows.
         mean: f64,
-        /// Of the training rows; 1 where they are all alike.
+        /// Standard deviation of the training rows; 1 if all values are equal.
         deviation: f64,
     },
 }
 
-/// A column with its coding.
+/// A column with its encoding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Coded {
-    /// Which column.
+    /// The column.
     pub column: Column,
-    /// How its values are told apart.
+    /// How it is encoded.
     pub coding: Coding,
 }
 
-/// A value as a number.
+/// An encoded value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Code {
-    /// Number of the class; of a binary column 0 or 1.
+    /// Index of the class; 0 or 1 for a binary column.
     Class(usize),
-    /// Standardised.
+    /// Standardised number.
     Value(f64),
 }
 
 impl Coded {
-    /// The coding of `column` in the light of the training rows.
+    /// The encoding of `column`, with classes and statistics of the training rows.
     pub fn learn<'a>(column: Column, rows: impl IntoIterator<Item = &'a ImageRecord>) -> Self {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         let coding = match column {
@@ -83,8 +83,8 @@ impl Coded {
         Self { column, coding }
     }
 
-    /// The value of `row`; `None` where it is missing or, as a machine new to the network, of
-    /// no class.
+    /// The encoded value of `row`; `None` if it is missing or has no class, as a machine that is
+    /// not in the training rows.
     pub fn code(&self, row: &ImageRecord) -> Option<Code> {
         let yes = |value: Option<bool>| value.map(|yes| Code::Class(usize::from(yes)));
         match self.column {
@@ -116,7 +116,7 @@ impl Coded {
         }
     }
 
-    /// Logits that a head needs to tell the column.
+    /// Number of logits of a head that predicts the column.
     pub fn outputs(&self) -> usize {
         match &self.coding {
             Coding::Binary | Coding::Regression { .. } => 1,
@@ -125,8 +125,8 @@ impl Coded {
         }
     }
 
-    /// Numbers that tell the column to a head: one for each class or the standardised value,
-    /// and one that says that it is missing.
+    /// Length of the column as an input: one number per class or the standardised value, and one
+    /// that is 1 if the value is missing.
     pub fn inputs(&self) -> usize {
         self.known_inputs() + 1
     }
@@ -139,8 +139,8 @@ impl Coded {
         }
     }
 
-    /// Adds those numbers to `out`.
-    pub fn tell(&self, row: &ImageRecord, out: &mut Vec<f32>) {
+    /// Appends the column of `row` as an input to `out`.
+    pub fn encode(&self, row: &ImageRecord, out: &mut Vec<f32>) {
         let start = out.len();
         out.resize(start + self.inputs(), 0.0);
         match self.code(row) {
@@ -161,19 +161,23 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_cell_is_no_value_in_any_column() {
+    fn an_empty_cell_is_a_missing_value_in_every_column() {
         for column in Column::ALL {
             let coded = Coded::learn(column, []);
             assert_eq!(coded.code(&row()), None, "{column:?}");
-            let mut told = Vec::new();
-            coded.tell(&row(), &mut told);
-            assert_eq!(told.len(), coded.inputs());
-            assert_eq!((told.last(), told.iter().sum::<f32>()), (Some(&1.0), 1.0), "{column:?}");
+            let mut encoded = Vec::new();
+            coded.encode(&row(), &mut encoded);
+            assert_eq!(encoded.len(), coded.inputs());
+            assert_eq!(
+                (encoded.last(), encoded.iter().sum::<f32>()),
+                (Some(&1.0), 1.0),
+                "{column:?}"
+            );
         }
     }
 
     #[test]
-    fn machines_are_those_of_the_training_rows_and_a_new_one_is_none_of_them() {
+    fn a_machine_that_is_not_in_the_training_rows_is_a_missing_value() {
         let rows = [49, 29, 49, 210].map(|id| ImageRecord { machine_id: Some(id), ..row() });
         let coded = Coded::learn(Column::Machine, &rows[..3]);
         assert_eq!(coded.coding, Coding::Categorical(vec!["29".into(), "49".into()]));
@@ -183,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn age_is_in_deviations_of_the_training_rows() {
+    fn age_is_standardised_by_the_training_rows() {
         let rows = [40.0, 60.0].map(|age| ImageRecord { age: Some(age), ..row() });
         let coded = Coded::learn(Column::Age, &rows);
         assert_eq!(coded.code(&rows[1]), Some(Code::Value(1.0)));

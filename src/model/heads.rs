@@ -2,7 +2,7 @@
 //!
 //! In: the features of the backbone, `[batch, features]`, and the rows of the table, for the
 //! auxiliary inputs. Out: logits as candle tensors. The features are part of the same graph, so a
-//! backward pass goes on into the backbone.
+//! backward pass continues into the backbone.
 //!
 //! ```text
 //! features -- dropout --+
@@ -21,7 +21,7 @@ use super::{Buffer, Entry, Kind, ModelError, Update};
 use crate::random::Random;
 use crate::record::ImageRecord;
 
-/// The make-up of the heads; part of the checkpoint.
+/// The structure of the heads, which the checkpoint stores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeadsSpec {
     /// The number of pooled features of the backbone.
@@ -42,7 +42,8 @@ impl HeadsSpec {
         self.features + if self.inputs.is_empty() { 0 } else { self.embedding }
     }
 
-    fn told(&self) -> usize {
+    /// The length of the auxiliary inputs of an image.
+    fn input_width(&self) -> usize {
         self.inputs.iter().map(Coded::inputs).sum()
     }
 
@@ -60,7 +61,7 @@ impl HeadsSpec {
             }
         };
         if !self.inputs.is_empty() {
-            linear("inputs", self.embedding, self.told());
+            linear("inputs", self.embedding, self.input_width());
         }
         linear("cancer", 1, self.joined());
         for target in &self.targets {
@@ -78,8 +79,8 @@ pub struct Heads {
     buffers: Buffers,
 }
 
-/// As the backbone's buffers of the same names. The moving average exists from the first update
-/// with a decay for it, and starts as a copy of the parameters.
+/// The same buffers as the backbone has. The moving average is created at the first update that has
+/// a decay for it, as a copy of the parameters.
 #[derive(Debug, Clone)]
 struct Buffers {
     parameters: Vec<f32>,
@@ -117,7 +118,7 @@ impl Heads {
         Self { spec, entries, buffers }
     }
 
-    /// What they are made of.
+    /// The structure of the heads.
     pub fn spec(&self) -> &HeadsSpec {
         &self.spec
     }
@@ -127,8 +128,8 @@ impl Heads {
         &self.entries
     }
 
-    /// Logits from the features `[batch, features]` of the images in `rows`. `dropout` is the seed of
-    /// dropout; `None` drops nothing.
+    /// Logits from the features `[batch, features]` of the images in `rows`. `dropout` is the seed
+    /// of dropout; `None` drops nothing.
     ///
     /// # Errors
     /// [`ModelError::Length`] if the features are of another batch.
@@ -162,7 +163,7 @@ impl Heads {
             .collect::<candle_core::Result<Vec<Var>>>()?;
         let mut linears = parameters.chunks_exact(2);
         let mut linear = |input: &Tensor| {
-            let pair = linears.next().expect("one weight and bias a head");
+            let pair = linears.next().expect("one weight and bias per head");
             input.matmul(&pair[0].t()?)?.broadcast_add(&pair[1])
         };
         let mut joined = features.clone();
@@ -170,12 +171,12 @@ impl Heads {
             joined = (joined * self.mask(batch, seed)?)?;
         }
         if !self.spec.inputs.is_empty() {
-            let mut told = Vec::with_capacity(batch * self.spec.told());
+            let mut encoded = Vec::with_capacity(batch * self.spec.input_width());
             for row in rows {
-                self.spec.inputs.iter().for_each(|input| input.tell(row, &mut told));
+                self.spec.inputs.iter().for_each(|input| input.encode(row, &mut encoded));
             }
-            let told = Tensor::from_vec(told, (batch, self.spec.told()), device)?;
-            joined = Tensor::cat(&[&joined, &linear(&told)?.tanh()?], 1)?;
+            let encoded = Tensor::from_vec(encoded, (batch, self.spec.input_width()), device)?;
+            joined = Tensor::cat(&[&joined, &linear(&encoded)?.tanh()?], 1)?;
         }
         // What follows is exponentiated: f64 has the digits to spare.
         let cancer = linear(&joined)?.squeeze(1)?.to_dtype(DType::F64)?;
@@ -202,7 +203,7 @@ impl Heads {
     /// gradients of all other variables of the graph.
     ///
     /// # Errors
-    /// [`ModelError::Device`], as candle says.
+    /// [`ModelError::Device`] if candle fails.
     pub fn backward(&mut self, outputs: &Outputs, loss: &Tensor) -> Result<GradStore, ModelError> {
         let store = loss.backward().map_err(ModelError::candle)?;
         for (entry, var) in self.entries.iter().zip(&outputs.parameters) {

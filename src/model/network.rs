@@ -6,7 +6,7 @@ use super::heads::{Heads, Outputs};
 use super::{Backbone, Images, Mode, ModelError, Tap, Update};
 use crate::record::ImageRecord;
 
-/// A network that can be trained and asked.
+/// A backbone with heads.
 pub struct Network {
     /// From images to features.
     pub backbone: CandleBackbone,
@@ -42,7 +42,7 @@ impl Network {
     /// of `outputs`.
     ///
     /// # Errors
-    /// [`ModelError::Device`], as candle or the device says.
+    /// [`ModelError::Device`] if candle or the device fails.
     pub fn backward(
         &mut self,
         outputs: &Outputs,
@@ -65,9 +65,9 @@ impl Network {
         self.heads.forward(&features, rows, None)?.logits()
     }
 
-    /// Logits of cancer, and the output of block `layer` with the gradient of each image's own logit
-    /// with respect to it. The backward pass also adds to the gradient of the parameters, where it
-    /// has no meaning.
+    /// Logits of cancer, and the output of block `layer` with the gradient of each image's own
+    /// logit with respect to it. The backward pass also adds to the gradient of the parameters,
+    /// where it has no meaning.
     ///
     /// # Errors
     /// [`ModelError::NoBlock`] among others.

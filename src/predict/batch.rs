@@ -1,8 +1,8 @@
-//! Images of one size as one buffer.
+//! Several images of the same size in one buffer.
 
 use super::Input;
+use crate::image::Pixels;
 use crate::model::{Images, Pixels as Borrowed};
-use crate::preprocess::resize::Pixels;
 
 /// Pixels of several images, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +20,10 @@ enum Owned {
 }
 
 impl Batch {
-    /// Of `inputs`, as they are or mirrored left to right.
+    /// A batch of `inputs`, as they are or mirrored left to right.
     ///
     /// # Panics
-    /// If there is none, or they differ in size or bits.
+    /// If `inputs` is empty, or they differ in size or bits.
     pub fn of(inputs: &[&Input], mirrored: bool) -> Self {
         let first = &inputs[0].pixels;
         let (width, height) = (first.width(), first.height());
@@ -43,7 +43,7 @@ impl Batch {
         Self { pixels, batch: inputs.len(), height, width }
     }
 
-    /// As a network takes them.
+    /// The batch as the input of a network.
     pub fn images(&self) -> Images<'_> {
         let pixels = match &self.pixels {
             Owned::U8(pixels) => Borrowed::U8(pixels),

@@ -1,35 +1,35 @@
-//! Several networks, and both ways round of an image, as one opinion.
+//! An ensemble of networks, with test-time augmentation by flips.
 //!
-//! In: [`Input`]s one by one. Out: a [`Prediction`] each, in the same order. Probabilities are
-//! averaged, over networks and flips alike; the logit is that of the average.
+//! In: [`Input`]s one by one. Out: one [`Prediction`] each, in the same order. Probabilities are
+//! averaged over networks and flips; the logit is that of the mean.
 
 use std::collections::HashMap;
 
 use super::batch::Batch;
 use super::{Input, Prediction};
 use crate::error::Fault;
-use crate::evaluate::predictions::{logit, sigmoid};
 use crate::model::network::Network;
+use crate::predictions::{logit, sigmoid};
 use crate::record::ImageRecord;
 
-/// Which ways round an image is shown to a network.
+/// The flips of test-time augmentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flips {
-    /// As it is.
+    /// The image as it is.
     None,
-    /// As it is, and mirrored left to right.
+    /// The image as it is, and mirrored left to right.
     Mirrored,
 }
 
 /// A network, and the fold that it was not trained on.
 pub struct Member {
-    /// The network, its averaged weights in place if it is to speak with them.
+    /// The network, with its averaged weights (EMA) if it uses them.
     pub network: Network,
-    /// The fold; `None` if it was trained on all.
+    /// The fold; `None` if it was trained on all patients.
     pub fold: Option<u16>,
 }
 
-/// Networks that wait for a batch.
+/// Networks whose predictions are averaged, batch by batch.
 pub struct Ensemble {
     members: Vec<Member>,
     flips: Flips,
@@ -38,50 +38,50 @@ pub struct Ensemble {
     known: HashMap<String, u16>,
     waiting: Vec<Input>,
     done: Vec<Prediction>,
-    unheard: Vec<ImageRecord>,
+    trained_on: Vec<ImageRecord>,
 }
 
-/// What an ensemble has to say.
+/// The predictions of an ensemble.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Opinion {
+pub struct EnsembleOutput {
     /// In the order of the images.
     pub predictions: Vec<Prediction>,
-    /// Images that every one of the networks was trained on, and therefore none spoke of.
-    pub unheard: Vec<ImageRecord>,
+    /// Images whose patient every network was trained on; they have no prediction.
+    pub trained_on: Vec<ImageRecord>,
 }
 
 impl Ensemble {
-    /// Waits for `batch` images before it asks the networks; `known` has the patients of the
-    /// run's folds, each with the fold that held her out.
+    /// Runs the networks on batches of `batch` images; `known` has the patients of the run's folds,
+    /// each with the fold that held her out.
     pub fn new(
         members: Vec<Member>,
         flips: Flips,
         batch: usize,
         known: HashMap<String, u16>,
     ) -> Self {
-        let (waiting, done, unheard) = (Vec::new(), Vec::new(), Vec::new());
-        Self { members, flips, batch: batch.max(1), known, waiting, done, unheard }
+        let (waiting, done, trained_on) = (Vec::new(), Vec::new(), Vec::new());
+        Self { members, flips, batch: batch.max(1), known, waiting, done, trained_on }
     }
 
-    /// Takes an image.
+    /// Adds an image.
     ///
     /// # Errors
-    /// [`Fault::Model`].
+    /// [`ModelError`].
     pub fn push(&mut self, input: Input) -> Result<(), Fault> {
         self.waiting.push(input);
-        if self.waiting.len() == self.batch { self.ask() } else { Ok(()) }
+        if self.waiting.len() == self.batch { self.predict() } else { Ok(()) }
     }
 
-    /// What all images came to.
+    /// The predictions of all images.
     ///
     /// # Errors
-    /// [`Fault::Model`].
-    pub fn finish(mut self) -> Result<Opinion, Fault> {
-        self.ask()?;
-        Ok(Opinion { predictions: self.done, unheard: self.unheard })
+    /// [`ModelError`].
+    pub fn finish(mut self) -> Result<EnsembleOutput, Fault> {
+        self.predict()?;
+        Ok(EnsembleOutput { predictions: self.done, trained_on: self.trained_on })
     }
 
-    fn ask(&mut self) -> Result<(), Fault> {
+    fn predict(&mut self) -> Result<(), Fault> {
         let inputs = std::mem::take(&mut self.waiting);
         let mut sums = vec![(0.0_f64, 0_u32); inputs.len()];
         for member in &mut self.members {
@@ -108,7 +108,7 @@ impl Ensemble {
         }
         for (Input { record, role, .. }, (sum, count)) in inputs.into_iter().zip(sums) {
             if count == 0 {
-                self.unheard.push(record);
+                self.trained_on.push(record);
                 continue;
             }
             let probability = sum / f64::from(count);

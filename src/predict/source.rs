@@ -1,27 +1,28 @@
-//! Where the images come from: the shards of a release, or DICOM files through the preprocess
+//! Reads the images: from the shards of a release, or from DICOM files through the preprocess
 //! graph.
 //!
-//! Both give the same [`Input`]s in the same order, and stop at the first fault of whoever takes
-//! them.
+//! Both give the same [`Input`]s in the same order, and stop at the first fault of the caller's
+//! function.
 
 use super::Input;
 use crate::error::{Fault, chain};
-use crate::plane::Plane;
+use crate::image::Pixels;
+use crate::image::Plane;
 use crate::preprocess::plan::Plan;
-use crate::preprocess::resize::Pixels;
 use crate::preprocess::{self, Control};
-use crate::shard::columns::Shape;
+use crate::shard::ReleaseError;
+use crate::shard::Shape;
 use crate::shard::image::Rows;
 use crate::shard::manifest::Quarantined;
 use crate::shard::reader::ShardReader;
 use crate::shard::table::Table;
 
-/// Reads the images of `table` that are `wanted` (by their index), one after the other; shards
-/// without any are not opened.
+/// Reads the images of `table` that are `wanted` (by their index), one after the other. Shards
+/// without a wanted image are not opened.
 ///
 /// # Errors
-/// Those of `take`; [`Fault::Shard`] for a shard that cannot be read, or pixels that do not match
-/// their checksum.
+/// Those of `take`; [`ReleaseError::Shard`] for a shard that cannot be read, or for pixels that do
+/// not match their checksum.
 pub fn from_release(
     table: &Table,
     wanted: impl Fn(usize) -> bool,
@@ -35,19 +36,21 @@ pub fn from_release(
             continue;
         }
         let path = table.path(rows[0].shard)?;
-        let damaged = |reason: String| Fault::Shard { path: path.clone(), reason };
+        let damaged =
+            |reason: String| Fault::from(ReleaseError::Shard { path: path.clone(), reason });
         for batch in ShardReader::open(&path, Some(&["image_id", "checksum", "image"]))? {
             let batch = batch?;
             let images = Rows::of(&batch).map_err(damaged)?;
             for i in 0..batch.num_rows() {
-                let index = indices.next().ok_or_else(|| damaged("has grown".into()))?;
+                let index =
+                    indices.next().ok_or_else(|| damaged("has more rows than before".into()))?;
                 if !wanted(index) {
                     continue;
                 }
                 let row = &table.rows[index];
                 let id = row.record.image_id.as_str();
                 if images.image_id(i) != id || !images.matches(i) {
-                    let reason = format!("the pixels of image {id} are not those of its checksum");
+                    let reason = format!("the pixels of image {id} do not match their checksum");
                     return Err(damaged(reason));
                 }
                 let pixels = pixels(&images.pixels(i), &table.shape)
@@ -59,7 +62,7 @@ pub fn from_release(
     Ok(())
 }
 
-/// Pixels as a shard holds them; `None` if they are not as many as the shape says.
+/// Pixels from the bytes of a shard; `None` if their number does not match the shape.
 pub fn pixels(bytes: &[u8], shape: &Shape) -> Option<Pixels> {
     let (width, height) = (shape.width, shape.height);
     if bytes.len() != width * height * usize::from(shape.bits) / 8 {
@@ -74,11 +77,11 @@ pub fn pixels(bytes: &[u8], shape: &Shape) -> Option<Pixels> {
     })
 }
 
-/// Sends the files of `plan` through all stages. Gives those that are set aside, with what the
-/// join had found before.
+/// Sends the files of `plan` through all stages. Returns the quarantined files, including those
+/// without a row and rows without a file.
 ///
 /// # Errors
-/// Those of `take`, and [`Fault::TooLittleMemory`].
+/// Those of `take`, and [`PreprocessError::TooLittleMemory`].
 pub fn from_dicom(
     plan: &Plan,
     control: &Control,

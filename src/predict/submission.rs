@@ -1,12 +1,11 @@
-//! `submission.csv`: `prediction_id,cancer`, a row a breast.
+//! `submission.csv`: `prediction_id,cancer`, one row per breast.
 //!
 //! In: predictions by image. Out: the mean of each breast's images, or 1 and 0 by a threshold.
-//! Rows stand in the order in which their breasts first appear.
+//! Rows are in the order in which their breasts first appear.
 
 use std::collections::HashMap;
 
 use super::Prediction;
-use crate::record::ImageRecord;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,23 +14,16 @@ pub struct Row {
     pub prediction_id: String,
     /// Mean probability of the breast's images.
     pub probability: f64,
-    /// How many images it has.
+    /// The number of its images.
     pub images: usize,
 }
 
-/// What the competition calls the breast of an image: the table's `prediction_id`, or what it is
-/// made of. `None` without a laterality.
-pub fn prediction_id(record: &ImageRecord) -> Option<String> {
-    let made = || Some(format!("{}_{}", record.patient_id, record.laterality?.as_str()));
-    record.prediction_id.clone().or_else(made)
-}
-
-/// A row for each breast; images that name none are left out.
+/// One row per breast; images whose breast is not known are left out.
 pub fn rows(predictions: &[Prediction]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut places = HashMap::new();
     for Prediction { record, probability, .. } in predictions {
-        let Some(prediction_id) = prediction_id(record) else { continue };
+        let Some(prediction_id) = record.breast_id() else { continue };
         let place = *places.entry(prediction_id.clone()).or_insert(rows.len());
         if place == rows.len() {
             rows.push(Row { prediction_id, probability: 0.0, images: 0 });
@@ -43,7 +35,7 @@ pub fn rows(predictions: &[Prediction]) -> Vec<Row> {
     rows
 }
 
-/// The file. With a threshold the answer is 1 where the probability reaches it, else 0.
+/// The file. With a threshold, the value is 1 if the probability reaches it, else 0.
 pub fn csv(rows: &[Row], threshold: Option<f64>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut write = |a: &str, b: &str| {
@@ -64,7 +56,7 @@ pub fn csv(rows: &[Row], threshold: Option<f64>) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::dataset::Role;
-    use crate::record::{Id, Laterality};
+    use crate::record::{Id, ImageRecord, Laterality};
 
     fn prediction(patient: &str, side: Laterality, id: Option<&str>, p: f64) -> Prediction {
         let record = ImageRecord {

@@ -1,80 +1,68 @@
 //! Decodes pixel data to stored values.
 //!
-//! In: a [`Header`] and its [`PixelData`]. Out: [`Stored`], exactly what Bits Stored and Pixel
-//! Representation say a value is: bits above High Bit (where old files keep overlays) are gone,
-//! signs extended.
+//! In: a [`Header`] and its [`PixelData`]. Out: [`Stored`], the values as Bits Stored and Pixel
+//! Representation define them: bits above High Bit (where old files keep overlays) are removed,
+//! signs are extended.
 //!
-//! A codestream and the header around it may disagree. Size and number of components must
-//! match; precision and sign may differ in the ways that real files do, see `values.rs`.
+//! A codestream and the header around it may disagree. Size and number of components have to match;
+//! precision and sign may differ in the ways that real files do, see `values.rs`.
 
 mod error;
-mod bits;
-pub mod coded;
-pub mod codestream;
-pub mod headers;
-pub mod jpeg;
-pub mod jpeg2000;
 mod jpeg2000_or_openjpeg;
-pub mod jpeg_ls;
 mod native;
-mod openjpeg;
-pub mod rle;
 mod values;
-#[cfg(test)]
-mod trial;
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mammo_codecs::jpeg::{self, JpegError};
+use mammo_codecs::jpeg_ls::{self, JpegLsError};
+use mammo_codecs::jpeg2000::guard::Codestream;
+use mammo_codecs::{Coded, HeaderError, jpeg2000, openjpeg, rle};
 
 use super::read::{Header, PixelData, TransferSyntax};
 use super::window::Straight;
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
-use coded::Coded;
-use codestream::Codestream;
-use headers::HeaderError;
-use jpeg::JpegError;
-use jpeg_ls::JpegLsError;
 use values::{Fidelity, Sample, Values};
 
 pub use error::DecodeError;
-pub use jpeg2000::display::{Assurance, Output, Slopes};
+pub use mammo_codecs::jpeg2000::display::{Assurance, Output};
 
 /// A decoded image in stored values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Stored values, `[rows, columns]`; two's complement over all 16 bits when signed.
     pub pixels: Plane<u16>,
-    /// Column and row of the first of them in the whole image at this size.
+    /// The column and row of the first sample in the whole image at this size.
     pub origin: (usize, usize),
-    /// Whether they are two's complement.
+    /// Whether the values are two's complement.
     pub signed: bool,
-    /// Whether they go beyond what Bits Stored can hold, two's complement in any case.
+    /// Whether values exceed the range of Bits Stored; they are then two's complement in any case.
     pub is_beyond: bool,
     /// Bits Stored.
     pub bits: u8,
-    /// Bytes of entropy-coded data that no pixel needed. A sound stream leaves none, so more
-    /// than that is a sign of damage that still decodes.
+    /// Bytes of entropy-coded data that no pixel needed. A sound stream has none, so more is a sign
+    /// of damage that still decodes.
     pub surplus_bytes: usize,
-    /// Who decoded it.
+    /// The decoder that was used.
     pub decoder: DecoderName,
 }
 
-/// Who decoded an image.
+/// The decoder that was used for an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DecoderName {
-    /// Uncompressed: nobody had to.
+    /// Uncompressed pixels: none was needed.
     Native,
-    /// Ours, named after what it decodes.
+    /// Our own decoder for this format.
     Own(&'static str),
-    /// The library, for what our JPEG 2000 decoder leaves to it.
+    /// The OpenJPEG library, for JPEG 2000 that our own decoder does not support.
     OpenJpeg,
 }
 
 impl DecoderName {
-    /// The word in the shards' `decoder` column.
+    /// The value in the shards' `decoder` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
@@ -84,7 +72,7 @@ impl DecoderName {
     }
 }
 
-/// What was put into the output buffer.
+/// Facts about the samples in the output buffer.
 struct Decoded {
     is_beyond: bool,
     size: (usize, usize),
@@ -95,7 +83,7 @@ struct Decoded {
 }
 
 impl Decoded {
-    /// An image of `size`, all of it in its range.
+    /// An image of `size` with all samples in their range.
     fn whole(size: (usize, usize), surplus_bytes: usize, decoder: DecoderName) -> Self {
         let kept = Kept::default();
         Self { is_beyond: false, size, origin: (0, 0), surplus_bytes, kept, decoder }
@@ -103,58 +91,58 @@ impl Decoded {
 }
 
 impl Stored {
-    /// The number that a pixel's 16 bits stand for.
+    /// The number that a pixel's 16 bits represent.
     pub fn value(&self, bits: u16) -> i32 {
         if self.signed || self.is_beyond { i32::from(bits as i16) } else { i32::from(bits) }
     }
 
-    /// The same image, what goes beyond `range` cut off.
+    /// The same image, clipped to `range`.
     pub fn within(&self, (low, high): (i32, i32)) -> Self {
         let pixels = self.pixels.map(|&bits| self.value(bits).clamp(low, high) as u16);
         Self { pixels, is_beyond: false, ..*self }
     }
 }
 
-/// What the decoding of a reduced image leaves for that of the same image at a larger size,
-/// which it spares decoding twice; nothing where the codec has nothing to keep.
+/// State that the decoding of a reduced image keeps, so that the same image at a larger size need
+/// not be decoded from the beginning. Empty for codecs that have nothing to keep.
 #[derive(Debug, Clone, Default)]
 pub struct Kept(Option<Arc<jpeg2000::LowBand>>);
 
-/// What of an image is wanted. Only JPEG 2000 can give less than all; others give all,
-/// exactly, whatever `part` and `display` say.
+/// The part of an image that is wanted. Only JPEG 2000 can give less than everything; other formats
+/// give the exact whole, whatever `part` and `display` say.
 #[derive(Debug, Clone, Default)]
 pub struct Want {
-    /// Wavelet levels to leave out.
+    /// The number of wavelet levels to leave out.
     pub reduce: u8,
-    /// The part to decode, in full-size pixels; all if `None`. More may be given.
+    /// The part to decode, in full-size pixels; everything if `None`. The result may hold more.
     pub part: Option<Rect>,
-    /// What the pixels are for, where a bounded error is accepted; exact if `None`.
+    /// What the pixels will be used for, if a bounded error is accepted; `None` for exact values.
     pub display: Option<Purpose>,
-    /// What is decoded already.
+    /// The state of an earlier decoding of the same image.
     pub kept: Kept,
-    /// Whether a decoding at a larger size will follow, which is to go on from this one.
+    /// Whether to keep the state for a later decoding of this image at a larger size.
     pub keep: bool,
 }
 
-/// What pixels are for.
+/// What decoded pixels will be used for.
 #[derive(Debug, Clone)]
 pub struct Purpose {
-    /// How they become an output's.
+    /// How they are averaged to output pixels.
     pub output: Output,
-    /// How sure an output pixel is to be off by no more than one level of 8 bits.
+    /// Whether the bound of one 8-bit level is proven for every output pixel, or expected.
     pub assurance: Assurance,
-    /// If their grey scale is a straight line, then they may come as [`Stored::is_beyond`].
+    /// If the grey scale is a straight line, the pixels may come as [`Stored::is_beyond`].
     pub straight: Option<Straight>,
 }
 
 impl Want {
-    /// All of the image, exactly, with `reduce` wavelet levels left out.
+    /// The whole image, exact, with `reduce` wavelet levels left out.
     pub fn whole(reduce: u8) -> Self {
         Self { reduce, ..Self::default() }
     }
 }
 
-/// Decodes one image after another, and keeps its memory in between.
+/// Decodes one image after another and reuses its memory.
 #[derive(Default)]
 pub struct Decoder {
     jpeg2000: jpeg2000::Decoder,
@@ -167,24 +155,24 @@ impl fmt::Debug for Decoder {
 }
 
 impl Clone for Decoder {
-    /// A decoder of its own, with no memory yet.
+    /// A new decoder without memory.
     fn clone(&self) -> Self {
         Self { jpeg2000: self.jpeg2000.fresh() }
     }
 }
 
 impl Decoder {
-    /// One that may use all cores for one image. Results are the same.
+    /// A decoder that may use all cores for one image. The results are the same.
     pub fn parallel() -> Self {
         Self { jpeg2000: jpeg2000::Decoder::parallel() }
     }
 
-    /// Decodes what `want` asks for. With `reduce` wavelet levels left out the whole has Rows
-    /// and Columns divided by `2^reduce`, rounded up, and its samples sit on every
-    /// `2^reduce`-th pixel from the first.
+    /// Decodes what `want` asks for. With `reduce` wavelet levels left out, the whole image has
+    /// Rows and Columns divided by `2^reduce`, rounded up. Sample `i` of an axis is centred on
+    /// pixel `i * 2^reduce`.
     ///
     /// # Errors
-    /// [`DecodeError`]; [`DecodeError::Levels`] for a `reduce` above [`levels`].
+    /// [`DecodeError`]; [`DecodeError::Levels`] if `reduce` exceeds [`levels`].
     pub fn decode(
         &mut self,
         header: &Header,
@@ -194,7 +182,7 @@ impl Decoder {
         Ok(self.decode_and_keep(header, pixel_data, want)?.0)
     }
 
-    /// The same, and what a later decoding of this image at a larger size goes on from, if
+    /// The same, and also returns the state for a later decoding of this image at a larger size, if
     /// [`Want::keep`] asks for it.
     ///
     /// # Errors
@@ -215,14 +203,15 @@ impl Decoder {
     }
 }
 
-/// Wavelet levels that [`Decoder::decode`] can leave out: 0 for anything but JPEG 2000.
+/// The number of wavelet levels that [`Decoder::decode`] can leave out; 0 for all formats but JPEG
+/// 2000.
 ///
 /// # Errors
-/// As decoding, where the codestream's header cannot be read.
+/// The same as for decoding, if the codestream's header cannot be read.
 pub fn levels(header: &Header, pixel_data: &PixelData) -> Result<u8, DecodeError> {
     match pixel_data {
         PixelData::Fragments(fragments) if header.syntax.is_jpeg_2000() => {
-            // The main header may itself be cut into fragments, if hardly ever.
+            // The main header may itself be split over fragments, though that is rare.
             let mut joined = Vec::new();
             let stream = join(fragments, &mut joined);
             Ok(Codestream::parse(stream, stream.len())?.levels)
@@ -232,18 +221,18 @@ pub fn levels(header: &Header, pixel_data: &PixelData) -> Result<u8, DecodeError
     }
 }
 
-/// Bytes that decoding takes at its peak, the result included, the file's own not.
+/// The most bytes that decoding takes at once, with the result and without the file's own bytes.
 pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
     let (width, height) = size(header, reduce);
     let stored = 2 * width * height;
     let compressed = pixel_data.len();
     match pixel_data {
         PixelData::Native { .. } => stored,
-        PixelData::Prefix { .. } => stored + openjpeg::cost(width * height, compressed),
+        PixelData::Prefix { .. } => stored + openjpeg::memory(width * height, compressed),
         PixelData::Fragments(fragments) => {
             let joined = if fragments.len() > 1 { compressed } else { 0 };
             let codec = match header.syntax {
-                syntax if syntax.is_jpeg_2000() => openjpeg::cost(width * height, compressed),
+                syntax if syntax.is_jpeg_2000() => openjpeg::memory(width * height, compressed),
                 // Huffman tables and contexts.
                 _ => 1 << 18,
             };
@@ -300,7 +289,7 @@ impl Decoder {
                     }
                     error => DecodeError::Jpeg(error),
                 })?;
-                let (sample, surplus) = of_its_size(header, coded)?;
+                let (sample, surplus) = check_size(header, coded)?;
                 (sample, surplus, "jpeg")
             }
             JpegLsLossless | JpegLsNearLossless => {
@@ -311,7 +300,7 @@ impl Decoder {
                     }
                     error => DecodeError::JpegLs(error),
                 })?;
-                let (sample, surplus) = of_its_size(header, coded)?;
+                let (sample, surplus) = check_size(header, coded)?;
                 (sample, surplus, "jpeg_ls")
             }
             RleLossless => {
@@ -335,8 +324,8 @@ impl Decoder {
     }
 }
 
-/// What the samples of a codestream are, its size being the header's, and the surplus bytes.
-fn of_its_size(header: &Header, coded: Coded) -> Result<(Sample, usize), DecodeError> {
+/// The type of a codestream's samples, after a check of its size, and the number of surplus bytes.
+fn check_size(header: &Header, coded: Coded) -> Result<(Sample, usize), DecodeError> {
     if (coded.width, coded.height) != size(header, 0) {
         return Err(size_error(header, coded.width, coded.height));
     }
@@ -348,7 +337,7 @@ fn size_error(header: &Header, width: usize, height: usize) -> DecodeError {
     DecodeError::Size { width, height, columns, rows }
 }
 
-/// A frame's stream; copied only if it comes in several fragments.
+/// A frame's stream. It is copied only if it has several fragments.
 fn join<'a>(fragments: &'a [Bytes], joined: &'a mut Vec<u8>) -> &'a [u8] {
     match fragments {
         [one] => one,

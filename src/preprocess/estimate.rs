@@ -1,39 +1,40 @@
-//! What a run will cost, from a few of its images.
+//! Estimates time and space of a run from a few of its images.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::plan::Plan;
+use super::rows::SampleWriter;
 use super::sink;
 use super::{Control, samples};
 use crate::error::Fault;
 use crate::flow::{Meters, Stop};
-use crate::shard::columns::Shape;
-use crate::shard::writer::{self, ShardWriter};
+use crate::shard::Shape;
+use crate::shard::writer;
 use crate::store::Aside;
 
-/// Images that are tried.
+/// The number of images that are processed for the estimate.
 const SAMPLE: usize = 16;
 
-/// What a run will cost.
+/// The estimate.
 #[derive(Debug)]
 pub struct Estimate {
-    /// Images tried.
+    /// Images that were processed for it.
     pub sampled: usize,
-    /// Of those, rejected.
+    /// How many of them were rejected.
     pub rejected: usize,
-    /// Wall time for what is left to do.
+    /// Wall time of the work that is left, in seconds.
     pub seconds: f64,
     /// Bytes of all shards.
     pub bytes: u64,
     /// Shards that are finished already.
     pub finished: usize,
-    /// Bytes free where the release goes; `None` where the system does not say.
+    /// Free bytes on the disk of the release; `None` if the system does not say.
     pub free: Option<u64>,
 }
 
-/// Processes up to 16 images, evenly spread over the plan, into a file that is removed again.
+/// Processes up to 16 images, evenly spread over the plan, and writes them to a temporary file.
 ///
 /// # Errors
 /// A [`Fault`] if the temporary file cannot be written.
@@ -55,7 +56,7 @@ pub fn estimate(plan: &Plan, workers: usize, readers: usize) -> Result<Estimate,
     samples(plan, &control, &jobs, |outcomes| {
         let shard = &plan.config.shard;
         let file = Aside::create(&scratch.0, writer::extension(shard.format))?;
-        let mut writer = ShardWriter::new(file, shard, Shape::of(&plan.config))?;
+        let mut writer = SampleWriter::new(file, shard, Shape::of(&plan.config))?;
         for outcome in outcomes {
             match outcome {
                 Ok(sample) => writer.push(sample)?,
@@ -91,12 +92,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left in a temporary folder is the system's to clean.
+        // If the removal fails, the operating system cleans its temporary folder later.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// Bytes free in `folder`, or in the nearest folder above it that exists.
+/// Free bytes in `folder`, or in the nearest existing folder above it.
 #[cfg(unix)]
 pub(crate) fn free(folder: &Path) -> Option<u64> {
     let folder = std::path::absolute(folder).ok()?;

@@ -1,56 +1,45 @@
-//! The image from afar: reduced, as the breast, the grey range and the quality are found on it.
+//! Makes the look: a reduced copy of the image, at most 1,024 samples on its longer side. The
+//! breast, the grey range and the quality are found on it.
+//!
+//! In: a header with its pixel data. Out: [`Taken`], the look and what decoding leaves for the next
+//! stages.
 
 use super::decode::{self, Assurance, DecodeError, Decoder, Kept, Output, Purpose, Stored, Want};
 use super::read::{Header, Photometric, PixelData};
-use super::resize::Geometry;
-use super::sampling::{Reduction, Sampling};
+use super::reduce::halvings;
 use super::window::Lut;
 use crate::config::{Config, Precision, WindowConfig, WindowMode};
-use crate::plane::Plane;
+use crate::image::Geometry;
+use crate::image::Plane;
+use crate::image::sampling::{Reduction, Sampling};
 
-/// The longer side of a look has at most this many samples: enough for a skin line, small
-/// enough that looking costs little.
-const LONGER_SIDE: usize = 1024;
-
-/// A look, and the whole image where looking took decoding it.
+/// A look, and the full image if it had to be decoded for the look.
 pub struct Taken {
-    /// Stored values.
+    /// The look, in stored values.
     pub look: Stored,
-    /// How its samples lie in the source.
+    /// How the look's samples lie in the source.
     pub reduction: Reduction,
-    /// The whole image.
+    /// The full image, if it was decoded.
     pub full: Option<Stored>,
-    /// What decoding it goes on from otherwise.
+    /// Otherwise the state with which its decoding continues.
     pub kept: Kept,
 }
 
-/// Wavelet levels left out.
+/// A reduction by leaving out wavelet levels.
 pub fn wavelet(reduce: u8) -> Reduction {
     Reduction { reduce, sampling: Sampling::Wavelet }
 }
 
-/// The fewest of an image's wavelet `levels` that are left out by a look or by an output that
-/// leaves out `reduce`.
-pub fn least_reduce(header: &Header, levels: u8, reduce: u8) -> u8 {
-    halvings(header).min(reduce).min(levels)
-}
-
-/// Halvings until the longer side is short enough.
-fn halvings(header: &Header) -> u8 {
-    let longer = usize::from(header.layout.rows.max(header.layout.columns));
-    (0..16).find(|r| longer.div_ceil(1 << r) <= LONGER_SIDE).expect("2^16 / 2^15 is 2")
-}
-
-/// Bytes that looking and then decoding with `reduce` levels left out take at most: the
-/// decoder's own, the look in its forms, and the output's part in grey levels.
+/// The most bytes needed to make the look and then decode with `reduce` levels left out: the
+/// decoder's own memory, the copies of the look, and the output's part in grey levels.
 pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
-    let look = 20 * (header.layout.pixels() >> (2 * halvings(header)));
+    let look = 20 * (header.layout.pixels() >> (2 * halvings(header.layout.size())));
     let grey = 2 * (header.layout.pixels() >> (2 * reduce));
     decode::cost(header, pixel_data, reduce) + look + grey
 }
 
-/// Takes a look. JPEG 2000 with its `levels` of wavelets holds it inside the image; of
-/// everything else the whole is decoded, and each block's mean taken.
+/// Makes the look. A JPEG 2000 stream with `levels` of wavelets contains it as a coarse level. For
+/// everything else the whole image is decoded, and blocks of samples are averaged.
 ///
 /// # Errors
 /// [`DecodeError`].
@@ -61,7 +50,7 @@ pub fn take(
     levels: u8,
     reduce: u8,
 ) -> Result<Taken, DecodeError> {
-    let halvings = halvings(header);
+    let halvings = halvings(header.layout.size());
     if levels == 0 {
         let full = decoder.decode(header, pixel_data, &Want::whole(0))?;
         let pixels = block_means(&full, halvings);
@@ -77,8 +66,8 @@ pub fn take(
     Ok(Taken { look, reduction: wavelet(left_out), full, kept })
 }
 
-/// The means of blocks of `2^halvings` samples a side; those at the right and the bottom edge
-/// may be cut.
+/// The means of blocks of `2^halvings` x `2^halvings` samples. Blocks at the right and the bottom
+/// edge may be smaller.
 fn block_means(stored: &Stored, halvings: u8) -> Plane<u16> {
     let (from, side) = (&stored.pixels, 1 << halvings);
     let (width, height) = (from.width().div_ceil(side), from.height().div_ceil(side));
@@ -88,7 +77,8 @@ fn block_means(stored: &Stored, halvings: u8) -> Plane<u16> {
         let rows = side.min(from.height() - top);
         columns.fill(0);
         for y in top..top + rows {
-            // Down first: neighbours do not depend on each other, so many are added at once.
+            // Columns are added first: neighbouring sums are independent, so the compiler
+            // vectorises them.
             for (sum, &bits) in columns.iter_mut().zip(from.row(y)) {
                 *sum += stored.value(bits);
             }
@@ -101,7 +91,7 @@ fn block_means(stored: &Stored, halvings: u8) -> Plane<u16> {
     Plane::new(width, height, pixels)
 }
 
-/// Stored values over the full range of 16 bits, linear, breast bright.
+/// Stored values mapped linearly to the full range of 16 bits, with the breast bright.
 pub fn linear(stored: &Stored, header: &Header) -> Plane<u16> {
     let lowest = if stored.signed { -(1 << (stored.bits - 1)) } else { 0 };
     let most = (1 << stored.bits) - 1;
@@ -113,8 +103,8 @@ pub fn linear(stored: &Stored, header: &Header) -> Plane<u16> {
     })
 }
 
-/// What bounds the error that decoding may leave in the output's pixels; `None` where it has
-/// to be exact.
+/// The bound on the error that decoding may leave in the output's pixels; `None` if decoding has to
+/// be exact.
 pub fn display(config: &Config, geometry: &Geometry, lut: &Lut, reduce: u8) -> Option<Purpose> {
     let assurance = match config.decode.precision {
         Precision::Exact => return None,
@@ -122,7 +112,7 @@ pub fn display(config: &Config, geometry: &Geometry, lut: &Lut, reduce: u8) -> O
         Precision::Fast => Assurance::Expected { deviations: FAST_DEVIATIONS },
     };
     let (across, down) = geometry.scale();
-    // An output pixel that is less than a source pixel has nothing to average out.
+    // An output pixel smaller than a source pixel averages nothing.
     if reduce > 0 || across > 1.0 || down > 1.0 {
         return None;
     }
@@ -131,21 +121,22 @@ pub fn display(config: &Config, geometry: &Geometry, lut: &Lut, reduce: u8) -> O
     Some(Purpose { output, assurance, straight: lut.straight() })
 }
 
-/// Standard deviations of a pixel's error that fit in one level under `precision: fast`. They
-/// are taken from the worst that coefficients can be, so errors measured are half of that.
+/// How many standard deviations of a pixel's error have to fit in one level with `precision: fast`.
+/// They are computed for the worst coefficients possible; measured errors are half of that.
 const FAST_DEVIATIONS: f64 = 2.0;
 
-/// Levels of 256 by which the grey scale's 16 bits and the sums of the resize may round off.
+/// The part of an 8-bit level by which the grey scale's 16 bits and the sums of the resize may
+/// round.
 const ROUNDING: f64 = 0.01;
 
-/// Which samples are padding; `None` if the file has none.
+/// Which samples are padding; `None` if the file has no padding.
 pub fn padding(stored: &Stored, header: &Header) -> Option<Plane<bool>> {
     let padding = header.display.padding?;
     Some(stored.pixels.map(|&bits| padding.contains(stored.value(bits))))
 }
 
-/// The range that `window.mode: minmax` or `percentile` maps to black and white, in stored
-/// values: of what is neither padding nor air (up to `air` in `linear`).
+/// The range of stored values that `window.mode: minmax` or `percentile` maps to black and white:
+/// that of all samples which are neither padding nor air (values up to `air` in `linear`).
 pub fn range(
     stored: &Stored,
     linear: &Plane<u16>,

@@ -1,9 +1,11 @@
-//! How the memory of `limits.memory_mb` is shared out.
+//! Divides the memory of `limits.memory_mb` over the parts of the flow.
 //!
-//! Compressed files that wait, images being decoded, finished rows that wait for earlier ones,
-//! and the row group being written: each has its share, so their sum is bounded whatever the
-//! dataset's size. What the program itself takes (code, tables, the list of images) is beside it.
+//! There are four parts: compressed files that wait, images that are decoded, finished rows that
+//! wait for earlier ones, and the row group that is written. Each has a fixed share, so their sum
+//! is bounded for a dataset of any size. The memory of the program itself (code, tables, the list
+//! of images) comes on top.
 
+use super::PreprocessError;
 use crate::config::Config;
 use crate::error::Fault;
 use crate::flow::Budget;
@@ -12,28 +14,28 @@ use crate::shard::reader::BATCH_ROWS;
 /// The shares.
 #[derive(Debug, Clone)]
 pub struct Memory {
-    /// Images between the source and the shard writer.
+    /// The number of images between the source and the shard writer.
     pub items: usize,
-    /// Bytes of files read ahead.
+    /// Bytes for files that were read ahead.
     pub read_ahead: usize,
-    /// Bytes of images being decoded.
+    /// Bytes for images that are decoded.
     pub decoding: Budget,
 }
 
 impl Memory {
-    /// Shares out `limits.memory_mb` among this many threads.
+    /// Divides `limits.memory_mb` for these numbers of threads.
     ///
     /// # Errors
-    /// [`Fault::TooLittleMemory`] if nothing is left to decode with.
+    /// [`PreprocessError::TooLittleMemory`] if nothing is left for decoding.
     pub fn divide(config: &Config, workers: usize, readers: usize) -> Result<Self, Fault> {
         let all = config.limits.memory_mb << 20;
         let sample =
             config.resize.height * config.resize.width * usize::from(config.window.bits) / 8;
-        // A row group waits as samples, is put together as a batch, and is encoded.
+        // A row group exists as samples, as a batch, and in encoded form.
         let writing = 3 * BATCH_ROWS * sample;
         let rest = all.saturating_sub(writing);
-        // Enough to keep every thread busy while the earliest image takes its time, but never
-        // more than an eighth of what is left.
+        // Enough to keep every thread busy while the earliest image takes its time, but at most an
+        // eighth of the rest.
         let items = (4 * workers + 2 * readers).min(rest / 8 / sample).max(workers + readers);
         let rest = rest.saturating_sub(items * sample);
         let read_ahead = rest / 4;
@@ -41,13 +43,17 @@ impl Memory {
         let least = 64 << 20;
         if decoding < least {
             let needed_mb = (all - decoding + least).div_ceil(1 << 20);
-            return Err(Fault::TooLittleMemory { needed_mb, found_mb: config.limits.memory_mb });
+            return Err(PreprocessError::TooLittleMemory {
+                needed_mb,
+                found_mb: config.limits.memory_mb,
+            }
+            .into());
         }
         Ok(Self { items, read_ahead, decoding: Budget::new(decoding) })
     }
 }
 
-/// The most memory that this program has had resident, in bytes, where Linux tells it.
+/// The program's largest resident memory so far, in bytes, if Linux reports it.
 pub fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -77,7 +83,8 @@ mod tests {
     fn too_little_memory_is_refused_with_what_would_do() {
         let mut config = Config::default();
         config.limits.memory_mb = 64;
-        let Err(Fault::TooLittleMemory { needed_mb, .. }) = Memory::divide(&config, 2, 4) else {
+        let fault = Memory::divide(&config, 2, 4).unwrap_err();
+        let Some(PreprocessError::TooLittleMemory { needed_mb, .. }) = fault.cause() else {
             panic!("64 MiB cannot do");
         };
         config.limits.memory_mb = needed_mb * 4 / 3;

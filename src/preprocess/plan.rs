@@ -1,8 +1,8 @@
-//! What a run is to do, all of it decided before the first pixel is read.
+//! The plan of a run: everything is decided before the first pixel is read.
 //!
-//! In: a checked [`Config`] and the dataset as it lies there. Out: [`Plan`], in which every
-//! image has its place. The order of rows and the cut into shards are a function of the tables
-//! alone, so the output is the same for any number of workers, machines or restarts.
+//! In: a checked [`Config`] and the dataset's folder. Out: [`Plan`], in which every image has its
+//! place. The order of the rows and the division into shards depend on the tables alone, so the
+//! output is the same for any number of workers, machines or restarts.
 
 use std::ops::Range;
 
@@ -15,16 +15,16 @@ use crate::error::Fault;
 use crate::shard::manifest::{FORMAT_VERSION, PIXEL_VERSION, PlanFacts, Quarantined};
 use crate::shard::release;
 
-/// A run that can start.
+/// A run that is ready to start.
 #[derive(Debug)]
 pub struct Plan {
-    /// The settings, checked.
+    /// The checked settings.
     pub config: Config,
-    /// Rows and files, each once; `joined.jobs` in the order of the release.
+    /// Rows and files, each once; `joined.jobs` is in the order of the release.
     pub joined: Joined,
-    /// Patients, prevalence and machines by fold, with proof that no patient is in two.
+    /// Patients, prevalence and machines of each fold, after the check that no patient is in two.
     pub audit: Audit,
-    /// What identifies the plan.
+    /// The facts that identify the plan.
     pub facts: PlanFacts,
 }
 
@@ -32,7 +32,7 @@ impl Plan {
     /// Lists and joins the dataset of `config`.
     ///
     /// # Errors
-    /// A [`Fault`] if the configuration or the tables are wrong, or the folder is unreadable.
+    /// A [`Fault`] if the configuration or the tables are wrong, or the folder cannot be read.
     pub fn new(config: Config) -> Result<Self, Fault> {
         config.check()?;
         let joined = dataset::join(&config.dataset, &config.folds)?;
@@ -51,7 +51,7 @@ impl Plan {
         Ok(Self { config, joined, audit, facts })
     }
 
-    /// Whether the output folder holds a release that another plan began.
+    /// Whether the output folder holds a release of another plan.
     ///
     /// # Errors
     /// A [`Fault`] if it cannot be read.
@@ -59,12 +59,12 @@ impl Plan {
         Ok(release::read_plan(&self.config.output)?.is_some_and(|before| before != self.facts))
     }
 
-    /// Number of shards.
+    /// The number of shards.
     pub fn shards(&self) -> usize {
         self.joined.jobs.len().div_ceil(self.config.shard.rows)
     }
 
-    /// The images of the plan that fall to shard `number`.
+    /// The images of shard `number`.
     pub fn shard(&self, number: usize) -> Range<usize> {
         let rows = self.config.shard.rows;
         number * rows..((number + 1) * rows).min(self.joined.jobs.len())
@@ -75,8 +75,8 @@ impl Plan {
         &self.joined.jobs[index]
     }
 
-    /// What the join alone sets aside: rows without a file (missing), then files without a row
-    /// (rejected).
+    /// Rows and files that cannot be joined: rows without a file (missing), then files without a
+    /// row (rejected).
     pub fn not_joined(&self) -> impl Iterator<Item = Quarantined> + '_ {
         let missing = self.joined.missing.iter().map(|m| Quarantined {
             split: Some(m.record.split),
@@ -85,7 +85,7 @@ impl Plan {
             image_id: Some(m.record.image_id.to_string()),
             path: m.relative.clone(),
             stage: "list".into(),
-            reason: "missing: the table's row has no file here".into(),
+            reason: "missing: the row has no file at this path".into(),
         });
         let strays = self.joined.strays.iter().map(|s| Quarantined {
             split: None,
@@ -100,8 +100,8 @@ impl Plan {
     }
 }
 
-/// The settings that decide what the data become: all but where they lie, what a run may use,
-/// and what is trained on them.
+/// The settings that decide the content of a release: all except paths, limits and the training
+/// section.
 pub(crate) fn settings(config: &Config) -> Value {
     let mut tree = serde_json::to_value(config).expect("settings are strings and numbers");
     let top = tree.as_object_mut().expect("a struct becomes an object");

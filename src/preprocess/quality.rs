@@ -1,25 +1,26 @@
-//! Flags what decodes yet looks broken.
+//! Flags images that decode but look broken.
 //!
-//! In: the look, linear and windowed, and the breast found on it. Out: [`Quality`], figures and
-//! the flags that follow from them. Nothing is rejected here: a flag is a column, so that a
-//! training run can leave the row out and a person can look.
+//! In: the look, linear and windowed, and the breast found on it. Out: [`Quality`], measurements
+//! and the flags that follow from them. Nothing is rejected here: a flag is a column, so that a
+//! training run can leave the row out and a person can check the image.
 //!
-//! A flipped bit in a compressed file rarely stops a decoder. In lossless JPEG, where each
-//! pixel is predicted from its neighbours, everything behind it shifts or changes its level
-//! from one row to the next; in JPEG 2000 a code-block becomes noise. `seam` looks for both.
+//! A flipped bit in a compressed file rarely stops a decoder. In lossless JPEG, where each pixel is
+//! predicted from its neighbours, everything after it is shifted or changes its level from one row
+//! to the next. In JPEG 2000 a code-block becomes noise. `seam` looks for both.
 
 mod seam;
 
 use serde::{Deserialize, Serialize};
 
 use super::roi::Found;
-use super::sampling::Reduction;
-use crate::plane::{Plane, Rect};
+use crate::image::sampling::Reduction;
+use crate::image::{Plane, Rect};
+use crate::shard::flags::{Flag, Flags};
 
-/// A look as the judge sees it.
+/// The input of the quality check.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// Linear in the stored value, breast bright, as the region finder saw it.
+    /// Linear in the stored value, with the breast bright, as the region finder used it.
     pub linear: &'a Plane<u16>,
     /// The same in grey levels, full range.
     pub windowed: &'a Plane<u16>,
@@ -27,138 +28,52 @@ pub struct View<'a> {
     pub padding: Option<&'a Plane<bool>>,
     /// How both were reduced from the source.
     pub reduction: Reduction,
-    /// The breast, in source pixels.
+    /// The breast's box in source pixels.
     pub found: &'a Found,
     /// Bytes of entropy-coded data that no pixel needed.
     pub surplus_bytes: usize,
 }
 
-/// How an image looks, in figures.
+/// Measurements of an image's quality.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
-    /// Share of the frame that is air; none where no air was made out.
+    /// Share of the frame that is air; `None` if no air was found.
     pub air_share: Option<f32>,
-    /// Entropy of the breast's grey levels, in bits of 8: 0 is one grey, 8 all greys alike.
+    /// Entropy of the breast's grey levels in bits: 0 for one level, 8 for all levels equally
+    /// often.
     pub entropy_bits: f32,
-    /// Share of the breast that the window drives to black or to white.
+    /// Share of the breast that the window makes black or white.
     pub saturated_share: f32,
-    /// Longest tear along a row, as a share of the frame's width; 1 where air is noise.
+    /// Length of the longest seam along a row, as a share of the frame's width; 1 if a tile of air
+    /// is noise.
     pub seam: f32,
     /// Bytes of entropy-coded data that no pixel needed.
     pub surplus_bytes: usize,
-    /// Confidence of the breast's box.
+    /// Confidence of the breast's box, 0 to 1.
     pub box_confidence: f32,
-    /// What is worth a look.
+    /// The flags that follow.
     #[serde(skip)]
     pub flags: Flags,
 }
 
-/// Something that is worth a look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Flag {
-    /// Nearly all is air: a blank exposure, or a breast that was not decoded.
-    MostlyAir,
-    /// The breast has hardly any grey levels.
-    Flat,
-    /// The window hides much of the breast in black or white.
-    Saturated,
-    /// A tear across the image: it decodes, and is damaged.
-    Torn,
-    /// The decoder was done before the data were: it lost its way.
-    Surplus,
-    /// The breast's box is uncertain or is the whole frame for want of a better one.
-    DoubtfulBox,
-}
-
-impl Flag {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::MostlyAir,
-        Self::Flat,
-        Self::Saturated,
-        Self::Torn,
-        Self::Surplus,
-        Self::DoubtfulBox,
-    ];
-
-    /// The name, as in the shards' column `quality_NAME`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MostlyAir => "mostly_air",
-            Self::Flat => "flat",
-            Self::Saturated => "saturated",
-            Self::Torn => "torn",
-            Self::Surplus => "surplus",
-            Self::DoubtfulBox => "doubtful_box",
-        }
-    }
-
-    /// What it means, in a line.
-    pub fn about(self) -> &'static str {
-        match self {
-            Self::MostlyAir => "nearly all is air",
-            Self::Flat => "the breast has hardly any grey levels",
-            Self::Saturated => "the window hides much of the breast in black or white",
-            Self::Torn => "a tear runs across the image",
-            Self::Surplus => "the decoder was done before the data were",
-            Self::DoubtfulBox => "the breast's box is uncertain, or the whole frame",
-        }
-    }
-}
-
-/// A set of [`Flag`]s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Flags(u8);
-
-impl Flags {
-    /// The flags set, in the order of [`Flag::ALL`].
-    pub fn iter(self) -> impl Iterator<Item = Flag> {
-        Flag::ALL.into_iter().filter(move |flag| self.contains(*flag))
-    }
-
-    /// Whether `flag` is set.
-    pub fn contains(self, flag: Flag) -> bool {
-        self.0 & (1 << flag as u8) != 0
-    }
-
-    /// Whether none is set.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    fn set(&mut self, flag: Flag, on: bool) {
-        self.0 |= u8::from(on) << flag as u8;
-    }
-}
-
-impl FromIterator<Flag> for Flags {
-    fn from_iter<I: IntoIterator<Item = Flag>>(flags: I) -> Self {
-        let mut set = Self::default();
-        flags.into_iter().for_each(|flag| set.set(flag, true));
-        set
-    }
-}
-
-/// More air than this is a blank: the smallest breast of the 12 real images leaves 0.90, one in
-/// a tenth of the frame 0.95.
+/// More air than this means a blank image. The smallest breast of the 12 real images leaves 0.90;
+/// one in a tenth of the frame leaves 0.95.
 const BLANK: f32 = 0.99;
-/// A breast with less entropy has lost its texture: the 12 real images have 6.2 to 7.7 bits.
+/// A breast with less entropy has lost its texture. The 12 real images have 6.2 to 7.7 bits.
 const FEW_BITS: f32 = 3.0;
-/// More of the breast in black or white than this and the window is not this image's. Implants
-/// and pectoral muscle are white in part.
+/// If more of the breast is black or white, the window is wrong for this image. Implants and
+/// pectoral muscle are partly white.
 const HIDDEN: f32 = 0.6;
-/// What looks like a tear in 1404 sound phantoms with tape, lead markers and film rims is at
-/// most 0.23 long, in 12 real images 0.04. Of the 24 tears that 80 flipped bits made in four
-/// real files, 23 were 0.79 and longer, and one is a row that the look averages away.
+/// In 1404 sound phantoms with tape, lead markers and film rims, what looks like a seam is at most
+/// 0.23 long, in 12 real images 0.04. 80 flipped bits in four real files made 24 seams: 23 were
+/// 0.79 or longer, and one was a single row that disappears in the look.
 const TEAR: f32 = 0.4;
-/// An encoder may pad; a sound stream leaves a few bytes at most.
+/// An encoder may pad. A sound stream leaves a few bytes at most.
 const SURPLUS: usize = 16;
-/// Boxes below this were chosen for want of a better one.
+/// Boxes with a lower confidence were only the best of bad candidates.
 const DOUBTFUL: f32 = 0.5;
 
-/// The figures and flags of one image.
+/// The measurements and flags of one image.
 pub fn judge(view: &View) -> Quality {
     let breast = samples(view);
     let width = view.linear.width();

@@ -1,14 +1,13 @@
-//! Reads a DICOM file: what its header says, and where its pixels lie.
+//! Reads a DICOM file: the header's attributes and the position of the pixels.
 //!
-//! In: a [`Job`]. Out: a [`RawFrame`], whose pixels are still compressed and lie in the one
-//! buffer that the file was read into: all of it, or where `decode.read: prefix` allows and a
-//! reduced image needs no more, its beginning.
+//! In: a [`Job`]. Out: a [`RawFrame`]. Its pixels are still compressed and lie in the one buffer
+//! that the file was read into. That buffer holds the whole file, or only its beginning if
+//! `decode.read: prefix` allows it and a reduced image needs no more.
 //!
-//! The walk over the elements is our own, because every file of the RSNA set lacks
-//! File Meta Information Group Length (0002,0000), which other readers insist on
-//! (Enet4/dicom-rs#189), because pixels are wanted as slices and not as copies, and because
-//! a file may lie about every length in it. One frame of grey pixels is assumed; other files
-//! are rejected by name.
+//! The parser is our own for three reasons: every file of RSNA's dataset lacks File Meta
+//! Information Group Length (0002,0000), which other readers require (Enet4/dicom-rs#189); we need
+//! pixels as slices, not as copies; and any length in a file may be wrong. One frame of grey pixels
+//! is assumed; other files are rejected with a reason.
 
 mod attributes;
 mod display;
@@ -45,14 +44,14 @@ pub use syntax::TransferSyntax;
 /// Why this stage rejects a file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The system refused to read it.
+    /// The operating system could not read it.
     #[error("the file cannot be read")]
     Io(#[from] std::io::Error),
-    /// No bytes at all.
+    /// It has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// Not this format.
-    #[error("the file begins with {found}, needs DICM behind 128 bytes, or group 0002")]
+    /// It is not a DICOM file.
+    #[error("the file begins with {found}, needs DICM after 128 bytes, or group 0002")]
     NotDicom {
         /// The first bytes.
         found: String,
@@ -60,42 +59,42 @@ pub enum ReadError {
     /// It ends too early.
     #[error("the file ends inside {attribute}: needs {need} bytes, {have} are left")]
     Truncated {
-        /// The attribute that is cut.
+        /// The attribute that is incomplete.
         attribute: String,
-        /// Bytes it needs from there on.
+        /// The bytes that it needs from its position on.
         need: u64,
         /// Bytes that are left.
         have: u64,
     },
-    /// Elements do not fit together.
+    /// The structure of the elements is invalid.
     #[error("{attribute} has {found} at byte {at}, needs {needed}")]
     Structure {
         /// The attribute.
         attribute: String,
-        /// Offset in the data set's bytes.
+        /// The offset in the bytes of the data set.
         at: usize,
-        /// What is there.
+        /// What was found.
         found: String,
-        /// What should be.
+        /// What is needed.
         needed: &'static str,
     },
-    /// An attribute that nothing works without.
+    /// A required attribute is absent.
     #[error("{attribute} is missing")]
     Missing {
         /// Its name.
         attribute: String,
     },
-    /// A value that cannot be.
+    /// The value of an attribute is invalid.
     #[error("{attribute} is {found}, needs {needed}")]
     Value {
         /// The attribute.
         attribute: String,
         /// Its value.
         found: String,
-        /// What it may be.
+        /// The allowed values.
         needed: &'static str,
     },
-    /// A value that can be, but not here.
+    /// The value of an attribute is valid, but not supported here.
     #[error("{attribute} is {found}, supported is {needed}")]
     Unsupported {
         /// The attribute.
@@ -105,7 +104,7 @@ pub enum ReadError {
         /// What is supported.
         needed: &'static str,
     },
-    /// Larger than was allowed.
+    /// The image is larger than allowed.
     #[error("{rows} x {columns} pixels, decode.max_pixels is {max_pixels}")]
     TooManyPixels {
         /// Rows.
@@ -115,8 +114,8 @@ pub enum ReadError {
         /// The limit.
         max_pixels: usize,
     },
-    /// A file or an inflated data set larger than any image allowed can need.
-    #[error("{found}, at most {max} bytes fit decode.max_pixels")]
+    /// A file or an inflated data set is larger than any allowed image needs.
+    #[error("{found}; decode.max_pixels allows at most {max} bytes")]
     TooManyBytes {
         /// What was found.
         found: String,
@@ -135,41 +134,41 @@ pub enum ReadError {
         /// Columns.
         columns: u16,
     },
-    /// A deflated data set that does not inflate.
+    /// A deflated data set cannot be inflated.
     #[error("the deflated data set is damaged")]
     Deflate(#[source] std::io::Error),
 }
 
-/// One file, read.
+/// One file that was read.
 #[derive(Debug, Clone)]
 pub struct RawFrame {
-    /// What it is read for.
+    /// The job that it belongs to.
     pub job: Job,
-    /// The file itself.
+    /// Size and hash of the file.
     pub source: SourceFacts,
-    /// What its header says.
+    /// The facts of its header.
     pub header: Header,
-    /// Millimetres at the breast: the file's, else the configured ones of its machine.
+    /// Pixel spacing at the breast in mm: from the file, or else configured for its machine.
     pub spacing: Option<PixelSpacing>,
     /// Its pixels, as they are written.
     pub pixel_data: PixelData,
 }
 
-/// What pins a source file down.
+/// What identifies a source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceFacts {
-    /// Size of the file.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// Bytes of it that were read.
+    /// The number of bytes that were read.
     pub read: u64,
-    /// SHA-256 of all of it, if all of it was read.
+    /// SHA-256 of the whole file; `None` if not all of it was read.
     pub sha256: Option<[u8; 32]>,
 }
 
 /// Reads the file of `job`.
 ///
 /// # Errors
-/// Whatever keeps it from being one frame of grey pixels of at most `decode.max_pixels`.
+/// Every reason why it is not one frame of grey pixels of at most `decode.max_pixels`.
 pub fn read(
     job: Job,
     decode: &DecodeConfig,
@@ -207,8 +206,8 @@ pub fn read(
     Ok(RawFrame { job, source, header, spacing, pixel_data })
 }
 
-/// Header and pixels of a file in memory. Allocates no more than a small multiple of `bytes`;
-/// a deflated data set as much as `max_pixels` may need.
+/// Header and pixels of a file in memory. Allocates at most a small multiple of `bytes`; for a
+/// deflated data set, as much as `max_pixels` may need.
 ///
 /// # Errors
 /// As [`read`].
@@ -228,11 +227,11 @@ pub fn open(bytes: Bytes, max_pixels: usize) -> Result<(Header, PixelData), Read
     Ok((header, pixel_data))
 }
 
-/// The header alone, from as much of the file as it takes. Says nothing about the pixels, and
-/// also gives headers of files that [`read`] rejects, such as colour ones.
+/// Only the header, from as much of the file as it needs. Does not check the pixels, and also
+/// returns headers of files that [`read`] rejects, such as colour images.
 ///
 /// # Errors
-/// Whatever keeps the header from being read.
+/// Every reason why the header cannot be read.
 pub fn header(path: &Path) -> Result<Header, ReadError> {
     let mut file = File::open(path)?;
     let mut buffer = Vec::new();
@@ -262,8 +261,8 @@ fn header_of(bytes: &[u8]) -> Result<Header, ReadError> {
     Header::new(syntax, &attributes)
 }
 
-/// Bytes of the largest file that can hold `max_pixels`: 16 bits each and room for a header
-/// with everything a vendor may put into it.
+/// The size of the largest file with `max_pixels`: 16 bits per pixel, and room for a header with
+/// large private elements.
 fn max_bytes(max_pixels: usize) -> u64 {
     (max_pixels as u64).saturating_mul(2).saturating_add(64 << 20)
 }

@@ -1,57 +1,20 @@
-//! Brings the crop to the output's size.
+//! Resizes the crop to the output's size.
 //!
-//! In: windowed pixels, full range, of the crop or of the frame it lies in. Out: [`Pixels`] of
-//! the output's size in 8 or 16 bits, with a [`Geometry`] that leads every one of them back.
+//! In: windowed pixels, full range, of the crop or of the frame that contains it. Out: [`Pixels`]
+//! of the output's size in 8 or 16 bits. The [`Geometry`] maps each of them back to the source.
 //!
-//! An axis that shrinks is averaged over the area each output pixel covers (what OpenCV calls
-//! `INTER_AREA`), so that a calcification of a few pixels dims but never vanishes; an axis that
-//! grows is interpolated linearly between pixel centres. Sums are taken in one order only:
-//! the result is the same on every machine.
+//! An axis that shrinks is averaged over the area that each output pixel covers (OpenCV's
+//! `INTER_AREA`), so a calcification of a few pixels becomes fainter but never vanishes. An axis
+//! that grows is interpolated linearly between pixel centres. Sums are always computed in the same
+//! order, so the result is the same on every machine.
 
-pub mod geometry;
 mod taps;
 
-pub use geometry::{Geometry, Orientation, Region, Side};
-
 use super::window::GreyScale;
-use crate::plane::Plane;
+use crate::image::{Geometry, Orientation, Pixels, Plane, Region};
 use taps::{Tap, taps};
 
-/// An output image: full range of its type, breast bright, air dark.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Pixels {
-    U8(Plane<u8>),
-    U16(Plane<u16>),
-}
-
-impl Pixels {
-    /// Columns.
-    pub fn width(&self) -> usize {
-        match self {
-            Self::U8(plane) => plane.width(),
-            Self::U16(plane) => plane.width(),
-        }
-    }
-
-    /// Rows.
-    pub fn height(&self) -> usize {
-        match self {
-            Self::U8(plane) => plane.height(),
-            Self::U16(plane) => plane.height(),
-        }
-    }
-
-    /// The pixels row by row as they are stored, 16 bits in little endian.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        match self {
-            Self::U8(plane) => plane.pixels().to_vec(),
-            Self::U16(plane) => plane.pixels().iter().flat_map(|v| v.to_le_bytes()).collect(),
-        }
-    }
-}
-
-/// A pixel type whose range grey values are brought to; they come in units of its own.
+/// A pixel type, and the conversion of grey values to its range.
 trait Grey: Copy + Default {
     const MOST: f32;
     fn nearest(value: f32) -> Self;
@@ -74,21 +37,21 @@ impl Grey for u16 {
     }
 }
 
-/// Resizes one image after the other; its buffers stay with it.
+/// Resizes one image after the other and reuses its buffers.
 #[derive(Debug, Clone, Default)]
 pub struct Resizer {
     columns: Vec<Tap>,
     rows: Vec<Tap>,
-    /// One row of sums down the columns of the region.
+    /// One row of sums over the columns of the region.
     sums: Vec<f32>,
 }
 
 impl Resizer {
     /// The output image of `geometry`.
     ///
-    /// `region` is where the crop lies in `windowed`: [`Geometry::region`] says so for a
-    /// reduced image, `Rect::whole(..).into()` for the crop itself. What of it lies outside
-    /// repeats the edge. `bits` 8 gives [`Pixels::U8`], any other [`Pixels::U16`].
+    /// `region` is the position of the crop in `windowed`: [`Geometry::region`] for a reduced
+    /// image, `Rect::whole(..).into()` for the crop itself. Pixels outside `windowed` repeat its
+    /// edge. `bits` 8 gives [`Pixels::U8`], any other value [`Pixels::U16`].
     ///
     /// # Panics
     /// If `windowed` or `region` is empty.
@@ -102,8 +65,7 @@ impl Resizer {
         self.resize_on(GreyScale::FULL, windowed, region, geometry, bits)
     }
 
-    /// The same of pixels on `scale`. What lies beyond black and white is cut off behind the
-    /// means.
+    /// The same for pixels on `scale`. Values beyond black and white are clipped after averaging.
     ///
     /// # Panics
     /// If `windowed` or `region` is empty.
@@ -166,7 +128,7 @@ fn sum_rows(sums: &mut Vec<f32>, from: &Plane<u16>, tap: Tap, x: std::ops::Range
     if tap.count == 1 {
         return;
     }
-    // Rows that are covered whole weigh the same: four of them are added as integers first.
+    // Rows that are covered fully have equal weights: four of them are first added as integers.
     let mut k = 1;
     while k + 4 < tap.count {
         let (a, b, c, d) = (row(k), row(k + 1), row(k + 2), row(k + 3));

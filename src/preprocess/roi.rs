@@ -1,19 +1,19 @@
-//! Finds the breast and says what to cut out.
+//! Finds the breast and computes the crop.
 //!
 //! In: a [`Look`], the image at about a thousand pixels, linear in the stored value (a narrow
-//! window would darken the skin), breast bright. Out: [`Found`], the breast's box in source
-//! pixels with its method and confidence, and from it the crop.
+//! window would darken the skin), with the breast bright. Out: [`Found`], the breast's box in
+//! source pixels with its method and confidence. [`crop()`] makes the crop from it.
 //!
-//! Assumes one breast an image, mostly joined to the left or the right edge. The air need not
-//! be 0, nor even. What is thin (text, scratches), straight (paddles) or a film's white rim is
-//! no breast; whatever else touches the breast may enlarge the box, and nothing here may make
-//! it lose tissue: axilla and abdomen are tissue.
+//! Assumes one breast per image, usually joined to the left or the right edge. The air need be
+//! neither 0 nor even. Thin things (text, scratches), straight things (paddles) and a film's white
+//! rim are not breast. Anything else that touches the breast may enlarge the box, but nothing here
+//! may make it lose tissue; axilla and abdomen are tissue.
 //!
-//! Several ways are tried, surest first, until one is convincing:
-//! 1. the darkest level that is frequent is air; what is brighter and joined is the breast;
+//! Several methods are tried, the most reliable first, until one is convincing:
+//! 1. the darkest frequent level is air; what is brighter and connected is the breast;
 //! 2. the next darkest levels, for films whose surroundings are darker than their air;
 //! 3. Otsu's threshold;
-//! 4. the same on the inverted image, for files whose header tells the wrong polarity;
+//! 4. the same on the inverted image, for files whose header gives the wrong polarity;
 //! 5. the whole frame, with confidence 0.
 
 mod attempt;
@@ -22,19 +22,19 @@ mod crop;
 mod levels;
 mod mask;
 
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::Side;
-use crate::preprocess::sampling::Reduction;
+use crate::image::Side;
+use crate::image::sampling::Reduction;
+use crate::image::{Plane, Rect};
 
 use attempt::{Attempt, Buffers};
 pub use crop::{RoiError, crop};
 
-/// A reduced image to find the breast on.
+/// The reduced image in which the breast is searched.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
-    /// Linear in the stored value, breast bright (MONOCHROME1 inverted), in any range.
+    /// Linear in the stored value, with the breast bright (MONOCHROME1 inverted), in any range.
     pub pixels: &'a Plane<u16>,
-    /// Which of them are padding throughout.
+    /// Which samples consist of padding alone.
     pub padding: Option<&'a Plane<bool>>,
     /// How it was reduced from the source.
     pub reduction: Reduction,
@@ -42,24 +42,24 @@ pub struct Look<'a> {
     pub source: (usize, usize),
 }
 
-/// How a box was found.
+/// The method that found a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoiMethod {
-    /// What stands out from the darkest frequent level.
+    /// Pixels that are brighter than the darkest frequent level.
     Air,
-    /// What stands out from a brighter frequent level: the darkest was not air.
+    /// Pixels that are brighter than a brighter frequent level: the darkest was not air.
     SecondAir,
-    /// What lies above Otsu's threshold.
+    /// Pixels above Otsu's threshold.
     Otsu,
-    /// What is darker than a bright surrounding: the header tells the wrong polarity.
+    /// Pixels that are darker than bright surroundings: the header gives the wrong polarity.
     Inverted,
-    /// Nothing convincing: the whole frame.
+    /// Nothing was convincing: the whole frame.
     WholeFrame,
 }
 
 impl RoiMethod {
-    /// The name in the shards' column.
+    /// The value in the shards' column `roi_method`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Air => "air",
@@ -71,27 +71,27 @@ impl RoiMethod {
     }
 }
 
-/// Where the breast is.
+/// The position of the breast.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
-    /// Box of all tissue and a pixel of the look around it, in source pixels.
+    /// The box of all tissue with a margin of one pixel of the look, in source pixels.
     pub breast: Rect,
-    /// How it was found.
+    /// The method that found it.
     pub method: RoiMethod,
-    /// 0 (a guess) to 1 (looks as a breast should in every respect); no probability.
+    /// 0 (a guess) to 1 (plausible in every respect). Not a probability.
     pub confidence: f32,
     /// The edge that the breast is joined to.
     pub chest_wall: Option<Side>,
-    /// Pixels of the look up to this value are air. Absent where no air was made out.
+    /// Pixels of the look up to this value are air; `None` if no air was found.
     pub air: Option<u16>,
 }
 
-/// A first way with at least this confidence ends the search.
+/// An early method with at least this confidence ends the search.
 const CONVINCING: f32 = 0.7;
-/// With less than this no way is believed.
+/// A method with less confidence than this is not used.
 const PLAUSIBLE: f32 = 0.35;
 
-/// Finds breasts in one image after the other; its buffers stay with it.
+/// Finds the breast in one image after the other and reuses its buffers.
 #[derive(Debug, Clone, Default)]
 pub struct Finder {
     image: Plane<u16>,
@@ -99,7 +99,7 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// Finds the breast. It always answers, at worst with the whole frame.
+    /// Finds the breast. There is always a result, at worst the whole frame.
     pub fn find(&mut self, look: &Look) -> Found {
         let whole = Found {
             breast: Rect::whole(look.source.0, look.source.1),
@@ -124,8 +124,8 @@ impl Finder {
         }
     }
 
-    /// Copies the look so that its darkest pixel and its padding are 0: padding is no tissue,
-    /// wherever in the range its value lies. Returns the darkest value.
+    /// Copies the look so that its darkest pixel and its padding become 0: padding is never tissue,
+    /// whatever its value. Returns the darkest value.
     fn prepare(&mut self, look: &Look) -> u16 {
         let darkest = look.pixels.pixels().iter().copied().fold(u16::MAX, u16::min);
         self.image.clone_from(look.pixels);
@@ -142,11 +142,11 @@ impl Finder {
         darkest
     }
 
-    /// The first convincing way, or else the most plausible one.
+    /// The first convincing result, or else the most plausible one.
     fn attempt(&mut self) -> Option<(Attempt, RoiMethod)> {
         let Self { image, buffers } = self;
         let mut best: Option<(Attempt, RoiMethod)> = None;
-        // True when the search is over. A later way must be better, not just as good.
+        // Returns true when the search is over. A later method must be better, not just as good.
         let mut weigh = |attempt: Option<Attempt>, method, share: f32| {
             if let Some(mut attempt) = attempt {
                 attempt.confidence *= share;

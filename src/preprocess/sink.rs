@@ -1,4 +1,4 @@
-//! Takes the outcomes in the plan's order, writes shards, and accounts for every image.
+//! Takes the outcomes in the plan's order, writes the shards, and accounts for every image.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,22 +6,24 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::plan::Plan;
+use super::rows::SampleWriter;
 use super::stages::{Read, Sample};
-use super::{Control, memory};
+use super::{Control, PreprocessError, Reject, columns, memory};
 use crate::error::{Fault, chain};
 use crate::flow::{Ordered, Rejected, Snapshot, Stage};
-use crate::shard::columns::{self, Shape};
+use crate::shard::ReleaseFolder;
+use crate::shard::Shape;
 use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, Manifest, Quarantined};
 use crate::shard::release::Release;
-use crate::shard::writer::{self, ShardWriter};
+use crate::shard::writer;
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// What became of every image listed.
+    /// Numbers of all listed images by outcome.
     pub counts: Counts,
-    /// Images that this run processed; the others were finished before.
+    /// Images that this run processed; earlier runs finished the others.
     pub processed: usize,
     /// Bytes that this run read.
     pub bytes_read: u64,
@@ -29,22 +31,22 @@ pub struct Summary {
     pub bytes_written: u64,
     /// Shards finished, by this run or before.
     pub shards: usize,
-    /// Shards in all.
+    /// The number of shards of the plan.
     pub shards_planned: usize,
-    /// Wall time of this run.
+    /// Wall time of this run in seconds.
     pub seconds: f64,
-    /// The most memory that the program has taken so far; null where the system does not say.
+    /// The program's largest memory so far, in bytes; null if the system does not say.
     pub peak_memory_bytes: Option<u64>,
     /// Time by stage.
     pub stages: Vec<Snapshot>,
-    /// Waiting by pool.
+    /// Waiting time by pool.
     pub pools: Vec<Snapshot>,
-    /// Number of images set aside, by stage and reason.
+    /// The number of quarantined images by stage and reason.
     pub quarantine: BTreeMap<String, usize>,
 }
 
 impl Summary {
-    /// Whether every shard is there.
+    /// Whether every shard is finished.
     pub fn complete(&self) -> bool {
         self.counts.unreached == 0
     }
@@ -58,18 +60,18 @@ pub struct Sink<'a> {
     entries: BTreeMap<usize, Entry>,
     processed: usize,
     rejected: usize,
-    /// Bytes of the files that were rejected while they were read.
+    /// Bytes of the files that the read stage rejected.
     unreadable_bytes: u64,
 }
 
-/// Images seen before the share of rejected ones means anything.
+/// Images that are needed before the share of rejected ones is meaningful.
 const FEW: usize = 200;
 
 impl<'a> Sink<'a> {
     /// Starts from what earlier runs finished.
     ///
     /// # Errors
-    /// A [`Fault`] if that cannot be read.
+    /// A [`Fault`] if their entries cannot be read.
     pub fn new(plan: &'a Plan, release: &'a Release, control: &'a Control) -> Result<Self, Fault> {
         let mut entries = release.finished()?;
         if control.retry_rejected {
@@ -81,24 +83,24 @@ impl<'a> Sink<'a> {
         Ok(Self { plan, release, control, entries, processed: 0, rejected: 0, unreadable_bytes: 0 })
     }
 
-    /// Shards that are still to be made.
+    /// The shards that are still to be made.
     fn open(&self) -> impl Iterator<Item = usize> + 'a {
         let done: std::collections::BTreeSet<usize> = self.entries.keys().copied().collect();
         (0..self.plan.shards()).filter(move |number| !done.contains(number))
     }
 
-    /// Images of the plan that are still to be processed, in order.
+    /// The images of the plan that are still to be processed, in order.
     pub fn todo(&self) -> impl Iterator<Item = usize> + 'a {
         let plan = self.plan;
         self.open().flat_map(|number| plan.shard(number))
     }
 
-    /// Writes shard after shard from `outcomes`, which are those of [`Sink::todo`]. Returns
-    /// early, without a fault, if they end early.
+    /// Writes the shards from `outcomes`, which are those of [`Sink::todo`]. Returns early, without
+    /// an error, if they end early.
     ///
     /// # Errors
-    /// A [`Fault`]; the shards finished so far stay.
-    pub fn drain(&mut self, mut outcomes: Ordered<Sample>) -> Result<(), Fault> {
+    /// A [`Fault`]; the shards that are finished stay.
+    pub fn drain(&mut self, mut outcomes: Ordered<Sample, Reject>) -> Result<(), Fault> {
         for number in self.open() {
             match self.shard(number, &mut outcomes)? {
                 Some(entry) => self.entries.insert(number, entry),
@@ -108,11 +110,11 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// One shard; `None` if the outcomes end before it does.
+    /// Writes one shard; `None` if the outcomes end before it is complete.
     fn shard(
         &mut self,
         number: usize,
-        outcomes: &mut Ordered<Sample>,
+        outcomes: &mut Ordered<Sample, Reject>,
     ) -> Result<Option<Entry>, Fault> {
         let range = self.plan.shard(number);
         let mut writer = None;
@@ -153,18 +155,18 @@ impl<'a> Sink<'a> {
 
     fn writer<'w>(
         &self,
-        slot: &'w mut Option<ShardWriter>,
+        slot: &'w mut Option<SampleWriter>,
         number: usize,
-    ) -> Result<&'w mut ShardWriter, Fault> {
+    ) -> Result<&'w mut SampleWriter, Fault> {
         if slot.is_none() {
             let config = &self.plan.config;
             let file = self.release.start(number, writer::extension(config.shard.format))?;
-            *slot = Some(ShardWriter::new(file, &config.shard, Shape::of(config))?);
+            *slot = Some(SampleWriter::new(file, &config.shard, Shape::of(config))?);
         }
         Ok(slot.as_mut().expect("filled above"))
     }
 
-    fn quarantined(&self, index: usize, why: &Rejected) -> Quarantined {
+    fn quarantined(&self, index: usize, why: &Rejected<Reject>) -> Quarantined {
         let job = self.plan.job(index);
         Quarantined {
             split: Some(job.record.split),
@@ -178,22 +180,23 @@ impl<'a> Sink<'a> {
     }
 
     /// A wrong mount or setting rejects everything: better to stop after minutes than after a day.
-    fn check_share(&self, why: &Rejected) -> Result<(), Fault> {
+    fn check_share(&self, why: &Rejected<Reject>) -> Result<(), Fault> {
         let share = self.rejected as f64 / self.processed as f64;
         if self.processed >= FEW && share > self.plan.config.limits.max_rejected_share {
-            return Err(Fault::TooManyRejected {
+            return Err(PreprocessError::TooManyRejected {
                 rejected: self.rejected,
                 seen: self.processed,
                 last: format!("{}: {}", why.stage, chain(&why.reason)),
-            });
+            }
+            .into());
         }
         Ok(())
     }
 
-    /// Writes what stands beside the shards, and the manifest if all of them are there.
+    /// Writes `quarantine.csv`, and the manifest if all shards are finished.
     ///
     /// # Errors
-    /// A [`Fault`] if that cannot be written.
+    /// A [`Fault`] if a file cannot be written.
     ///
     /// # Panics
     /// If an image was lost or counted twice, which is a bug.
@@ -245,18 +248,19 @@ impl<'a> Sink<'a> {
     }
 }
 
-/// Number of shards that earlier runs of `plan` finished.
+/// The number of shards of `plan` that earlier runs finished.
 ///
 /// # Errors
-/// A [`Fault`] if the release there is of another plan, or cannot be read.
+/// A [`Fault`] if the folder holds a release of another plan, or cannot be read.
 pub fn finished(plan: &Plan) -> Result<usize, Fault> {
-    if !plan.config.output.join("plan.json").exists() {
+    if !ReleaseFolder::new(&plan.config.output).is_begun() {
         return Ok(0);
     }
     Ok(Release::open(&plan.config.output, &plan.facts)?.finished()?.len())
 }
 
-/// Counts by stage and reason, numbers in the reasons left out, so that like goes to like.
+/// Counts by stage and reason. Numbers in the reasons are removed, so that equal causes are counted
+/// together.
 fn by_reason(rows: &[Quarantined]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for row in rows {

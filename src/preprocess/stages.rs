@@ -1,14 +1,14 @@
-//! What flows, and the stages it flows through.
+//! The types that flow through preprocessing, and the stages that produce them.
 //!
 //! ```text
 //! Job ─ Read ─> RawFrame ─ Look ─> Looked ─ FindRoi ─> Located ─ Judge ─> Judged
 //!                                                                          │
 //!                  Sample <─ Resize ─ Windowed <─ Window ─ Decoded <─ Decode ─┘
 //! ```
-//! Each step has its own type, so none can be skipped or swapped. The breast, the grey range
-//! and the quality are found on a reduced image, the same one for every precision of decoding,
-//! and only then is what the output needs decoded. The algorithms are in the modules beside
-//! this one; here is only their order.
+//! Each step has its own type, so none can be skipped or swapped. The breast, the grey range and
+//! the quality are found on the look, a reduced image that is the same for every decoding
+//! precision. Only then is the part decoded that the output needs. The algorithms are in the
+//! modules beside this one; this module has only their order.
 
 use std::sync::Arc;
 
@@ -17,29 +17,30 @@ use super::look;
 use super::memory::Memory;
 use super::quality::{self, Quality};
 use super::read::{self, Header, PixelData, PixelLayout, RawFrame, SourceFacts};
-use super::resize::{Geometry, Orientation, Pixels, Region, Resizer};
+use super::resize::Resizer;
 use super::roi::{self, Finder, Found};
-use super::sampling::Reduction;
 use super::window::{self, GreyScale, Lut, WindowUsed};
 use crate::config::{Config, RoiExtent};
 use crate::dataset::Job;
-use crate::error::Reject;
 use crate::flow::{Budget, Stage, Ticket};
-use crate::plane::{Plane, Rect};
+use crate::image::sampling::Reduction;
+use crate::image::{Geometry, Orientation, Pixels, Region};
+use crate::image::{Plane, Rect};
+use crate::preprocess::Reject;
 use crate::units::PixelSpacing;
 
-/// What is known of an image beside its pixels.
+/// Facts about an image besides its pixels.
 #[derive(Debug)]
 pub struct Facts {
-    /// The table's row and the file.
+    /// The row of the table, and the file.
     pub job: Job,
-    /// What pins the file down.
+    /// What identifies the file.
     pub file: SourceFacts,
-    /// What its header says.
+    /// The facts of its header.
     pub header: Header,
-    /// Millimetres at the breast, from the file or configured for its machine.
+    /// Pixel spacing at the breast in mm, from the file or configured for its machine.
     pub spacing: Option<PixelSpacing>,
-    /// Who decoded it.
+    /// The decoder that was used.
     pub decoder: DecoderName,
 }
 
@@ -50,44 +51,44 @@ impl Facts {
     }
 }
 
-/// An image as it looks from afar.
+/// An image with its look.
 #[derive(Debug)]
 pub struct Looked {
     facts: Facts,
     pixel_data: PixelData,
     look: Stored,
     reduction: Reduction,
-    /// All of it, where looking took decoding it in full.
+    /// The full image, if it had to be decoded for the look.
     full: Option<Stored>,
     kept: Kept,
-    /// Levels that the output's decoding leaves out.
+    /// The number of wavelet levels that the output's decoding leaves out.
     reduce: u8,
     _memory: Ticket,
 }
 
-/// An image whose breast is found.
+/// An image with its breast located.
 #[derive(Debug)]
 pub struct Located {
     looked: Looked,
     linear: Plane<u16>,
     padding: Option<Plane<bool>>,
-    /// The breast.
+    /// The breast's box.
     pub found: Found,
-    /// From the source's pixels to the output's.
+    /// The mapping from the source's pixels to the output's.
     pub geometry: Geometry,
 }
 
-/// An image whose grey scale and quality are known.
+/// An image with its grey scale and quality known.
 #[derive(Debug)]
 pub struct Judged {
     located: Located,
-    /// From stored values to grey levels.
+    /// The mapping from stored values to grey levels.
     pub lut: Lut,
     quality: Quality,
 }
 
 impl Judged {
-    /// How its stored values are laid out.
+    /// The layout of its stored values.
     pub fn layout(&self) -> &PixelLayout {
         &self.located.looked.facts.header.layout
     }
@@ -96,9 +97,9 @@ impl Judged {
 /// An image in stored values.
 #[derive(Debug)]
 pub struct Decoded {
-    /// What is known of it.
+    /// Facts about the image.
     pub judged: Judged,
-    /// All of it, reduced as [`Decoded::reduction`] says.
+    /// The decoded image, reduced as [`Decoded::reduction`] says.
     pub stored: Stored,
 }
 
@@ -113,7 +114,7 @@ impl Decoded {
 #[derive(Debug)]
 pub struct Windowed {
     decoded: Decoded,
-    /// The part that the output shows, and what is needed around it.
+    /// The part that the output shows, with the pixels that interpolation needs around it.
     pub pixels: Plane<u16>,
     /// Which of its levels are black and white.
     pub scale: GreyScale,
@@ -125,26 +126,26 @@ pub struct Windowed {
 pub struct Sample {
     /// The source.
     pub facts: Facts,
-    /// The grey scale.
+    /// The window that was used.
     pub window: WindowUsed,
-    /// The breast.
+    /// The breast's box.
     pub found: Found,
-    /// From the source's pixels to the output's.
+    /// The mapping from the source's pixels to the output's.
     pub geometry: Geometry,
-    /// What looks broken.
+    /// Measurements and flags of the quality.
     pub quality: Quality,
-    /// The output, `[resize.height, resize.width]`.
+    /// The output image, `[resize.height, resize.width]`.
     pub pixels: Pixels,
 }
 
-/// File to [`RawFrame`].
+/// Reads a file: [`Job`] to [`RawFrame`].
 #[derive(Debug, Clone)]
 pub struct Read {
     config: Arc<Config>,
 }
 
 impl Read {
-    /// With these settings.
+    /// A stage with these settings.
     pub fn new(config: &Arc<Config>) -> Self {
         Self { config: Arc::clone(config) }
     }
@@ -153,6 +154,7 @@ impl Read {
 impl Stage for Read {
     type In = Job;
     type Out = RawFrame;
+    type Reject = Reject;
     const NAME: &'static str = "read";
 
     fn apply(&mut self, job: Job) -> Result<RawFrame, Reject> {
@@ -164,7 +166,7 @@ impl Stage for Read {
     }
 }
 
-/// Decodes as much as a look takes. Waits until the memory for the whole image is free.
+/// Makes the look: [`RawFrame`] to [`Looked`]. Waits until the memory for the whole image is free.
 #[derive(Debug, Clone)]
 pub struct Look {
     config: Arc<Config>,
@@ -173,7 +175,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// With these settings, and this memory for all workers together.
+    /// A stage with these settings, and with this memory for all workers together.
     pub fn new(config: &Arc<Config>, memory: &Memory) -> Self {
         let decoder = Decoder::default();
         Self { config: Arc::clone(config), memory: memory.decoding.clone(), decoder }
@@ -183,6 +185,7 @@ impl Look {
 impl Stage for Look {
     type In = RawFrame;
     type Out = Looked;
+    type Reject = Reject;
     const NAME: &'static str = "look";
 
     fn apply(&mut self, frame: RawFrame) -> Result<Looked, Reject> {
@@ -203,7 +206,7 @@ impl Stage for Look {
     }
 }
 
-/// Finds the breast and settles the geometry.
+/// Finds the breast and computes the geometry: [`Looked`] to [`Located`].
 #[derive(Debug, Clone)]
 pub struct FindRoi {
     config: Arc<Config>,
@@ -211,7 +214,7 @@ pub struct FindRoi {
 }
 
 impl FindRoi {
-    /// With these settings.
+    /// A stage with these settings.
     pub fn new(config: &Arc<Config>) -> Self {
         Self { config: Arc::clone(config), finder: Finder::default() }
     }
@@ -220,6 +223,7 @@ impl FindRoi {
 impl Stage for FindRoi {
     type In = Looked;
     type Out = Located;
+    type Reject = Reject;
     const NAME: &'static str = "roi";
 
     fn apply(&mut self, looked: Looked) -> Result<Located, Reject> {
@@ -243,7 +247,7 @@ impl Stage for FindRoi {
     }
 }
 
-/// Settles the grey scale, and says what looks broken.
+/// Computes the grey scale and the quality: [`Located`] to [`Judged`].
 #[derive(Debug, Clone)]
 pub struct Judge {
     config: Arc<Config>,
@@ -251,7 +255,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// With these settings.
+    /// A stage with these settings.
     pub fn new(config: &Arc<Config>) -> Self {
         Self { config: Arc::clone(config), windowed: Plane::default() }
     }
@@ -260,6 +264,7 @@ impl Judge {
 impl Stage for Judge {
     type In = Located;
     type Out = Judged;
+    type Reject = Reject;
     const NAME: &'static str = "judge";
 
     fn apply(&mut self, located: Located) -> Result<Judged, Reject> {
@@ -283,7 +288,7 @@ impl Stage for Judge {
     }
 }
 
-/// Decodes what the output needs.
+/// Decodes the part that the output needs: [`Judged`] to [`Decoded`].
 #[derive(Debug, Clone)]
 pub struct Decode {
     config: Arc<Config>,
@@ -292,13 +297,13 @@ pub struct Decode {
 }
 
 impl Decode {
-    /// Of the crop, where the codec can.
+    /// A stage that decodes only the crop, if the codec can do that.
     pub fn new(config: &Arc<Config>) -> Self {
         let (config, decoder) = (Arc::clone(config), Decoder::default());
         Self { config, extent: RoiExtent::Breast, decoder }
     }
 
-    /// Of the whole frame and on all cores, for those who want to see one.
+    /// A stage that decodes the whole frame on all cores, for `render` and `explain`.
     pub fn whole(config: &Arc<Config>) -> Self {
         let (extent, decoder) = (RoiExtent::Whole, Decoder::parallel());
         Self { extent, decoder, ..Self::new(config) }
@@ -308,6 +313,7 @@ impl Decode {
 impl Stage for Decode {
     type In = Judged;
     type Out = Decoded;
+    type Reject = Reject;
     const NAME: &'static str = "decode";
 
     fn apply(&mut self, mut judged: Judged) -> Result<Decoded, Reject> {
@@ -317,7 +323,7 @@ impl Stage for Decode {
             None => {
                 let (width, height) = looked.facts.frame();
                 let geometry = &judged.located.geometry;
-                // Interpolation reaches a sample beyond the crop.
+                // Interpolation needs one more sample around the crop.
                 let part = match self.extent {
                     RoiExtent::Breast => {
                         Some(geometry.crop.grown(2 << looked.reduce, width, height))
@@ -335,13 +341,14 @@ impl Stage for Decode {
     }
 }
 
-/// Stored values to grey levels, in the crop alone.
+/// Maps stored values to grey levels, inside the crop only: [`Decoded`] to [`Windowed`].
 #[derive(Debug, Clone)]
 pub struct Window;
 
 impl Stage for Window {
     type In = Decoded;
     type Out = Windowed;
+    type Reject = Reject;
     const NAME: &'static str = "window";
 
     fn apply(&mut self, decoded: Decoded) -> Result<Windowed, Reject> {
@@ -361,7 +368,7 @@ impl Stage for Window {
     }
 }
 
-/// To the size of the output.
+/// Resizes to the output's size: [`Windowed`] to [`Sample`].
 #[derive(Debug, Clone)]
 pub struct Resize {
     config: Arc<Config>,
@@ -369,7 +376,7 @@ pub struct Resize {
 }
 
 impl Resize {
-    /// With these settings.
+    /// A stage with these settings.
     pub fn new(config: &Arc<Config>) -> Self {
         Self { config: Arc::clone(config), resizer: Resizer::default() }
     }
@@ -378,6 +385,7 @@ impl Resize {
 impl Stage for Resize {
     type In = Windowed;
     type Out = Sample;
+    type Reject = Reject;
     const NAME: &'static str = "resize";
 
     fn apply(&mut self, windowed: Windowed) -> Result<Sample, Reject> {

@@ -1,7 +1,7 @@
-//! One image through all stages, for those who want to see what each leaves.
+//! Takes one image through all stages and keeps the result of each.
 //!
-//! In: a [`Job`]. Out: [`Steps`]. The whole frame is decoded, not the crop alone, so this takes
-//! longer than the flow and gives the same sample.
+//! In: a [`Job`]. Out: [`Steps`]. The whole frame is decoded and not only the crop, so this takes
+//! longer than the flow, but gives the same sample.
 
 use std::sync::Arc;
 
@@ -10,28 +10,28 @@ use super::memory::Memory;
 use super::stages::{Decode, FindRoi, Judge, Look, Read, Resize, Sample, Window};
 use crate::config::Config;
 use crate::dataset::Job;
-use crate::error::Reject;
 use crate::flow::Stage;
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
+use crate::preprocess::Reject;
 
-/// What each step leaves.
+/// The results of the steps.
 pub struct Steps {
     /// Stored values of the whole frame.
     pub stored: Stored,
-    /// The whole frame in grey levels over the full range.
+    /// The whole frame in grey levels, full range.
     pub windowed: Plane<u16>,
-    /// The part that is resized.
+    /// The part that is resized, in grey levels.
     pub cropped: Plane<u16>,
-    /// Where breast and crop lie in the two planes of the whole frame.
+    /// The boxes of breast and crop in the two planes of the whole frame.
     pub boxes: [Rect; 2],
-    /// What the release would hold.
+    /// The sample as in a release.
     pub sample: Sample,
 }
 
 /// Takes the file of `job` through every stage.
 ///
 /// # Errors
-/// The [`Reject`] that a run would set it aside with.
+/// The [`Reject`] with which a run would reject it.
 pub fn steps(job: Job, config: &Arc<Config>, memory: &Memory) -> Result<Steps, Reject> {
     let frame = Read::new(config).apply(job)?;
     let looked = Look::new(config, memory).apply(frame)?;

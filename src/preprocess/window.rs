@@ -1,17 +1,18 @@
-//! Turns stored values into grey levels, as the file's display attributes say.
+//! Maps stored values to grey levels by the file's display attributes.
 //!
-//! In: [`Display`], [`PixelLayout`] and, for the modes that follow the image, its range of
-//! stored values. Out: a [`Lut`] that maps every stored value to 0 (air) up to 65535, breast
-//! bright. That is the VOI's output range, so under `window.mode: dicom` two images of one
-//! machine stay comparable; nothing is stretched by image.
+//! In: [`Display`], [`PixelLayout`] and, for the modes that depend on the image, its range of
+//! stored values. Out: a [`Lut`] that maps every stored value to a level from 0 (air) to 65535,
+//! with the breast bright. This is the VOI's output range. With `window.mode: dicom` nothing is
+//! stretched per image, so two images of one machine stay comparable.
 //!
-//! Order of work, PS3.3 C.11: modality transformation, VOI transformation, inversion of
-//! MONOCHROME1. Padding is no measurement and becomes air after all of them.
+//! The order of work is that of PS3.3 C.11: modality transformation, VOI transformation, inversion
+//! of MONOCHROME1. Padding is not a measurement; it becomes air after all of them.
+
+use mammo_codecs::jpeg2000::display::Slopes;
 
 use crate::config::{WindowConfig, WindowMode};
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
-use super::decode::Slopes;
 use super::read::{
     Display, LookupTable, Modality, Photometric, PixelLayout, PresentationShape, VoiFunction,
     VoiWindow,
@@ -20,63 +21,64 @@ use super::read::{
 /// Why this stage rejects a file.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WindowError {
-    /// A width that the function cannot divide by.
+    /// The function is not defined for this width.
     #[error("WindowWidth is {width}, {} needs {needed}", function.as_str())]
     Width {
         /// The function.
         function: VoiFunction,
         /// The width.
         width: f64,
-        /// What it may be.
+        /// The widths that are allowed.
         needed: &'static str,
     },
-    /// The window is to follow the image, which has no range.
+    /// The window depends on the image, whose values are all equal.
     #[error(
-        "padding and air aside, the stored values are {low} to {high}, needs two different ones"
+        "the stored values without padding and air are {low} to {high}; a window needs two \
+         different values"
     )]
     Flat {
-        /// Smallest.
+        /// The smallest value.
         low: f64,
-        /// Largest.
+        /// The largest value.
         high: f64,
     },
-    /// The window is to follow the image, which is nothing but padding and air.
-    #[error("no pixel besides padding and air to find a window from")]
+    /// The window depends on the image, which consists of padding and air alone.
+    #[error("every pixel is padding or air, so no window can be computed")]
     NoRange,
 }
 
-/// What the grey levels were computed with; columns of the release.
+/// The window with which the grey levels were computed; these are columns of the release.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WindowUsed {
-    /// Where it comes from.
+    /// The origin of the window.
     pub source: WindowSource,
-    /// VOI LUT Function; none for a table.
+    /// VOI LUT Function; `None` for a table.
     pub function: Option<VoiFunction>,
-    /// Middle, in output values of the modality transformation; none for a table.
+    /// The centre, in output values of the modality transformation; `None` for a table.
     pub center: Option<f64>,
-    /// Width, in the same; none for a table.
+    /// The width, in the same unit; `None` for a table.
     pub width: Option<f64>,
-    /// Which of the file's tables or windows, from 0; none for the image's own range.
+    /// The index of the file's table or window, from 0; `None` for the image's own range.
     pub index: Option<usize>,
 }
 
-/// Where a window comes from.
+/// The origin of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowSource {
     /// The file's VOI LUT Sequence.
     Table,
     /// The file's Window Center and Window Width.
     Window,
-    /// Smallest to largest value of the image.
+    /// The smallest to the largest value of the image.
     Minmax,
     /// Percentiles of the image.
     Percentile,
-    /// Everything that Bits Stored can hold, because the file has no window.
+    /// The full range of Bits Stored, because the file has no window.
     Full,
 }
 
 impl WindowSource {
-    /// The word in the release's `window_source` column.
+    /// The value in the release's `window_source` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -88,61 +90,61 @@ impl WindowSource {
     }
 }
 
-/// Which grey levels are black and white.
+/// The levels that are black and white.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GreyScale {
-    /// Air.
+    /// The level of black (air).
     pub black: u16,
-    /// The brightest.
+    /// The level of white.
     pub white: u16,
 }
 
 impl GreyScale {
-    /// All that 16 bits hold.
+    /// The full range of 16 bits.
     pub const FULL: Self = Self { black: 0, white: u16::MAX };
-    /// Room below black and above white, a sixth of what lies between.
+    /// With room below black and above white, each a sixth of the range between them.
     const ROOMY: Self = Self { black: 8192, white: u16::MAX - 8192 };
 
-    /// A level on the full scale; black and white for what lies beyond them.
+    /// The level on the full scale, clipped to black and white.
     pub fn to_full(self, level: u16) -> u16 {
         let inside = f32::from(level.clamp(self.black, self.white) - self.black);
         (inside * 65535.0 / f32::from(self.white - self.black)).round() as u16
     }
 }
 
-/// A grey scale that is a straight line over all stored values, as of a window over the whole
-/// range.
+/// A grey scale that is a straight line over all stored values, as a window over the whole range
+/// gives.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Straight {
-    /// Levels of 256 a stored value; negative where it falls.
+    /// 8-bit levels per stored value; negative for a falling line.
     pub slope: f64,
-    /// Levels of 256 that it is off from the line by at most.
+    /// The largest deviation from the line, in 8-bit levels.
     pub off: f64,
-    /// Stored values beyond the range that [`Lut::straightened`] has levels for.
+    /// How far beyond the range of stored values [`Lut::straightened`] has levels.
     pub margin: u16,
 }
 
 /// Maps stored values to grey levels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lut {
-    /// By the 16 bits of the stored value, so that any of them can be looked up unchecked;
-    /// negative ones are in the upper half.
+    /// Indexed by the 16 bits of the stored value, so that every value can be looked up without a
+    /// check; negative ones are in the upper half.
     levels: Box<[u16; 1 << 16]>,
-    /// Least and greatest stored value.
+    /// The smallest and the largest stored value.
     range: (i32, i32),
-    /// Which levels are black and white.
+    /// The levels that are black and white.
     pub scale: GreyScale,
-    /// How it was computed.
+    /// The window that was used.
     pub used: WindowUsed,
 }
 
 /// Computes the grey level of every stored value that `layout` can hold.
 ///
-/// `range` is the image's own range of stored values without padding and air: smallest and
-/// largest, or the percentiles; `window.mode: dicom` does not look at it.
+/// `range` is the image's own range of stored values without padding and air: the smallest and the
+/// largest value, or the percentiles. `window.mode: dicom` does not use it.
 ///
 /// # Errors
-/// [`WindowError`] for a window that cannot be.
+/// [`WindowError`] for a window that is not valid.
 pub fn lut(
     display: &Display,
     layout: &PixelLayout,
@@ -166,12 +168,12 @@ pub fn lut(
 }
 
 impl Lut {
-    /// The grey level of a stored value, two's complement if signed.
+    /// The grey level of a stored value; two's complement if signed.
     pub fn level(&self, stored: u16) -> u16 {
         self.levels[usize::from(stored)]
     }
 
-    /// The slopes, in levels of 256 a stored value. The step to padding counts, because an
+    /// The slopes, in 8-bit levels per stored value. The step to padding counts too, because an
     /// approximate value may cross it.
     pub fn slopes(&self) -> Slopes {
         let (low, high) = self.range;
@@ -182,7 +184,7 @@ impl Lut {
         Slopes::new(low, &steps.collect::<Vec<_>>())
     }
 
-    /// The line that the levels lie on, if they do.
+    /// The line that the levels lie on, if they lie on one.
     pub fn straight(&self) -> Option<Straight> {
         let (low, high) = self.range;
         let line = self.line()?;
@@ -199,7 +201,8 @@ impl Lut {
         })
     }
 
-    /// From the least stored value's level to the greatest one's; none if they are the same.
+    /// From the level of the smallest stored value to that of the largest; `None` if they are
+    /// equal.
     fn line(&self) -> Option<impl Fn(i32) -> f64> {
         let (low, high) = self.range;
         let [first, last] = [low, high].map(|stored| f64::from(self.level(stored as u16)));
@@ -207,7 +210,7 @@ impl Lut {
         (slope != 0.0).then_some(move |stored: i32| first + slope * f64::from(stored - low))
     }
 
-    /// The line itself, going on beyond the range on a scale with room for that.
+    /// The line itself, continued beyond the range on a scale with room for it.
     pub fn straightened(&self, straight: &Straight) -> Option<Self> {
         let line = self.line()?;
         let scale = GreyScale::ROOMY;
@@ -221,7 +224,7 @@ impl Lut {
         Some(Self { levels, range: self.range, scale, used: self.used })
     }
 
-    /// Fills `out` with the grey levels of `part` of `stored`, keeping its memory.
+    /// Fills `out` with the grey levels of `part` of `stored`, and reuses its memory.
     ///
     /// # Panics
     /// If `part` is not inside `stored`.
@@ -237,8 +240,8 @@ impl Lut {
     }
 }
 
-/// Levels of 256 that a straight scale may be off from its line by: what the ends of a window
-/// leave that is half a stored value short.
+/// How far a straight scale may deviate from its line, in 8-bit levels: as much as a window that is
+/// half a stored value short at its ends.
 const MOST_OFF: f64 = 0.05;
 
 /// The modality transformation, PS3.3 C.11.1.
@@ -260,7 +263,7 @@ impl Voi<'_> {
     fn share(&self, x: f64) -> f64 {
         match *self {
             Self::Table(table) => (f64::from(table.at(x)) / f64::from(table.max())).min(1.0),
-            // C.11.2.1.2.1: of the values that a window of 2 holds, the lower is black.
+            // C.11.2.1.2.1: of the two values in a window of width 2, the lower is black.
             Self::Function(VoiFunction::Linear, VoiWindow { center, width }) => {
                 ramp(x, center - 0.5, width - 1.0)
             }
@@ -274,7 +277,7 @@ impl Voi<'_> {
     }
 }
 
-/// A width of 0, which LINEAR's 1 becomes, is a threshold.
+/// A width of 0, which LINEAR has for a width of 1, is a threshold.
 fn ramp(x: f64, center: f64, width: f64) -> f64 {
     if x <= center - width / 2.0 {
         0.0
@@ -304,8 +307,8 @@ fn choose<'a>(
         .ok_or(WindowError::Flat { low, high })
 }
 
-/// A table goes before a window, as pydicom and viewers have it: PS3.3 leaves the choice to the
-/// user, and the table is the more exact of two descriptions of one look.
+/// A table takes precedence over a window, as in pydicom and in viewers. PS3.3 leaves the choice to
+/// the user, and the table is the more exact description.
 fn from_file<'a>(
     display: &'a Display,
     layout: &PixelLayout,
@@ -349,7 +352,7 @@ fn from_file<'a>(
     between(WindowSource::Full, low, high).ok_or(WindowError::Flat { low, high })
 }
 
-/// Exactly from the one value to the other, whichever is smaller; none if they are the same.
+/// Linear from one value to the other, whichever is smaller; `None` if they are equal.
 fn between<'a>(source: WindowSource, a: f64, b: f64) -> Option<(Voi<'a>, WindowUsed)> {
     let window = VoiWindow { center: a.midpoint(b), width: (a - b).abs() };
     let function = VoiFunction::LinearExact;

@@ -1,9 +1,8 @@
-//! Runs side by side: how far their figures differ, by more than chance or not, and in which
-//! settings.
+//! Compares runs: paired differences of their metrics, and the settings that differ.
 //!
-//! In: the folders of two runs or more. Out: [`Compared`], each run held to the first, as a page,
-//! as text and as JSON. Runs are paired by image; those that judged other images, or by other
-//! labels, are refused with what differs.
+//! In: the folders of two runs or more. Out: [`Compared`], each run compared with the first, as a
+//! page, as text and as JSON. Runs are paired by image. Runs that were evaluated on different
+//! images, or with different labels, are refused with a message that says what differs.
 
 mod page;
 mod settings;
@@ -15,25 +14,26 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::error::Fault;
+use crate::evaluate::compare::NotComparable;
 use crate::evaluate::compare::Run;
-use crate::evaluate::predictions::Prediction;
-use crate::evaluate::run::{Epoch, Loaded, Which, load};
-use crate::evaluate::{Bootstrap, Comparison, Estimate, Evaluation, compare, judge};
-use crate::store;
+use crate::evaluate::run::{Epoch, EpochRule, Loaded, load};
+use crate::evaluate::{Bootstrap, Comparison, Estimate, Evaluation, compare, evaluate};
+use crate::predictions::Prediction;
+use crate::store::Target;
 use crate::train::run::{RunFacts, read_facts};
 
 pub use settings::Setting;
 
-/// Runs, and the first of them held to each other.
+/// Runs, and the comparison of the first with each other one.
 #[derive(Debug, Serialize)]
 pub struct Compared {
     /// The runs, in the order given.
     pub runs: Vec<RunOf>,
     /// Settings that differ, and the value of each run.
     pub differing: Vec<Setting>,
-    /// The first run and each other; the difference is the other's minus the first's.
+    /// The first run and each other one; the difference is the other's metric minus the first's.
     pub comparisons: Vec<Pair>,
-    /// Settings that all have.
+    /// Settings that all runs share.
     #[serde(skip)]
     same: Vec<Setting>,
 }
@@ -45,9 +45,9 @@ pub struct RunOf {
     pub name: String,
     /// Its folder.
     pub folder: PathBuf,
-    /// Who chose its epoch.
+    /// How its epoch was selected.
     pub epoch: Epoch,
-    /// Its own figures.
+    /// Its metrics.
     pub evaluation: Evaluation,
     #[serde(skip)]
     predictions: Vec<Prediction>,
@@ -60,7 +60,7 @@ pub struct Pair {
     pub first: String,
     /// Name of the second.
     pub second: String,
-    /// How they differ.
+    /// Their differences.
     #[serde(flatten)]
     pub comparison: Comparison,
 }
@@ -69,8 +69,8 @@ impl Compared {
     /// Compares runs.
     ///
     /// # Errors
-    /// [`Fault::Train`] for a folder without a run; [`Fault::Compare`] for runs that cannot be
-    /// paired; what reading and judging give.
+    /// [`TrainError`] for a folder without a run; [`NotComparable`] for runs that cannot be
+    /// paired; those of reading and evaluating.
     ///
     /// # Panics
     /// With fewer than two folders.
@@ -80,7 +80,7 @@ impl Compared {
             folders.iter().map(|folder| read_facts(folder)).collect::<Result<_, Fault>>()?;
         let loaded: Vec<Loaded> = folders
             .iter()
-            .map(|folder| load(folder, Which::CrossFitted))
+            .map(|folder| load(folder, EpochRule::CrossFitted))
             .collect::<Result<_, Fault>>()?;
         let names = names(folders);
         fn of(loaded: &Loaded) -> Run<'_> {
@@ -89,13 +89,13 @@ impl Compared {
         let mut comparisons = Vec::new();
         for ((folder, other), second) in folders.iter().zip(&loaded).zip(&names).skip(1) {
             let comparison = compare(of(&loaded[0]), of(other), bootstrap).map_err(|source| {
-                Fault::Compare { first: folders[0].clone(), second: folder.clone(), source }
+                NotComparable { first: folders[0].clone(), second: folder.clone(), source }
             })?;
             comparisons.push(Pair { first: names[0].clone(), second: second.clone(), comparison });
         }
         let mut runs = Vec::new();
         for ((folder, name), loaded) in folders.iter().zip(names).zip(loaded) {
-            let (evaluation, _) = judge(&loaded.predictions, loaded.given, bootstrap)?;
+            let (evaluation, _) = evaluate(&loaded.predictions, loaded.given, bootstrap)?;
             let Loaded { predictions, epoch, .. } = loaded;
             runs.push(RunOf { name, folder: folder.clone(), epoch, evaluation, predictions });
         }
@@ -103,18 +103,19 @@ impl Compared {
         Ok(Self { runs, differing, comparisons, same })
     }
 
-    /// The page, as `compared-with-<others>.html` in the folder of the first run unless `path`
-    /// says where.
+    /// The default path of the page of these runs: `compared-with-<others>.html` in the folder of
+    /// the first.
+    pub fn page_of(folders: &[PathBuf]) -> PathBuf {
+        let others = &names(folders)[1..];
+        folders[0].join(format!("compared-with-{}.html", others.join("-and-")))
+    }
+
+    /// Writes the page.
     ///
     /// # Errors
-    /// [`Fault::Io`].
-    pub fn write(&self, path: Option<PathBuf>) -> Result<PathBuf, Fault> {
-        let path = path.unwrap_or_else(|| {
-            let others: Vec<&str> = self.runs[1..].iter().map(|run| run.name.as_str()).collect();
-            self.runs[0].folder.join(format!("compared-with-{}.html", others.join("-and-")))
-        });
-        store::put(&path, page::page(self).to_string().as_bytes())?;
-        Ok(path)
+    /// Those of [`Target::put`].
+    pub fn write(&self, page: &Target) -> Result<(), Fault> {
+        page.put(page::page(self).to_string().as_bytes())
     }
 
     /// The comparison as text in columns.
@@ -123,7 +124,7 @@ impl Compared {
     }
 }
 
-/// What the runs are called: their folders' names, or the folders where two have one name.
+/// The names of the runs: the names of their folders, numbered if two are equal.
 fn names(folders: &[PathBuf]) -> Vec<String> {
     let name = |folder: &PathBuf| -> String {
         let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
@@ -137,7 +138,7 @@ fn names(folders: &[PathBuf]) -> Vec<String> {
     names.iter().enumerate().map(numbered).collect()
 }
 
-/// A p-value as one writes it.
+/// A p-value in the usual notation.
 fn p_value(p: Option<f64>) -> String {
     match p {
         None => "–".into(),

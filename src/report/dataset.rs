@@ -1,10 +1,10 @@
-//! The page of a release: what is in it, what is not and why, and what to look at.
+//! The page of a release: its images, the quarantined files with reasons, folds, crops, quality.
 
 pub(super) mod rows;
 mod counter;
 pub(super) mod smallest;
 pub(super) mod tally;
-mod glance;
+mod overview;
 mod quarantine;
 mod contents;
 mod folds;
@@ -14,46 +14,49 @@ mod quality;
 pub mod timing;
 pub(super) mod settings;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::page::{Html, Page};
 use crate::dataset::folds::Audit;
 use crate::error::Fault;
+use crate::shard::ReleaseError;
+use crate::shard::ReleaseFolder;
 use crate::shard::manifest::{Counts, Entry, PlanFacts};
 use crate::shard::release;
 use tally::Tally;
 use timing::{Kept, Run};
 
-/// A release as it lies there, complete or not.
+/// A release, complete or not.
 #[derive(Debug)]
 pub struct Release {
-    /// Where it is.
+    /// Its folder.
     pub folder: PathBuf,
-    /// What was to be done.
+    /// Its plan.
     pub plan: PlanFacts,
     /// SHA-256 of `plan`.
     pub plan_sha256: String,
-    /// Version of the tool that finished it; `None` while it is not.
+    /// Version of the tool that finished it; `None` if it is not finished.
     pub tool: Option<String>,
-    /// What became of every image listed.
+    /// The number of images by outcome.
     pub counts: Counts,
-    /// The folds as they were planned, or why they are not known here.
+    /// The audit of the planned folds, or why it is not available.
     pub folds: Result<Audit, String>,
     /// The finished shards, in the plan's order.
     pub shards: Vec<Entry>,
 }
 
 impl Release {
-    /// Reads what the folder says of itself: its manifest, or the plan and the shards finished
-    /// so far.
+    /// Reads the manifest, or the plan and the shards finished so far.
     ///
     /// # Errors
-    /// [`Fault::NoManifest`] if it is no release, and what [`release::read_manifest`] has.
+    /// [`ReleaseError::NoManifest`] if the folder is not a release; those of
+    /// [`release::read_manifest`].
     pub fn read(folder: &Path) -> Result<Self, Fault> {
         match (release::read_manifest(folder), release::read_plan(folder)?) {
-            (Err(Fault::NoManifest { .. }), Some(plan)) => Self::begun(folder, plan),
+            (Err(fault), Some(plan)) if ReleaseError::is_no_manifest(&fault) => {
+                Self::begun(folder, plan)
+            }
             (manifest, _) => {
                 let manifest = manifest?;
                 Ok(Self {
@@ -63,7 +66,7 @@ impl Release {
                     tool: Some(manifest.tool),
                     counts: manifest.counts,
                     folds: serde_json::from_value(manifest.folds).map_err(|error| {
-                        format!("The manifest's audit is of another mammo-pipe ({error}).")
+                        format!("The manifest's audit was made by another version of mammo-pipe ({error}).")
                     }),
                     shards: manifest.shards,
                 })
@@ -72,15 +75,7 @@ impl Release {
     }
 
     fn begun(folder: &Path, plan: PlanFacts) -> Result<Self, Fault> {
-        let entries = folder.join("manifest");
-        let mut shards = BTreeMap::new();
-        for file in fs::read_dir(&entries).map_err(Fault::io(&entries))? {
-            let path = file.map_err(Fault::io(&entries))?.path();
-            let text = fs::read(&path).map_err(Fault::io(&path))?;
-            let entry: Entry =
-                serde_json::from_slice(&text).map_err(|source| Fault::Json { path, source })?;
-            shards.insert(entry.shard, entry);
-        }
+        let shards = release::read_entries(&ReleaseFolder::new(folder))?;
         let sum = |of: fn(&Entry) -> usize| shards.values().map(of).sum::<usize>();
         let counts = Counts {
             listed: plan.images + plan.missing + plan.strays,
@@ -95,18 +90,18 @@ impl Release {
             plan,
             tool: None,
             counts,
-            folds: Err("The plan's audit is written when the release is finished.".into()),
+            folds: Err("The audit of the folds is written when the release is finished.".into()),
             shards: shards.into_values().collect(),
         })
     }
 
-    /// Whether every image listed was reached.
+    /// Whether every listed image was processed.
     pub fn is_complete(&self) -> bool {
         self.tool.is_some() && self.counts.unreached == 0
     }
 }
 
-/// The page of `release`, with pictures from before cropping out of the dataset in `input`.
+/// The page of `release`, with pictures of the frames before cropping from the dataset in `input`.
 ///
 /// # Errors
 /// A [`Fault`] if a shard or the quarantine cannot be read.
@@ -116,7 +111,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
     let name = fs::canonicalize(&release.folder).unwrap_or_else(|_| release.folder.clone());
     let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut sections = vec![
-        glance::section(release, &tally),
+        overview::section(release, &tally),
         quarantine::section(release)?,
         contents::section(&tally),
     ];
@@ -125,7 +120,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
     sections.extend(quality::section(&tally, &rows::about_quality(release)?));
     sections.extend(run.as_ref().map(|run| timing::section(run, release.plan.images)));
     sections.push(settings::section(release));
-    sections.push(settings::words());
+    sections.push(settings::glossary());
     let kept = run.map(|run| {
         let kept = Kept { plan_sha256: release.plan_sha256.clone(), run };
         ("run", serde_json::to_string(&kept).expect("plain data becomes JSON"))
@@ -141,7 +136,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
 fn subtitle(release: &Release) -> Html {
     let tool = release.tool.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"));
     let text = format!(
-        "Mammograms turned into training shards by mammo-pipe {tool} · plan {}",
+        "Mammograms preprocessed into training shards by mammo-pipe {tool} · plan {}",
         &release.plan_sha256[..12.min(release.plan_sha256.len())]
     );
     Html::element("p", "subtitle", Html::text(text))

@@ -1,30 +1,30 @@
-//! Pictures in a page: small JPEGs inside the page itself, with boxes drawn over them.
+//! Pictures in a page: small JPEGs embedded in the page, with boxes drawn over them.
 
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mammo_codecs::encode::{Frame, jpeg_sequential};
 
 use super::page::{Html, escape};
 use crate::config::Fit;
-use crate::dataset::synth::encode::{Frame, jpeg_sequential};
-use crate::picture::Rgb;
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::{Geometry, Orientation, Pixels, Resizer};
+use crate::image::picture::Rgb;
+use crate::image::{Geometry, Orientation, Pixels, Plane, Rect};
+use crate::preprocess::resize::Resizer;
 
-/// A thumbnail has at most this many columns and rows: sharp on a screen of high resolution
-/// at the size shown, a few kilobytes each.
+/// The largest thumbnail, in columns and rows: sharp on a high-resolution screen at the size shown,
+/// and a few kilobytes each.
 const LARGEST: (usize, usize) = (360, 440);
 
-/// Hardly any loss to the eye; a third of PNG's size and less.
+/// JPEG quality: hardly any visible loss, and at most a third of the size of a PNG.
 const QUALITY: u8 = 82;
 
-/// A small picture that stands in the page.
+/// A small picture embedded in the page.
 #[derive(Debug, Clone)]
 pub struct Thumbnail(String);
 
 impl Thumbnail {
-    /// Of grey levels over the full range of 16 bits, reduced to fit.
+    /// A thumbnail of grey levels over the full range of 16 bits, reduced to fit.
     pub fn new(grey: &Plane<u16>) -> Self {
         let whole = Rect::whole(grey.width(), grey.height());
         let (width, height) = fitted(whole, LARGEST);
@@ -37,7 +37,7 @@ impl Thumbnail {
         Self::of_jpeg(&jpeg)
     }
 
-    /// Of two colour pictures side by side, reduced to fit.
+    /// A thumbnail of two colour pictures side by side, reduced to fit.
     pub fn coloured(pair: &Plane<Rgb>) -> Self {
         let whole = Rect::whole(pair.width(), pair.height());
         let (width, height) = fitted(whole, (2 * LARGEST.0, LARGEST.1));
@@ -56,13 +56,13 @@ impl Thumbnail {
         Self(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg)))
     }
 
-    /// What it takes in the page.
+    /// Its size in the page.
     pub fn bytes(&self) -> usize {
         self.0.len()
     }
 }
 
-/// The size that a picture is reduced to, so that it fits; never larger.
+/// The size of a picture reduced to fit; pictures are never enlarged.
 fn fitted(whole: Rect, most: (usize, usize)) -> (usize, usize) {
     let share =
         (most.0 as f64 / whole.width as f64).min(most.1 as f64 / whole.height as f64).min(1.0);
@@ -76,7 +76,7 @@ fn reduced(grey: &Plane<u16>, size: (usize, usize)) -> Vec<u8> {
     let geometry = Geometry::new(whole, size, Fit::Stretch, None, Orientation::Kept);
     match Resizer::default().resize(grey, whole.into(), &geometry, 8) {
         Pixels::U8(plane) => plane.pixels().to_vec(),
-        Pixels::U16(_) => unreachable!("8 bits were asked for"),
+        Pixels::U16(_) => unreachable!("8 bits were requested"),
     }
 }
 
@@ -85,20 +85,20 @@ fn reduced(grey: &Plane<u16>, size: (usize, usize)) -> Vec<u8> {
 pub struct Mark {
     /// Its style.
     pub class: &'static str,
-    /// Where, in the pixels of the picture's `size`.
+    /// Its position, in pixels of the picture's `size`.
     pub rect: Rect,
 }
 
 /// One picture of an item.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// What it shows, in a word or two.
+    /// A short description.
     pub label: &'static str,
-    /// Columns and rows of the whole image, in whose pixels the marks are.
+    /// Columns and rows of the whole image; the marks are in its pixels.
     pub size: (usize, usize),
-    /// The picture; without one its boxes stand on an empty frame.
+    /// The picture; without one its boxes are drawn on an empty frame.
     pub content: Option<Thumbnail>,
-    /// Boxes over it.
+    /// The boxes drawn over it.
     pub marks: Vec<Mark>,
 }
 
@@ -136,9 +136,9 @@ impl Picture {
 /// One card of a gallery.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Side by side, all of one height.
+    /// Pictures side by side, all of the same height.
     pub pictures: Vec<Picture>,
-    /// Under them.
+    /// The text below them.
     pub caption: Html,
 }
 

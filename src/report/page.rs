@@ -1,11 +1,13 @@
-//! Builds one HTML page that needs nothing but itself: style, charts and pictures are inside.
+//! Builds one self-contained HTML page: style, charts and pictures are embedded.
 //!
-//! Text becomes markup in one place, [`Html::text`], which escapes it; markup is otherwise
-//! `'static`, so no id, path or message from a dataset can turn into a tag.
+//! Text becomes markup in one place, [`Html::text`], which escapes it. All other markup is
+//! `'static`, so no id, path or message from a dataset can become a tag.
 
 use std::fmt::{self, Display};
 
-/// Markup that is safe to put into a page.
+use crate::store::MAKER;
+
+/// Markup in which all text is escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Html(String);
 
@@ -15,17 +17,17 @@ impl Html {
         Self(escape(&text.to_string()))
     }
 
-    /// Markup as it was typed in this program's source.
+    /// Markup that is a constant of this program.
     pub fn fixed(markup: &'static str) -> Self {
         Self(markup.to_owned())
     }
 
-    /// Markup that the charts of this module's siblings made, of which every text is escaped.
+    /// Markup made by the charts of the sibling modules, which escape every text.
     pub(super) fn made(markup: String) -> Self {
         Self(markup)
     }
 
-    /// An element with a class (none if empty) around `inner`.
+    /// An element around `inner`, with a class unless `class` is empty.
     pub fn element(tag: &'static str, class: &'static str, inner: Self) -> Self {
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         Self(format!("<{tag}{class}>{}</{tag}>\n", inner.0))
@@ -36,25 +38,25 @@ impl Html {
         Self::element("p", "", inner)
     }
 
-    /// A link to `target`, a path from the page's folder.
+    /// A link to `target`, a path relative to the page's folder.
     pub fn link(target: &str, text: impl Display) -> Self {
         Self(format!("<a href=\"{}\">{}</a>", escape(target), escape(&text.to_string())))
     }
 
-    /// This and then `other`.
+    /// This, followed by `other`.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.0.push_str(&other.0);
         self
     }
 
-    /// This and then `text`, escaped.
+    /// This, followed by `text`, escaped.
     #[must_use]
     pub fn and_text(self, text: impl Display) -> Self {
         self.and(Self::text(text))
     }
 
-    /// Whether there is nothing.
+    /// Whether the markup is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -85,8 +87,8 @@ impl From<String> for Html {
     }
 }
 
-/// `text` with every character replaced that HTML gives a meaning, in content and in quoted
-/// attributes. Control characters become visible boxes, so that none can break the page.
+/// Escapes every character with a meaning in HTML, in content and in quoted attributes. Control
+/// characters become visible boxes, so that they cannot break the page.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -104,7 +106,7 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// Where a column's cells stand.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Align {
@@ -112,7 +114,7 @@ pub enum Align {
     Right,
 }
 
-/// A table; where the screen is narrow, a row becomes a list of its cells with their columns.
+/// A table; on a narrow screen each row becomes a list of its cells with their column names.
 #[derive(Debug, Clone)]
 pub struct Table {
     columns: Vec<(&'static str, Align)>,
@@ -128,9 +130,9 @@ impl Table {
     /// Adds a row.
     ///
     /// # Panics
-    /// Unless it has a cell for every column, which is a bug of the caller.
+    /// Unless it has one cell per column, which is a bug of the caller.
     pub fn row(&mut self, cells: Vec<Html>) {
-        assert_eq!(cells.len(), self.columns.len(), "a cell for every column");
+        assert_eq!(cells.len(), self.columns.len(), "one cell per column");
         self.rows.push(cells);
     }
 
@@ -154,14 +156,14 @@ impl Table {
     }
 }
 
-/// A number with what it counts.
+/// A card: a number with its label.
 #[derive(Debug, Clone)]
 pub struct Card {
     /// The number.
     pub value: String,
-    /// What it counts.
+    /// What the number is.
     pub label: &'static str,
-    /// What else to know of it.
+    /// Further information.
     pub note: String,
 }
 
@@ -176,8 +178,8 @@ pub fn cards(cards: &[Card]) -> Html {
     Html::element("div", "cards", cards.iter().map(card).collect())
 }
 
-/// A chart or another figure under its title, with what it shows in words. A chart's name, to
-/// whom it is read out, is the title.
+/// A chart or another figure under its title, with a caption. Screen readers read the title as the
+/// chart's name.
 pub fn figure(title: &'static str, content: Html, caption: impl Into<Html>) -> Html {
     let heading = Html::element("h3", "", Html::text(title));
     let name = format!("<svg aria-label=\"{}\" ", escape(title));
@@ -186,28 +188,28 @@ pub fn figure(title: &'static str, content: Html, caption: impl Into<Html>) -> H
     Html::element("figure", "", heading.and(content).and(caption))
 }
 
-/// Figures side by side as far as there is room.
+/// Figures side by side, as many as fit.
 pub fn figures(figures: impl IntoIterator<Item = Html>) -> Html {
     Html::element("div", "figures", figures.into_iter().collect())
 }
 
-/// What opens on a click.
+/// Content that opens on a click.
 pub fn details(summary: impl Into<Html>, inner: Html) -> Html {
     let summary = Html::element("summary", "", summary.into());
     Html::element("details", "", summary.and(inner))
 }
 
-/// Text with its line breaks and indents.
+/// Text with its line breaks and indentation.
 pub fn code_block(text: &str) -> Html {
     Html::element("pre", "", Html::text(text))
 }
 
-/// A hash, a path or another text of machines.
+/// A hash, a path or another code.
 pub fn code(text: impl Display) -> Html {
     Html(format!("<code>{}</code>", escape(&text.to_string())))
 }
 
-/// Terms with what they mean.
+/// Terms with their definitions.
 pub fn definitions(terms: &[(&'static str, &'static str)]) -> Html {
     let term = |(term, meaning): &(&'static str, &'static str)| {
         let term = Html::element("dt", "", Html::text(term));
@@ -216,29 +218,29 @@ pub fn definitions(terms: &[(&'static str, &'static str)]) -> Html {
     Html::element("dl", "", terms.iter().map(term).collect())
 }
 
-/// One part of a page.
+/// One section of a page.
 #[derive(Debug, Clone)]
 pub struct Section {
-    /// What links lead to.
+    /// The anchor for links.
     pub id: &'static str,
     /// Its heading.
     pub title: &'static str,
-    /// What the reader is looking at, for someone who does not know the field.
+    /// What the section shows, for a reader who does not know the field.
     pub intro: Html,
-    /// The rest.
+    /// Its content.
     pub body: Html,
 }
 
 /// A page.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// In the window's bar and at the top.
+    /// The title of the window and of the page.
     pub title: String,
-    /// Under the title.
+    /// The line under the title.
     pub subtitle: Html,
-    /// Its parts.
+    /// Its sections.
     pub sections: Vec<Section>,
-    /// Data for programs, by name, kept in the page and not shown.
+    /// Machine-readable data by name, stored in the page and not shown.
     pub data: Vec<(&'static str, String)>,
 }
 
@@ -249,8 +251,9 @@ impl Display for Page {
         let title = escape(&self.title);
         writeln!(f, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")?;
         writeln!(f, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
+        writeln!(f, "<meta name=\"generator\" content=\"{MAKER}\">")?;
         writeln!(f, "<meta name=\"color-scheme\" content=\"light dark\">")?;
-        // Without an icon of its own a browser asks the server for one.
+        // Without this line a browser requests an icon from the server.
         writeln!(f, "<link rel=\"icon\" href=\"data:,\">")?;
         writeln!(f, "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>")?;
         writeln!(f, "<header><h1>{title}</h1>\n{}</header>\n<nav>", self.subtitle.0)?;
@@ -278,7 +281,7 @@ fn data_tag(name: &str) -> String {
     format!("<script type=\"application/json\" id=\"{name}\">")
 }
 
-/// The data that a [`Page`] was given under `name`, from its text.
+/// The data stored in a [`Page`] under `name`, from its text.
 pub fn data<'a>(page: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = page.split_once(&data_tag(name))?;
     rest.split_once("</script>").map(|(data, _)| data)
@@ -315,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a cell for every column")]
+    #[should_panic(expected = "one cell per column")]
     fn a_row_has_a_cell_for_every_column() {
         Table::new(&[("a", Align::Left), ("b", Align::Right)]).row(vec!["1".into()]);
     }

@@ -1,20 +1,19 @@
-//! The page of a training run: how it went, how good its networks are, what pins it down.
+//! The page of a training run: performance, training, attention maps, folds, settings.
 //!
-//! In: the folder of a run, in whatever state it is. Out: `report.html` and `model_card.md` in it.
-//! The figures are those of `evaluate`, made anew, so that page, card and command cannot tell two
-//! stories; what is not there yet (a fold that was not judged) is said to be missing.
+//! In: the folder of a run, in any state. Out: `report.html` and `model_card.md` in it. The metrics
+//! are computed by the same code as in `evaluate`, so that page, card and command agree. The page
+//! says what is missing, for example a fold that is not evaluated yet.
 
 mod audit;
 mod claim;
 mod crops;
 mod curves;
-mod facts;
-pub(super) mod judged;
-mod looks;
+mod sentences;
+pub(super) mod performance;
+mod attention_maps;
 mod model_card;
-pub(super) mod story;
+pub(super) mod run_data;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -24,14 +23,15 @@ use super::page::{Align, Html, Page, Section, Table, code, code_block, details};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
 use crate::store;
+use crate::train::folder::RunFolder;
 use crate::train::log::{self, EpochLine, Line, StepLine};
-use crate::train::run::{RunFacts, fold_folder};
+use crate::train::run::RunFacts;
 use audit::Audited;
-use story::Story;
+use run_data::RunData;
 
-/// What a fold logged.
+/// The training log of a fold.
 pub(super) struct Fold {
-    /// The fold held out; `None` for a network trained on all.
+    /// The fold held out; `None` for a network trained on all patients.
     held_out: Option<u16>,
     steps: Vec<StepLine>,
     epochs: Vec<EpochLine>,
@@ -43,7 +43,7 @@ impl Fold {
     }
 }
 
-/// What was written of a run.
+/// The files written for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// `report.html`.
@@ -52,69 +52,70 @@ pub struct Written {
     pub model_card: PathBuf,
 }
 
-/// Where to find what a run's page shows beside the run.
+/// Folders other than the run's that its page needs.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Beside<'a> {
+pub struct Locations<'a> {
     /// The release, if it is not where the run found it.
     pub release: Option<&'a Path>,
-    /// The dataset's folder, for the frames before cropping.
+    /// The dataset's folder, for pictures of the frames before cropping.
     pub dataset: Option<&'a Path>,
 }
 
 /// Writes `report.html` and `model_card.md` of the run in `folder`.
 ///
 /// # Errors
-/// A [`Fault`] if the folder holds no run, its predictions cannot be judged, or a file cannot be
+/// A [`Fault`] if the folder holds no run, its predictions cannot be evaluated, or a file cannot be
 /// written.
 pub fn write(folder: &Path, bootstrap: &Bootstrap) -> Result<Written, Fault> {
-    write_with(folder, Beside::default(), bootstrap)
+    write_with(folder, Locations::default(), bootstrap)
 }
 
-/// The same with what lies elsewhere than the run says.
+/// As [`write()`], with folders that are not where the run found them.
 ///
 /// # Errors
-/// As [`write()`] has.
+/// Those of [`write()`].
 pub fn write_with(
     folder: &Path,
-    beside: Beside<'_>,
+    beside: Locations<'_>,
     bootstrap: &Bootstrap,
 ) -> Result<Written, Fault> {
-    let written =
-        Written { page: folder.join("report.html"), model_card: folder.join("model_card.md") };
-    let story = Story::read(folder, beside.release, bootstrap)?;
-    let audited = audit::of_run(&story);
-    let page = page(&story, &audited, beside.dataset)?.to_string();
-    let card = model_card::text(&story, &audited);
-    let aside = folder.join(".tmp");
-    fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    let names = RunFolder::new(folder);
+    let written = Written { page: names.report(), model_card: names.model_card() };
+    let data = RunData::read(folder, beside.release, bootstrap)?;
+    let audited = audit::of_run(&data);
+    let page = page(&data, &audited, beside.dataset)?.to_string();
+    let card = model_card::text(&data, &audited);
+    store::make_aside(folder)?;
     store::replace(folder, &written.page, page.as_bytes())?;
     store::replace(folder, &written.model_card, card.as_bytes())?;
     Ok(written)
 }
 
 /// The page.
-fn page(story: &Story, audited: &Audited, dataset: Option<&Path>) -> Result<Page, Fault> {
+fn page(data: &RunData, audited: &Audited, dataset: Option<&Path>) -> Result<Page, Fault> {
     let mut sections = Vec::new();
-    match &story.judged {
-        Some(judged) => sections.extend(judged::sections(judged)),
+    match &data.evaluated {
+        Some(judged) => sections.extend(performance::sections(judged)),
         None => sections.push(Section {
-            id: "judged",
-            title: "How good",
-            intro: "No fold was judged yet: the first epoch is not over, or none is held out."
-                .into(),
+            id: "performance",
+            title: "Performance",
+            intro:
+                "No fold was evaluated yet: the first epoch is not finished, or no fold is held \
+                    out."
+                    .into(),
             body: Html::default(),
         }),
     }
-    sections.push(curves::section(&story.folds, &story.facts));
-    sections.push(looks::section(story));
-    sections.push(crops::section(story, dataset)?);
-    sections.push(audit::section(story, audited));
-    sections.push(claim::section(story, audited));
-    sections.push(settings(story));
-    let release = story.facts.release.display();
-    let about = format!("{} on {release}", story.facts.train.model.variant);
+    sections.push(curves::section(&data.folds, &data.facts));
+    sections.push(attention_maps::section(data));
+    sections.push(crops::section(data, dataset)?);
+    sections.push(audit::section(data, audited));
+    sections.push(claim::section(data, audited));
+    sections.push(settings(data));
+    let release = data.facts.release.display();
+    let about = format!("{} on {release}", data.facts.train.model.variant);
     Ok(Page {
-        title: format!("Run {}", story.name),
+        title: format!("Run {}", data.name),
         subtitle: Html::element("p", "subtitle", Html::text(about)),
         sections,
         data: Vec::new(),
@@ -123,7 +124,7 @@ fn page(story: &Story, audited: &Audited, dataset: Option<&Path>) -> Result<Page
 
 fn read_fold(folder: &Path, held_out: Option<u16>) -> Result<Fold, Fault> {
     let mut fold = Fold { held_out, steps: Vec::new(), epochs: Vec::new() };
-    for line in log::read(&fold_folder(folder, held_out))? {
+    for line in log::read(&RunFolder::new(folder).fold(held_out))? {
         match line {
             Line::Step(step) => fold.steps.push(step),
             Line::Epoch(epoch) => fold.epochs.push(epoch),
@@ -132,8 +133,8 @@ fn read_fold(folder: &Path, held_out: Option<u16>) -> Result<Fold, Fault> {
     Ok(fold)
 }
 
-fn settings(story: &Story) -> Section {
-    let facts = &story.facts;
+fn settings(data: &RunData) -> Section {
+    let facts = &data.facts;
     let mut table = Table::new(&[("What", Align::Left), ("Value", Align::Left)]);
     let mut row = |what: &str, value: Html| table.row(vec![Html::text(what), value]);
     row("mammo-pipe", code(&facts.tool));
@@ -142,9 +143,9 @@ fn settings(story: &Story) -> Section {
     row("Manifest of the release (SHA-256)", code(&facts.manifest_sha256));
     row("Settings of the training (SHA-256)", code(settings_sha256(facts)));
     row("Initial weights", facts.init.as_ref().map_or("random".into(), code));
-    for (fold, sha256) in &story.weights {
+    for (fold, sha256) in &data.weights {
         let fold = fold.map_or("all patients".into(), |fold| format!("fold {fold}"));
-        let sha256 = sha256.as_ref().map_or("not there yet".into(), code);
+        let sha256 = sha256.as_ref().map_or("not written yet".into(), code);
         row(&format!("Weights, {fold} (SHA-256)"), sha256);
     }
     let yaml = |value: &Value| {
@@ -154,10 +155,10 @@ fn settings(story: &Story) -> Section {
     };
     Section {
         id: "settings",
-        title: "Settings and hashes",
+        title: "Settings and provenance",
         intro:
-            "The same release, settings and program give the same network, number by number, on \
-                the same kind of device. model_card.md beside this page has the commands."
+            "The same release, settings and program give exactly the same network on the same kind \
+                of device. model_card.md in the same folder has the commands."
                 .into(),
         body: table
             .html()
@@ -170,7 +171,7 @@ fn train_settings(facts: &RunFacts) -> Value {
     serde_json::to_value(&facts.train).expect("plain data becomes JSON")
 }
 
-/// SHA-256 of the settings of a training, as compact JSON with sorted keys.
+/// SHA-256 of the training settings, as compact JSON with sorted keys.
 fn settings_sha256(facts: &RunFacts) -> String {
     store::sha256(train_settings(facts).to_string().as_bytes())
 }

@@ -1,8 +1,8 @@
-//! Charts as SVG: drawn for a card of a phone's width, coloured by the page's style.
+//! Charts as SVG, for a card of a phone's width, coloured by the page's style.
 //!
-//! Colours are classes (`s0` to `s7`, after Okabe and Ito, which all kinds of colour vision
-//! tell apart), so that light and dark are the style's business; every value is also written
-//! out, so that no chart is read by colour alone.
+//! Colours are CSS classes (`s0` to `s7`, after Okabe and Ito, which readers with any colour vision
+//! can distinguish), so that the style sheet handles light and dark mode. Every value is also
+//! written as text, so that no chart depends on colour alone.
 
 mod forest;
 mod lines;
@@ -10,35 +10,35 @@ mod whiskers;
 
 use std::fmt::Write as _;
 
-pub use forest::{Stem, forest};
+pub use forest::{ForestRow, forest};
 pub use lines::{Area, Axis, Line, Stroke, lines, lines_over};
-pub use whiskers::{Measured, Whisker, whiskers};
+pub use whiskers::{Whisker, WhiskerSeries, whiskers};
 
-use super::number::{count, short};
 use super::page::{Html, escape};
+use crate::number::{count, short};
 
-/// Width of every chart in its own units, which are about pixels.
+/// Width of every chart in its own units, about one pixel each.
 const WIDTH: f64 = 360.0;
 
-/// Colours that the style has for series.
+/// Number of colours for series in the style sheet.
 pub const SERIES: usize = 8;
 
-/// Bars of one chart at most; the rest is summed up by the caller.
+/// The largest number of bars in one chart; the caller adds up the rest.
 pub const MOST_BARS: usize = 12;
 
 /// One bar.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// What it stands for.
+    /// Its label.
     pub label: String,
-    /// How long it is, not negative.
+    /// Its length, not negative.
     pub value: f64,
-    /// The value as it is written beside it.
+    /// The value as text next to the bar.
     pub text: String,
 }
 
 /// Horizontal bars from a common zero. With `most` they are parts of that whole, which is drawn
-/// behind them; without, the longest fills the width.
+/// behind them; without it, the longest bar fills the width.
 pub fn bars(bars: &[Bar], class: &'static str, most: Option<f64>) -> Html {
     const STEP: f64 = 34.0;
     let whole = most;
@@ -62,9 +62,9 @@ pub fn bars(bars: &[Bar], class: &'static str, most: Option<f64>) -> Html {
 /// One row of [`stacked`].
 #[derive(Debug, Clone)]
 pub struct Stack {
-    /// What it stands for; nothing is set above the bar if empty.
+    /// Its label above the bar; may be empty.
     pub label: String,
-    /// What is written at its right.
+    /// The text at its right.
     pub text: String,
     /// Length of each series, in the order of the legend.
     pub parts: Vec<f64>,
@@ -76,7 +76,7 @@ pub fn stacked(rows: &[Stack], series: &[String]) -> Html {
     let mut legend = String::new();
     let (mut x, mut y) = (0.0, 14.0);
     for (i, name) in series.iter().enumerate() {
-        // The font is the reader's own: its width can only be guessed.
+        // The reader's font is not known, so its width is estimated.
         let width = 22.0 + 7.0 * name.chars().count() as f64;
         if x > 0.0 && x + width > WIDTH {
             (x, y) = (0.0, y + 20.0);
@@ -114,7 +114,7 @@ pub fn stacked(rows: &[Stack], series: &[String]) -> Html {
     close(svg)
 }
 
-/// Counts in equal bins over a fixed range.
+/// A histogram: counts in bins of equal width over a fixed range.
 #[derive(Debug, Clone)]
 pub struct Histogram {
     low: f64,
@@ -125,12 +125,12 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// No counts yet, in `bins` bins from `low` to `high`.
+    /// An empty histogram with `bins` bins from `low` to `high`.
     pub fn new(low: f64, high: f64, bins: usize) -> Self {
         Self { low, high, bins: vec![0; bins], sum: 0.0, least: f64::INFINITY }
     }
 
-    /// Counts `value`; beyond the range it counts for the bin at that end.
+    /// Counts `value`; a value outside the range counts in the first or last bin.
     pub fn add(&mut self, value: f64) {
         if !value.is_finite() {
             return;
@@ -142,12 +142,12 @@ impl Histogram {
         self.least = self.least.min(value);
     }
 
-    /// Values counted.
+    /// Number of values counted.
     pub fn total(&self) -> usize {
         self.bins.iter().sum()
     }
 
-    /// Their mean, and the least of them; `None` without any.
+    /// Mean and minimum of the values; `None` without values.
     pub fn mean_and_least(&self) -> Option<(f64, f64)> {
         let total = self.total();
         (total > 0).then(|| (self.sum / total as f64, self.least))
@@ -190,7 +190,8 @@ impl Histogram {
     }
 }
 
-/// The next even number with one digit other than 0, for the top of an axis with a middle.
+/// The next even number with one digit other than 0: the top of an axis whose middle is a whole
+/// number.
 fn ceiling(most: usize) -> usize {
     let most = most.max(1);
     let power = 10_usize.pow(most.ilog10());
@@ -240,7 +241,7 @@ fn inside(series: usize) -> &'static str {
     ][series % SERIES]
 }
 
-/// At most `most` characters, the cut ones shown by an ellipsis.
+/// The first `most` characters, with an ellipsis if the text is longer.
 fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();

@@ -1,8 +1,7 @@
-//! The page of a sweep: what each weight of the auxiliary targets comes to.
+//! The page of a sweep: the effect of the weight of the auxiliary targets.
 //!
-//! In: the folder of a sweep, in whatever state it is. Out: `sweep.json` and `sweep.html` in it,
-//! which are of the same figures. Beside every F1 stand the share of positives it is of and the
-//! F1 of calling everything positive.
+//! In: the folder of a sweep, in any state. Out: `sweep.json` and `sweep.html` in it, with the same
+//! metrics. Every F1 comes with the prevalence and the F1 of predicting all positive.
 
 mod table;
 
@@ -13,32 +12,31 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::dataset::settings::write_yaml;
-use super::number::{count, of, percent, short};
 use super::page::{
     Align, Card, Html, Page, Section, Table, cards, code, code_block, details, figure, figures,
 };
-use super::svg::{Axis, Line, Measured, SERIES, Stroke, Whisker, lines, whiskers};
+use super::svg::{Axis, Line, SERIES, Stroke, Whisker, WhiskerSeries, lines, whiskers};
 use crate::error::Fault;
 use crate::evaluate::Estimate;
 use crate::evaluate::bootstrap::Bootstrap;
-use crate::evaluate::figures::Name;
+use crate::evaluate::metric_set::MetricName;
 use crate::evaluate::sweep::Row;
+use crate::number::{count, of, percent, short};
 use crate::store;
 use crate::sweep::results::{AtLevel, Results};
 
-/// Writes `sweep.json` and `sweep.html` of the sweep in `folder`, and gives what they say.
+/// Writes `sweep.json` and `sweep.html` of the sweep in `folder`, and returns their content.
 ///
 /// # Errors
 /// A [`Fault`] if the folder holds no sweep, or they cannot be written.
 pub fn write(folder: &Path, bootstrap: &Bootstrap) -> Result<Results, Fault> {
-    // Two processes that finish a run at once: the later page has both.
+    // If two processes finish a run at the same time, the later page has both runs.
     let lock = folder.join(".lock");
     let lock = File::create(&lock).map_err(Fault::io(&lock))?;
-    // Where there are no locks, the page of one of them is of a run less until the next one.
+    // On a file system without locks, the page may lack one run until the next run is finished.
     let _ = lock.lock();
     let results = Results::read(folder, bootstrap)?;
-    let aside = folder.join(".tmp");
-    fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    store::make_aside(folder)?;
     let mut json = serde_json::to_vec_pretty(&results).expect("plain data becomes JSON");
     json.push(b'\n');
     store::replace(folder, &folder.join("sweep.json"), &json)?;
@@ -74,7 +72,7 @@ fn page(folder: &Path, results: &Results) -> Page {
 /// The table by breast, with its plots.
 fn weights(results: &Results) -> Section {
     let [breasts, others @ ..] = results.levels.as_slice() else {
-        unreachable!("a sweep is judged by breast and by image")
+        unreachable!("a sweep is evaluated by breast and by image")
     };
     let (done, all) = (results.finished(), results.runs.len());
     let verdict = match all - done {
@@ -82,7 +80,8 @@ fn weights(results: &Results) -> Section {
             Html::element("p", "verdict good", Html::text(format!("All {all} runs are finished.")))
         }
         left => {
-            let text = format!("{done} of {all} runs are finished; {} to go.", of(left, "run"));
+            let text =
+                format!("{done} of {all} runs are finished; {} not finished.", of(left, "run"));
             Html::element("p", "verdict fair", Html::text(text))
         }
     };
@@ -97,12 +96,13 @@ fn weights(results: &Results) -> Section {
     }
     Section {
         id: "weights",
-        title: "What the auxiliary targets are good for",
-        intro: "One network learns cancer alone (CNN only); the others learn auxiliary targets \
-                beside it, total = (1 - w) · cancer + w · auxiliary, all else the same. An F1 of the \
-                best fold at its best threshold flatters: it was picked among folds, epochs and \
-                thresholds on the very breasts it is of. F1 of all folds is frozen: other folds \
-                chose epoch and threshold. Picking the best weight of the table flatters once more."
+        title: "Effect of the auxiliary targets",
+        intro: "One network is trained on cancer alone (CNN only); the others also on auxiliary \
+                targets, with the loss (1 - w) · cancer + w · auxiliary and otherwise the same \
+                settings. The F1 of the best fold at its best threshold is optimistic: fold, epoch \
+                and threshold were selected on the same breasts that it is computed on. The frozen F1 \
+                of all folds has epoch and threshold chosen on the other folds. Selecting the best \
+                weight of the table is optimistic again."
             .into(),
         body,
     }
@@ -111,19 +111,20 @@ fn weights(results: &Results) -> Section {
 fn at_a_glance(rows: &[Row]) -> Html {
     let Some(first) = rows.first() else { return Html::default() };
     let size = &first.size;
-    let f1 = |row: &Row| row.all_folds.get(Name::F1).and_then(|estimate| estimate.value);
+    let f1 = |row: &Row| row.all_folds.get(MetricName::F1).and_then(|estimate| estimate.value);
     let best = rows
         .iter()
         .filter(|row| f1(row).is_some())
         .reduce(|best, next| if f1(next) > f1(best) { next } else { best });
     let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
-    let estimate = |row: &Row| row.all_folds.get(Name::F1).map_or("–".into(), Estimate::to_string);
+    let estimate =
+        |row: &Row| row.all_folds.get(MetricName::F1).map_or("–".into(), Estimate::to_string);
     let mut all = vec![
         Card {
             value: percent(size.positives, size.n),
             label: "of the breasts have cancer",
             note: format!(
-                "{} of {}, of {} patients",
+                "{} of {}, {} patients",
                 count(size.positives),
                 count(size.n),
                 count(size.patients)
@@ -131,8 +132,8 @@ fn at_a_glance(rows: &[Row]) -> Html {
         },
         Card {
             value: number(size.all_positive_f1),
-            label: "F1 of calling every breast positive",
-            note: "2p / (1 + p): what any F1 here has to beat".into(),
+            label: "F1 if all breasts are predicted positive",
+            note: "2p / (1 + p) at prevalence p: the reference for every F1 here".into(),
         },
     ];
     if let Some(best) = best {
@@ -160,26 +161,27 @@ fn charts(at: &AtLevel) -> Html {
     };
     let of_best =
         |row: &Row| point(row, row.best_fold.f1.as_ref(), row.best_fold.size.all_positive_f1);
-    let of_all = |row: &Row| point(row, row.all_folds.get(Name::F1), row.size.all_positive_f1);
-    let auroc = |row: &Row| point(row, row.all_folds.get(Name::Auroc), Some(0.5));
-    let kind = |label, series, points: Vec<Whisker>| Measured { label, series, points };
+    let of_all =
+        |row: &Row| point(row, row.all_folds.get(MetricName::F1), row.size.all_positive_f1);
+    let auroc = |row: &Row| point(row, row.all_folds.get(MetricName::Auroc), Some(0.5));
+    let kind = |label, series, points: Vec<Whisker>| WhiskerSeries { label, series, points };
     let rows = &at.rows;
     let f1 = [
-        kind("best fold (flatters)", 1, rows.iter().filter_map(of_best).collect()),
+        kind("best fold (optimistic)", 1, rows.iter().filter_map(of_best).collect()),
         kind("all folds, frozen", 0, rows.iter().filter_map(of_all).collect()),
     ];
     let auroc = [kind("all folds", 0, rows.iter().filter_map(auroc).collect())];
     figures([
         figure(
             "F1 by weight",
-            whiskers(&f1, "CNN", "calling all positive", 0.0),
-            "By breast, with 95 % intervals from resampled patients; those of the best fold do not \
-             know that it was picked. The grey strokes are the F1 that needs no network.",
+            whiskers(&f1, "CNN", "all positive", 0.0),
+            "By breast, with 95 % intervals from resampled patients. The intervals of the best fold do \
+             not account for its selection. The grey lines are the F1 if all are predicted positive.",
         ),
         figure(
             "AUROC by weight",
-            whiskers(&auroc, "CNN", "a coin", 0.0),
-            "By breast, over all folds, at epochs that other folds chose.",
+            whiskers(&auroc, "CNN", "chance", 0.0),
+            "By breast, over all folds, with epochs chosen on the other folds.",
         ),
         figure(
             "F1 of every fold",
@@ -191,13 +193,13 @@ fn charts(at: &AtLevel) -> Html {
                 },
                 &Axis { label: "F1, best of 50 thresholds", range: None },
             ),
-            "Each fold at its best epoch and threshold. The marks are the folds that the table \
-             calls best; how far the lines lie apart is what such a pick is worth.",
+            "Each fold at its best epoch and threshold. The marks are the best folds in the table. \
+             The spread between the lines shows how much the selection of a fold changes the F1.",
         ),
     ])
 }
 
-/// A line a fold over the weights, with a mark where it is the best.
+/// One line per fold over the weights, with a mark where the fold is the best.
 fn of_folds(rows: &[Row]) -> Vec<Line> {
     let folds: BTreeSet<u16> =
         rows.iter().flat_map(|row| &row.folds).map(|(fold, _)| *fold).collect();
@@ -235,11 +237,11 @@ fn settings(results: &Results) -> Section {
     row("Manifest of the release (SHA-256)", code(&run.manifest_sha256));
     row("Initial weights", run.init.as_ref().map_or("random, the same for all runs".into(), code));
     let folds = match &run.folds {
-        None => "the release's".to_owned(),
+        None => "as in the release".to_owned(),
         Some(folds) => match folds.negatives_per_positive {
-            None => "dealt anew".to_owned(),
+            None => "reassigned".to_owned(),
             Some(ratio) => {
-                format!("dealt anew, with at most {ratio} negative patients for each positive one")
+                format!("reassigned, with at most {ratio} negative patients per positive patient")
             }
         },
     };
@@ -259,7 +261,7 @@ fn settings(results: &Results) -> Section {
     };
     let tree = |value: serde_json::Result<Value>| value.expect("plain data becomes JSON");
     let mut body = table.html().and(details(
-        "Settings of the training, but for the weight",
+        "Settings of the training, except the weight",
         yaml(&tree(serde_json::to_value(&run.train))),
     ));
     if let Some(folds) = &run.folds {
@@ -267,8 +269,8 @@ fn settings(results: &Results) -> Section {
     }
     Section {
         id: "settings",
-        title: "Settings and hashes",
-        intro: "What all runs have in common.".into(),
+        title: "Settings and provenance",
+        intro: "Shared by all runs.".into(),
         body: body.and(details("Settings that made the release", yaml(&run.preprocessing))),
     }
 }

@@ -1,19 +1,19 @@
-//! Single values out of a batch of rows, by column name.
+//! Reads single values from a batch of rows, by column name.
 //!
-//! What a release lacks, or a row leaves empty, is `None`: older releases lack columns that
-//! newer ones have.
+//! A column that the release lacks (older releases lack newer columns) and an empty cell both give
+//! `None`.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt64Type};
 use arrow::record_batch::RecordBatch;
 
-use crate::plane::Rect;
+use crate::image::Rect;
 
 /// The cells of a batch.
 pub struct Cells<'a>(pub &'a RecordBatch);
 
 impl Cells<'_> {
-    /// Column `name`, if it is there and has a value in row `i`.
+    /// Column `name`, if it exists and has a value in row `i`.
     fn value(&self, name: &str, i: usize) -> Option<&ArrayRef> {
         self.0.column_by_name(name).filter(|column| column.is_valid(i))
     }
@@ -28,7 +28,7 @@ impl Cells<'_> {
         Some(self.value(name, i)?.as_primitive_opt::<Int64Type>()?.value(i))
     }
 
-    /// A number of pixels; `None` also for a negative one.
+    /// A number of pixels; also `None` for a negative number.
     pub fn size(&self, name: &str, i: usize) -> Option<usize> {
         self.integer(name, i)?.try_into().ok()
     }
@@ -38,12 +38,12 @@ impl Cells<'_> {
         Some(self.value(name, i)?.as_primitive_opt::<UInt64Type>()?.value(i))
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub fn boolean(&self, name: &str, i: usize) -> Option<bool> {
         Some(self.value(name, i)?.as_boolean_opt()?.value(i))
     }
 
-    /// A number of any kind.
+    /// A number of any type.
     pub fn real(&self, name: &str, i: usize) -> Option<f64> {
         let column = self.value(name, i)?;
         match column.data_type() {

@@ -1,16 +1,16 @@
-//! Damaged bytes in the hands of a format's library.
+//! Protects against panics of a file format's library.
 //!
-//! Fed with flipped bits, the Arrow library sometimes panics where it should say what is wrong
-//! (a buffer's offset beyond its end). A damaged shard is a fault with a name, not a bug.
+//! For damaged bytes, the Arrow library sometimes panics instead of returning an error (for example
+//! for a buffer's offset beyond its end). A damaged shard is a fault with a name, not a bug.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What `read` gives, or why it could not, a panic included.
+/// The result of `read`; a panic becomes an error.
 ///
 /// # Errors
 /// Those of `read`.
 pub fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    // Nothing that a panic left half-done is used again: what is read is only ever returned.
+    // Nothing that a panic left half-done is used again: the result is only ever returned.
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");

@@ -1,4 +1,4 @@
-//! The pixels of a row: how they lie in a column, and the checksum that guards them.
+//! The pixels of a row: their position in a column, and their checksum.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub fn checksum(pixels: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(pixels)
 }
 
-/// Name and type of every column, as the manifest keeps them.
+/// Name and type of every column, as in the manifest.
 pub fn columns(schema: &Schema) -> Vec<(String, String)> {
     schema.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string())).collect()
 }
@@ -34,7 +34,7 @@ impl<'a> Rows<'a> {
     /// Finds the columns.
     ///
     /// # Errors
-    /// A sentence naming the column that is absent or of another type.
+    /// A text with the name of the column that is absent or has another type.
     pub fn of(batch: &'a RecordBatch) -> Result<Self, String> {
         let column =
             |name: &str| batch.column_by_name(name).ok_or_else(|| format!("has no column {name}"));
@@ -84,7 +84,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Whether the pixels are those that the checksum was made of.
+    /// Whether the pixels match the checksum.
     pub fn matches(&self, row: usize) -> bool {
         checksum(&self.pixels(row)) == self.checksums.value(row)
     }

@@ -1,34 +1,34 @@
-//! What a release says of itself: `manifest.json`, and one entry a shard before that.
+//! The description of a release: `manifest.json`, and before that one entry per finished shard.
 //!
-//! Neither carries a time or a host's name: the same plan gives the same bytes anywhere.
+//! Neither contains a time or a host's name: the same plan gives the same bytes on every machine.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::record::Split;
 
-/// Version of the release's layout; a reader refuses a higher one.
+/// The version of the release's layout. A reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// Version of what the tool makes of a file. Raised whenever any pixel or column of the
-/// output may change for the same input and settings, so that a release is never continued
-/// by a tool that would make its rows differently.
+/// The version of the processing. It is raised whenever any pixel or column may change for the same
+/// input and settings, so that no release is continued by a tool that would make its rows
+/// differently.
 pub const PIXEL_VERSION: u32 = 3;
 
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// What was to be done.
+    /// The plan of the release.
     pub plan: PlanFacts,
     /// SHA-256 of `plan`.
     pub plan_sha256: String,
-    /// The release of the tool that wrote it.
+    /// The version of the tool that wrote it.
     pub tool: String,
-    /// What became of every image listed.
+    /// Numbers of all listed images by outcome.
     pub counts: Counts,
-    /// Columns of every shard, in order: name and Arrow type.
+    /// The columns of every shard, in order: name and Arrow type.
     pub columns: Vec<(String, String)>,
-    /// Patients, prevalence and machines by fold.
+    /// Patients, prevalence and machines of each fold.
     pub folds: Value,
     /// The shards, in the plan's order.
     pub shards: Vec<Entry>,
@@ -36,18 +36,18 @@ pub struct Manifest {
     pub quarantine_sha256: String,
 }
 
-/// What a run is to do, as far as it decides a release's bytes.
+/// The part of the plan that decides a release's bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanFacts {
     /// [`FORMAT_VERSION`] of the tool.
     pub format_version: u32,
     /// [`PIXEL_VERSION`] of the tool.
     pub pixel_version: u32,
-    /// The settings that decide what the data become.
+    /// The settings that decide the content.
     pub settings: Value,
     /// SHA-256 of the tables, one after the other.
     pub table_sha256: String,
-    /// SHA-256 over every file's path and size, sorted.
+    /// SHA-256 over the sorted list of all files' paths and sizes.
     pub listing_sha256: String,
     /// Files with a row.
     pub images: usize,
@@ -59,18 +59,18 @@ pub struct PlanFacts {
     pub strays: usize,
 }
 
-/// What became of every image listed, rows and files joined.
+/// Numbers of all listed images (rows and files, joined) by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// All of them.
     pub listed: usize,
-    /// In a shard.
+    /// Images in a shard.
     pub written: usize,
-    /// In `quarantine.csv`, files without a row among them.
+    /// Images in `quarantine.csv`, including files without a row.
     pub rejected: usize,
     /// Rows without a file.
     pub missing: usize,
-    /// Not looked at, because the run was stopped.
+    /// Images that were not processed because the run was stopped.
     pub unreached: usize,
 }
 
@@ -86,11 +86,11 @@ impl Counts {
 pub struct Entry {
     /// Number of the shard, from 0.
     pub shard: usize,
-    /// First image of the plan in it.
+    /// The index in the plan of its first image.
     pub first: usize,
-    /// Images of the plan that fall to it.
+    /// The number of the plan's images that belong to it.
     pub planned: usize,
-    /// Its file below the release; null if every image was rejected.
+    /// The path of its file below the release; null if every image was rejected.
     pub file: Option<String>,
     /// Rows in the file.
     pub rows: usize,
@@ -98,14 +98,14 @@ pub struct Entry {
     pub bytes: u64,
     /// SHA-256 of the file.
     pub sha256: String,
-    /// The images that were set aside.
+    /// The images that were rejected.
     pub rejected: Vec<Quarantined>,
 }
 
 /// One line of `quarantine.csv`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
-    /// Which table; null for a file without a row.
+    /// The table; null for a file without a row.
     pub split: Option<Split>,
     /// Line of the table; null for a file without a row.
     pub line: Option<u64>,
@@ -115,20 +115,20 @@ pub struct Quarantined {
     pub image_id: Option<String>,
     /// The file, below the input folder.
     pub path: String,
-    /// The stage that refused it; `list` for what the join found.
+    /// The stage that rejected it; `list` if row and file could not be joined.
     pub stage: String,
-    /// What was found and what was needed.
+    /// The reason: what was found and what was needed.
     pub reason: String,
 }
 
 impl PlanFacts {
-    /// SHA-256 that stands for the plan.
+    /// The SHA-256 that identifies the plan.
     pub fn sha256(&self) -> String {
         let text = serde_json::to_vec(self).expect("facts are strings and numbers");
         crate::store::sha256(&text)
     }
 
-    /// What `self` (now) has that differs from `before`, a line each.
+    /// The differences between `before` and `self` (now), one per line.
     pub fn differences(&self, before: &Self) -> Vec<String> {
         let tree = |facts: &Self| serde_json::to_value(facts).expect("as above");
         let mut lines = Vec::new();

@@ -1,9 +1,9 @@
-//! A file's bytes without reading them: the system brings in what is touched.
+//! Maps a file into memory: the operating system loads the pages that are used.
 //!
-//! Shards are never changed after they are in place ([`release`](super::release) commits them
-//! under their content's name), which is what makes this sound in practice. Who truncates a
-//! shard under a running reader kills it with a bus error, as with any mapped file; who
-//! changes one is found out by the row's checksum.
+//! Shards are never changed once they are in place ([`release`](super::release) names them by the
+//! hash of their content), which makes this sound in practice. If someone truncates a shard while
+//! it is read, the reader is killed by a bus error, as with any mapped file. If someone changes
+//! one, the row's checksum shows it.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use crate::error::Fault;
 
-/// All bytes of the file at `path`; pages are read as they are touched and can be given up
-/// again, so that they count as the system's cache and not as memory of the program.
+/// All bytes of the file at `path`. Pages are loaded when they are used and can be released again,
+/// so they count as the system's cache and not as the program's memory.
 ///
 /// # Errors
 /// [`Fault::Io`].
@@ -23,8 +23,8 @@ pub fn map(path: &Path) -> Result<Bytes, Fault> {
     if file.metadata().map_err(Fault::io(path))?.len() == 0 {
         return Ok(Bytes::new());
     }
-    // SAFETY: the map is read-only and is only ever seen as bytes, each of which is valid
-    // whatever it holds. That nobody writes to the file meanwhile is the release's promise.
+    // SAFETY: the map is read-only and is only used as bytes, each of which is valid whatever its
+    // value. The release guarantees that nobody writes to the file meanwhile.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(Fault::io(path))?;
     Ok(Bytes::from_owner(map))
 }

@@ -1,8 +1,8 @@
-//! `quarantine.csv`: every image that was listed and not written, with the reason.
+//! `quarantine.csv`: every listed image that was not written, with the reason.
 
 use super::manifest::Quarantined;
 
-/// The table as bytes, a header line first.
+/// The table as bytes, with a header line.
 pub fn to_csv(rows: &[Quarantined]) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     let header = ["split", "line", "patient_id", "image_id", "path", "stage", "reason"];

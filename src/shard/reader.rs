@@ -1,4 +1,4 @@
-//! Rows of a shard, batch by batch, whichever format it has.
+//! Reads the rows of a shard, batch by batch, in either format.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::error::ReleaseError;
 use super::map::map;
 use super::tensor::TensorFile;
 use crate::error::Fault;
@@ -25,12 +26,14 @@ enum Format {
 }
 
 impl ShardReader {
-    /// Opens a `.parquet` or `.arrow` file; `columns` limits what is read, all if `None`.
+    /// Opens a `.parquet` or `.arrow` file. `columns` limits the columns that are read; all if
+    /// `None`.
     ///
     /// # Errors
-    /// [`Fault::Io`]; [`Fault::Shard`] if it is not such a file or lacks a column.
+    /// [`Fault::Io`]; [`ReleaseError::Shard`] if it is not such a file, or lacks a column.
     pub fn open(path: &Path, columns: Option<&[&str]>) -> Result<Self, Fault> {
-        let damaged = |reason: String| Fault::Shard { path: path.into(), reason };
+        let damaged =
+            |reason: String| Fault::from(ReleaseError::Shard { path: path.into(), reason });
         let (inner, schema) = if path.extension().is_some_and(|e| e == "arrow") {
             let file = TensorFile::open(map(path)?).map_err(damaged)?;
             let columns =
@@ -69,7 +72,7 @@ impl ShardReader {
     }
 }
 
-/// Rows read at once: what one row group of a shard holds.
+/// The number of rows read at once: those of one row group of a shard.
 pub const BATCH_ROWS: usize = 16;
 
 fn indices(schema: &SchemaRef, columns: &[&str]) -> Result<Vec<usize>, String> {
@@ -89,6 +92,6 @@ impl Iterator for ShardReader {
                 (index < file.batches()).then(|| file.batch(index, columns.as_deref()))?
             }
         };
-        Some(batch.map_err(|reason| Fault::Shard { path: self.path.clone(), reason }))
+        Some(batch.map_err(|reason| ReleaseError::Shard { path: self.path.clone(), reason }.into()))
     }
 }

@@ -1,8 +1,7 @@
-//! The columns that hold what the table says of an image, and what the image is for: records to
-//! arrays, and back.
+//! The columns that hold the table's row and the role of an image, in both directions.
 //!
-//! In and out: an [`ImageRecord`] with its [`Role`]. A column that a file lacks is `None` in
-//! every record, as in a table; the line of the table is not kept.
+//! In and out: an [`ImageRecord`] with its [`Role`]. A column that a file lacks is `None` in every
+//! record, as in a table. The line number in the table is not kept.
 
 use std::sync::Arc;
 
@@ -14,64 +13,71 @@ use super::cells::Cells;
 use crate::dataset::Role;
 use crate::record::{Density, Id, ImageRecord, Laterality, View};
 
-/// One column: its name, what it is in words, its values.
+/// One column: its name, its description, its values.
 pub(crate) struct Column {
     pub name: String,
     pub about: &'static str,
     pub array: ArrayRef,
 }
 
-/// Something that comes of one image of the table.
+/// An item that belongs to one row of the table.
 pub(crate) trait OfImage {
-    /// What the table says.
+    /// The row of the table.
     fn record(&self) -> &ImageRecord;
-    /// What it is for.
+    /// The role of the image.
     fn role(&self) -> Role;
 }
 
-/// What the table says of each, the further columns apart.
+/// The columns of the table's rows, without the further columns.
 pub(crate) fn columns<T: OfImage>(s: &[T]) -> Vec<Column> {
     vec![
-        text("split", "table the row is from: train or test", s, |s| {
+        text("split", "table that the row is from: train or test", s, |s| {
             Some(s.record().split.as_str())
         }),
-        text("patient_id", "the patient", s, |s| Some(s.record().patient_id.as_str())),
-        text("image_id", "the image", s, |s| Some(s.record().image_id.as_str())),
-        integer("site_id", "where it was taken", s, |s| s.record().site_id),
+        text("patient_id", "id of the patient", s, |s| Some(s.record().patient_id.as_str())),
+        text("image_id", "id of the image", s, |s| Some(s.record().image_id.as_str())),
+        integer("site_id", "id of the site where the image was taken", s, |s| s.record().site_id),
         text("laterality", "side of the breast, L or R", s, |s| {
             s.record().laterality.map(Laterality::as_str)
         }),
         text("view", "projection: CC, MLO, ...", s, |s| s.record().view.as_ref().map(View::as_str)),
-        float("age", "years", s, |s| s.record().age),
-        boolean("cancer", "the target", s, |s| s.record().cancer),
-        boolean("biopsy", "a biopsy followed (leaks the target)", s, |s| s.record().biopsy),
-        boolean("invasive", "the cancer is invasive (leaks the target)", s, |s| {
+        float("age", "age of the patient in years", s, |s| s.record().age),
+        boolean("cancer", "label: cancer in this breast", s, |s| s.record().cancer),
+        boolean("biopsy", "whether a biopsy followed (leaks the label)", s, |s| s.record().biopsy),
+        boolean("invasive", "whether the cancer is invasive (leaks the label)", s, |s| {
             s.record().invasive
         }),
         integer(
             "BIRADS",
-            "0 follow-up, 1 negative, 2 normal: categories (leaks the target)",
+            "0 needs follow-up, 1 negative, 2 normal: categories (leaks the label)",
             s,
             |s| s.record().birads,
         ),
-        boolean("implant", "there is an implant", s, |s| s.record().implant),
-        text("density", "A fatty to D dense", s, |s| s.record().density.map(Density::as_str)),
-        integer("machine_id", "the machine", s, |s| s.record().machine_id),
-        boolean("difficult_negative_case", "hard to call negative (leaks the target)", s, |s| {
-            s.record().difficult_negative_case
+        boolean("implant", "whether the breast has an implant", s, |s| s.record().implant),
+        text("density", "breast density, A (fatty) to D (dense)", s, |s| {
+            s.record().density.map(Density::as_str)
         }),
-        text("prediction_id", "row of the submission", s, |s| s.record().prediction_id.as_deref()),
-        text("role", "fold, locked, left_out or test", s, |s| Some(role_word(s.role()))),
-        integer("fold", "the fold that holds it out; null unless role is fold", s, |s| {
-            match s.role() {
-                Role::Fold(fold) => Some(i64::from(fold)),
-                _ => None,
-            }
+        integer("machine_id", "id of the machine", s, |s| s.record().machine_id),
+        boolean(
+            "difficult_negative_case",
+            "a negative case that was difficult to read (leaks the label)",
+            s,
+            |s| s.record().difficult_negative_case,
+        ),
+        text("prediction_id", "id of the submission's row", s, |s| {
+            s.record().prediction_id.as_deref()
+        }),
+        text("role", "use of the image: fold, locked, left_out or test", s, |s| {
+            Some(role_word(s.role()))
+        }),
+        integer("fold", "fold that holds the image out; null for other roles", s, |s| {
+            let Role::Fold(fold) = s.role() else { return None };
+            Some(i64::from(fold))
         }),
     ]
 }
 
-/// The word in the `role` column.
+/// The value in the `role` column.
 pub(crate) fn role_word(role: Role) -> &'static str {
     match role {
         Role::Fold(_) => "fold",
@@ -81,8 +87,8 @@ pub(crate) fn role_word(role: Role) -> &'static str {
     }
 }
 
-/// The record and role in row `i`, the record with the further columns `extra`, or the column
-/// that is absent or unreadable. [`ImageRecord::line`] is 0.
+/// The record and role in row `i`, with the further columns `extra`; or the name of the column that
+/// is absent or unreadable. [`ImageRecord::line`] is 0.
 pub(crate) fn record(
     cells: &Cells,
     i: usize,
@@ -113,8 +119,8 @@ pub(crate) fn record(
     Ok((record, role(cells, i)?))
 }
 
-/// A value that is spelled as its type's `Serialize` spells it; a word it does not know is an
-/// error, not an absent value.
+/// A value written as its type's `Serialize` writes it. An unknown word is an error, not an absent
+/// value.
 fn word<T: DeserializeOwned>(
     cells: &Cells,
     name: &'static str,

@@ -1,193 +1,193 @@
-//! The folder of a release while it is written: opened under a plan, committed shard by shard.
+//! A release while it is written: opened for a plan, and committed shard by shard.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::error::ReleaseError;
+use super::folder::{ReleaseFolder, shard_name};
 use super::manifest::{Entry, Manifest, PlanFacts, Quarantined};
 use crate::error::Fault;
 use crate::store::{self, Aside, Written};
 
-/// A release open for writing. The lock on it is held as long as this lives.
+/// A release that is open for writing. It holds the lock on the folder as long as it lives.
 #[derive(Debug)]
 pub struct Release {
-    folder: PathBuf,
+    names: ReleaseFolder,
     _lock: File,
 }
 
 impl Release {
-    /// Opens `folder` for `plan`, empty or as an earlier run of the same plan left it.
+    /// Opens `folder` for `plan`. The folder is empty, or as an earlier run of the same plan left
+    /// it.
     ///
     /// # Errors
-    /// [`Fault::PlanChanged`] with what differs, [`Fault::NotARelease`] if the folder holds
-    /// other things, [`Fault::Locked`] while another run writes it, [`Fault::Io`].
+    /// [`ReleaseError::PlanChanged`] with the differences, [`ReleaseError::NotARelease`] if the
+    /// folder holds other files, [`ReleaseError::Locked`] while another run writes it,
+    /// [`Fault::Io`].
     pub fn open(folder: &Path, plan: &PlanFacts) -> Result<Self, Fault> {
-        let plan_path = folder.join("plan.json");
-        if folder.exists() && !plan_path.exists() && holds_other_things(folder)? {
-            return Err(Fault::NotARelease { path: folder.into() });
+        let names = ReleaseFolder::new(folder);
+        if folder.exists() && !names.is_begun() && holds_other_things(folder)? {
+            return Err(ReleaseError::NotARelease { path: folder.into() }.into());
         }
-        for part in [".tmp", "shards", "manifest"] {
-            let path = folder.join(part);
+        let tmp = store::make_aside(folder)?;
+        for path in [names.shards(), names.entries()] {
             fs::create_dir_all(&path).map_err(Fault::io(&path))?;
         }
-        // Some network file systems have no locks; creating entries in one step still holds.
-        let lock = store::lock(folder)?.ok_or_else(|| Fault::Locked { path: folder.into() })?;
+        // Some network file systems have no locks; creating entries in one step protects the
+        // release there.
+        let lock =
+            store::lock(folder)?.ok_or_else(|| ReleaseError::Locked { path: folder.into() })?;
         if let Some(before) = read_plan(folder)?
             && before != *plan
         {
             let differences = plan.differences(&before);
-            return Err(Fault::PlanChanged { path: folder.into(), differences });
+            return Err(ReleaseError::PlanChanged { path: folder.into(), differences }.into());
         }
-        let tmp = folder.join(".tmp");
         for left in fs::read_dir(&tmp).map_err(Fault::io(&tmp))? {
             let path = left.map_err(Fault::io(&tmp))?.path();
             fs::remove_file(&path).map_err(Fault::io(&path))?;
         }
-        store::create(folder, &plan_path, &json(plan))?;
-        Ok(Self { folder: folder.into(), _lock: lock })
+        store::create(folder, &names.plan(), &store::json(plan))?;
+        Ok(Self { names, _lock: lock })
     }
 
-    /// Where it is.
+    /// The folder.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.names.path()
     }
 
-    /// The shards that earlier runs finished, whose file is still there.
+    /// The shards that earlier runs finished, and whose file still exists.
     ///
     /// # Errors
     /// [`Fault::Io`], [`Fault::Json`].
     pub fn finished(&self) -> Result<BTreeMap<usize, Entry>, Fault> {
-        let folder = self.folder.join("manifest");
-        let mut entries = BTreeMap::new();
-        for file in fs::read_dir(&folder).map_err(Fault::io(&folder))? {
-            let entry: Entry = read_json(&file.map_err(Fault::io(&folder))?.path())?;
-            if self.is_there(&entry) {
-                entries.insert(entry.shard, entry);
-            }
-        }
+        let mut entries = read_entries(&self.names)?;
+        entries.retain(|_, entry| self.is_there(entry));
         Ok(entries)
     }
 
     fn is_there(&self, entry: &Entry) -> bool {
         entry.file.as_ref().is_none_or(|file| {
-            fs::metadata(self.folder.join(file)).is_ok_and(|meta| meta.len() == entry.bytes)
+            fs::metadata(self.names.file(file)).is_ok_and(|meta| meta.len() == entry.bytes)
         })
     }
 
-    /// Takes back a finished shard, so that it is made again.
+    /// Removes the entry of a finished shard, so that it is made again.
     ///
     /// # Errors
     /// [`Fault::Io`].
     pub fn withdraw(&self, entry: &Entry) -> Result<(), Fault> {
-        let path = self.entry_path(entry.shard);
+        let path = self.names.entry(entry.shard);
         fs::remove_file(&path).map_err(Fault::io(&path))?;
         if let Some(file) = &entry.file {
-            let path = self.folder.join(file);
+            let path = self.names.file(file);
             fs::remove_file(&path).map_err(Fault::io(&path))?;
         }
-        let manifest = self.folder.join("manifest.json");
+        let manifest = self.names.manifest();
         if manifest.exists() {
             fs::remove_file(&manifest).map_err(Fault::io(&manifest))?;
         }
         Ok(())
     }
 
-    /// Starts the file of a shard, aside.
+    /// Creates the temporary file of a shard.
     ///
     /// # Errors
     /// [`Fault::Io`].
     pub fn start(&self, shard: usize, extension: &str) -> Result<Aside, Fault> {
-        Aside::create(&self.folder, &format!("shard-{shard:05}.{extension}"))
+        Aside::create(self.folder(), &format!("shard-{shard:05}.{extension}"))
     }
 
-    /// Puts a shard in place under its content's name, then its entry: from here on it is
+    /// Moves a shard to its place, named by its content, and then writes its entry: now it is
     /// finished.
     ///
     /// # Errors
-    /// [`Fault::Io`]; [`Fault::Conflict`] if the entry is there with other content.
+    /// [`Fault::Io`]; [`Fault::Conflict`] if the entry exists with other content.
     pub fn commit(&self, mut entry: Entry, file: Option<Written>) -> Result<Entry, Fault> {
         if let Some(written) = file {
             let extension = written.path.extension().unwrap_or_default().to_string_lossy();
-            let name =
-                format!("shards/shard-{:05}-{}.{extension}", entry.shard, &written.sha256[..12]);
-            written.place(&self.folder.join(&name))?;
+            let name = shard_name(entry.shard, &written.sha256, &extension);
+            written.place(&self.names.file(&name))?;
             entry.file = Some(name);
             entry.bytes = written.bytes;
             entry.sha256 = written.sha256;
         }
-        store::create(&self.folder, &self.entry_path(entry.shard), &json(&entry))?;
+        store::create(self.folder(), &self.names.entry(entry.shard), &store::json(&entry))?;
         Ok(entry)
     }
 
-    fn entry_path(&self, shard: usize) -> PathBuf {
-        self.folder.join(format!("manifest/shard-{shard:05}.json"))
-    }
-
-    /// Writes `quarantine.csv` and gives its SHA-256.
+    /// Writes `quarantine.csv` and returns its SHA-256.
     ///
     /// # Errors
     /// [`Fault::Io`].
     pub fn write_quarantine(&self, rows: &[Quarantined]) -> Result<String, Fault> {
         let csv = super::quarantine::to_csv(rows);
-        store::replace(&self.folder, &self.folder.join("quarantine.csv"), &csv)?;
+        store::replace(self.folder(), &self.names.quarantine(), &csv)?;
         Ok(store::sha256(&csv))
     }
 
-    /// Writes `manifest.json`, with which the release is complete.
+    /// Writes `manifest.json`, which completes the release.
     ///
     /// # Errors
     /// [`Fault::Io`].
     pub fn complete(&self, manifest: &Manifest) -> Result<(), Fault> {
-        store::replace(&self.folder, &self.folder.join("manifest.json"), &json(manifest))
+        store::replace(self.folder(), &self.names.manifest(), &store::json(manifest))
     }
 }
 
-/// The plan that the release in `folder` was begun under, if there is one.
+/// The entries of the shards that are finished, by number.
+///
+/// # Errors
+/// [`Fault::Json`], [`Fault::Io`].
+pub fn read_entries(folder: &ReleaseFolder) -> Result<BTreeMap<usize, Entry>, Fault> {
+    let entries = folder.entries();
+    let files = fs::read_dir(&entries).map_err(Fault::io(&entries))?;
+    let entry = |file: std::io::Result<fs::DirEntry>| {
+        let entry: Entry = store::read_json(&file.map_err(Fault::io(&entries))?.path())?;
+        Ok((entry.shard, entry))
+    };
+    files.map(entry).collect()
+}
+
+/// The plan of the release in `folder`, if there is one.
 ///
 /// # Errors
 /// [`Fault::Json`], [`Fault::Io`].
 pub fn read_plan(folder: &Path) -> Result<Option<PlanFacts>, Fault> {
-    let path = folder.join("plan.json");
-    if path.exists() { read_json(&path).map(Some) } else { Ok(None) }
+    let path = ReleaseFolder::new(folder).plan();
+    if path.exists() { store::read_json(&path).map(Some) } else { Ok(None) }
 }
 
 /// Reads `manifest.json` of the release in `folder`.
 ///
 /// # Errors
-/// [`Fault::NoManifest`] if there is none, [`Fault::NewerRelease`] if this tool is too old for
-/// it, [`Fault::Json`], [`Fault::Io`].
+/// [`ReleaseError::NoManifest`] if there is none, [`ReleaseError::NewerRelease`] if this tool is
+/// too old for it, [`Fault::Json`], [`Fault::Io`].
 pub fn read_manifest(folder: &Path) -> Result<Manifest, Fault> {
-    let path = folder.join("manifest.json");
+    let names = ReleaseFolder::new(folder);
+    let path = names.manifest();
     if !path.exists() {
-        let started = folder.join("plan.json").exists();
-        return Err(Fault::NoManifest { path: folder.into(), started });
+        let started = names.is_begun();
+        return Err(ReleaseError::NoManifest { path: folder.into(), started }.into());
     }
-    let manifest: Manifest = read_json(&path)?;
+    let manifest: Manifest = store::read_json(&path)?;
     let (found, known) = (manifest.plan.format_version, super::manifest::FORMAT_VERSION);
     if found > known {
-        return Err(Fault::NewerRelease { path, found, known });
+        return Err(ReleaseError::NewerRelease { path, found, known }.into());
     }
     Ok(manifest)
 }
 
 fn holds_other_things(folder: &Path) -> Result<bool, Fault> {
-    let known = [".tmp", "shards", "manifest", ".lock", "run.log"];
+    let names = ReleaseFolder::new(folder);
+    let ours = [names.shards(), names.entries(), names.log()];
+    let ours = ours.into_iter().chain([store::ASIDE, store::LOCK].map(|name| folder.join(name)));
+    let ours: Vec<PathBuf> = ours.collect();
     for entry in fs::read_dir(folder).map_err(Fault::io(folder))? {
-        let name = entry.map_err(Fault::io(folder))?.file_name();
-        if !known.iter().any(|known| name == *known) {
+        if !ours.contains(&entry.map_err(Fault::io(folder))?.path()) {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("plain data becomes JSON");
-    text.push(b'\n');
-    text
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Fault> {
-    let text = fs::read(path).map_err(Fault::io(path))?;
-    serde_json::from_slice(&text).map_err(|source| Fault::Json { path: path.into(), source })
 }

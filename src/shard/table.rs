@@ -1,8 +1,7 @@
-//! A finished release's rows without their pixels: what training, evaluation and reports know
-//! of an image before they look at it.
+//! The rows of a finished release without their pixels, for training, evaluation and reports.
 //!
-//! In: the folder of a release. Out: [`Table`], whose rows stand in the release's order; an
-//! index into [`Table::rows`] names an image everywhere from here on.
+//! In: the folder of a release. Out: [`Table`], whose rows are in the release's order. An index
+//! into [`Table::rows`] identifies an image from here on.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,8 +11,11 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::Shape;
 use super::cells::Cells;
-use super::columns::Shape;
+use super::error::ReleaseError;
+use super::flags::{Flag, Flags};
+use super::folder::ReleaseFolder;
 use super::manifest::{Entry, PlanFacts};
 use super::reader::ShardReader;
 use super::records;
@@ -21,30 +23,28 @@ use super::release::read_manifest;
 use crate::config::{Compression, FoldsConfig};
 use crate::dataset::{Role, folds};
 use crate::error::Fault;
-use crate::plane::Rect;
-use crate::preprocess::quality::{Flag, Flags};
-use crate::preprocess::resize::{Geometry, Orientation};
+use crate::image::Rect;
+use crate::image::{Geometry, Orientation};
 use crate::record::ImageRecord;
 use crate::units::{Millimetres, PixelSpacing};
 
-/// All rows of a release, and what they have in common.
+/// All rows of a release, with its settings.
 #[derive(Debug, Clone)]
 pub struct Table {
     /// The folder.
     pub release: PathBuf,
-    /// What the release was made of and how. `plan.settings` are the whole preprocessing
-    /// configuration, which belongs into every checkpoint trained on it.
+    /// The plan of the release. `plan.settings` is the whole preprocessing configuration; every
+    /// checkpoint that is trained on the release repeats it.
     pub plan: PlanFacts,
     /// SHA-256 of `plan`.
     pub plan_sha256: String,
-    /// Version of the tool that made it.
+    /// The version of the tool that made it.
     pub tool: String,
     /// The shards; [`Row::shard`] is an index into them.
     pub shards: Vec<Entry>,
-    /// Height, width, bits and format of the images, and the names of
-    /// [`ImageRecord::extra`].
+    /// Height, width, bits and format of the images, and the names of [`ImageRecord::extra`].
     pub shape: Shape,
-    /// How pixels are compressed; the format's default if `None`.
+    /// The compression of the pixels; the format's default if `None`.
     pub compression: Option<Compression>,
     /// The images, in the release's order.
     pub rows: Vec<Row>,
@@ -53,43 +53,43 @@ pub struct Table {
 /// One image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// What the dataset's table says; `line` is 0, the shards do not keep it.
+    /// The row of the dataset's table. `line` is 0, because the shards do not keep it.
     pub record: ImageRecord,
-    /// What it is for.
+    /// The role of the image.
     pub role: Role,
     /// Index into [`Table::shards`].
     pub shard: usize,
-    /// Row of that shard.
+    /// The row's number in that shard.
     pub row: usize,
     /// XXH3 (64 bits) of the pixels, little-endian where they have 16 bits.
     pub checksum: u64,
-    /// From the source's pixels to the image's.
+    /// The mapping from the source's pixels to the image's.
     pub geometry: Geometry,
-    /// Box of the breast, in source pixels.
+    /// The box of the breast, in source pixels.
     pub breast: Rect,
     /// Columns and rows of the source.
     pub source: (usize, usize),
-    /// Distance between source pixels at the breast, where it is known.
+    /// The distance between source pixels at the breast, if known.
     pub spacing: Option<PixelSpacing>,
-    /// How the breast was found.
+    /// The method that found the breast.
     pub roi_method: String,
-    /// 0 (a guess) to 1 (looks as a breast should in every respect).
+    /// The confidence of the breast's box: 0 (a guess) to 1 (plausible in every respect).
     pub roi_confidence: f32,
-    /// What quality flagged.
+    /// The quality flags.
     pub flags: Flags,
-    /// The file, below the dataset's folder.
+    /// The path of the source file, below the dataset's folder.
     pub source_path: String,
-    /// SHA-256 of the file, in hex; `None` if it was not read whole.
+    /// SHA-256 of the source file, in hexadecimal; `None` if it was not read whole.
     pub source_sha256: Option<String>,
 }
 
 impl Table {
-    /// Reads the rows of the finished release in `folder`; no pixel is touched.
+    /// Reads the rows of the finished release in `folder`. Pixels are not read.
     ///
     /// # Errors
-    /// [`Fault::NoManifest`] unless it is finished; [`Fault::Shard`] naming the shard and the
-    /// column that no image can do without, or an image that occurs twice; [`Fault::Io`],
-    /// [`Fault::Json`], [`Fault::NewerRelease`].
+    /// [`ReleaseError::NoManifest`] if it is not finished; [`ReleaseError::Shard`] with the shard
+    /// and the required column that is absent, or the image that occurs twice; [`Fault::Io`],
+    /// [`Fault::Json`], [`ReleaseError::NewerRelease`].
     pub fn read(folder: &Path) -> Result<Self, Fault> {
         let manifest = read_manifest(folder)?;
         let shape = Shape {
@@ -120,7 +120,7 @@ impl Table {
         Ok(table)
     }
 
-    /// The rows of the release in `folder`, with roles dealt anew by `folds` if they are given.
+    /// The rows of the release in `folder`; with `folds`, the roles are reassigned.
     ///
     /// # Errors
     /// Those of [`Self::read`] and [`Self::with_folds`].
@@ -132,13 +132,13 @@ impl Table {
         }
     }
 
-    /// The same rows with roles dealt anew from their metadata; no shard is rewritten.
+    /// The same rows with roles reassigned from their columns. No shard is rewritten.
     ///
-    /// Only what is in the release is dealt: an image that was rejected or missing counts in
-    /// the release's own folds and not here, so that a patient beside a cut may move.
+    /// Only images in the release count here. The release's own folds also count rejected and
+    /// missing images, so a patient at the edge of a fold may move.
     ///
     /// # Errors
-    /// [`Fault::Folds`] if the configuration asks for what the rows cannot give.
+    /// [`FoldsError`] if the rows cannot satisfy the configuration.
     pub fn with_folds(mut self, config: &FoldsConfig) -> Result<Self, Fault> {
         let roles = folds::assign(self.rows.iter().map(|row| (&row.record).into()), config)?;
         for (row, role) in self.rows.iter_mut().zip(roles) {
@@ -147,7 +147,7 @@ impl Table {
         Ok(self)
     }
 
-    /// The folds that hold something out, in order.
+    /// The folds that hold out at least one image, in order.
     pub fn folds(&self) -> Vec<u16> {
         let mut folds: Vec<u16> = self.rows.iter().filter_map(|row| row.fold()).collect();
         folds.sort_unstable();
@@ -155,10 +155,10 @@ impl Table {
         folds
     }
 
-    /// The file of a shard.
+    /// The path of a shard.
     ///
     /// # Errors
-    /// [`Fault::Shard`] if the manifest names none.
+    /// [`ReleaseError::Shard`] if the manifest names no file for it.
     pub fn path(&self, shard: usize) -> Result<PathBuf, Fault> {
         let entry = &self.shards[shard];
         let file = entry.file.as_ref().ok_or_else(|| {
@@ -167,7 +167,7 @@ impl Table {
         Ok(self.release.join(file))
     }
 
-    /// Bytes of an image.
+    /// The size of an image in bytes.
     pub fn image_bytes(&self) -> usize {
         self.shape.height * self.shape.width * usize::from(self.shape.bits / 8)
     }
@@ -185,7 +185,7 @@ impl Table {
 }
 
 impl Row {
-    /// The fold that holds it out, if one does.
+    /// The fold that holds the image out, if there is one.
     pub fn fold(&self) -> Option<u16> {
         match self.role {
             Role::Fold(fold) => Some(fold),
@@ -194,7 +194,7 @@ impl Row {
     }
 }
 
-/// A value of the settings that the release was made with.
+/// A value of the settings with which the release was made.
 fn setting<T: DeserializeOwned>(
     folder: &Path,
     plan: &PlanFacts,
@@ -203,12 +203,15 @@ fn setting<T: DeserializeOwned>(
 ) -> Result<T, Fault> {
     let value = plan.settings.get(section).and_then(|section| section.get(key));
     serde_json::from_value(value.cloned().unwrap_or(Value::Null)).map_err(|error| {
-        damaged(&folder.join("manifest.json"), format!("settings.{section}.{key}: {error}"))
+        damaged(
+            &ReleaseFolder::new(folder).manifest(),
+            format!("settings.{section}.{key}: {error}"),
+        )
     })
 }
 
 fn damaged(path: &Path, reason: String) -> Fault {
-    Fault::Shard { path: path.into(), reason }
+    ReleaseError::Shard { path: path.into(), reason }.into()
 }
 
 fn shard(folder: &Path, index: usize, entry: &Entry, shape: &Shape) -> Result<Vec<Row>, Fault> {
@@ -235,7 +238,7 @@ fn shard(folder: &Path, index: usize, entry: &Entry, shape: &Shape) -> Result<Ve
     Ok(rows)
 }
 
-/// Row `i`, or the column that it cannot do without.
+/// Row `i`, or the name of the required column that is absent.
 fn row(
     cells: &Cells,
     i: usize,

@@ -1,8 +1,7 @@
-//! A tensor shard in memory or mapped: an Arrow IPC file whose batches can be read in any
-//! order.
+//! A tensor shard in memory or mapped: an Arrow IPC file whose batches can be read in any order.
 //!
-//! Only the columns that are asked for are touched or decompressed. Pixels that are not
-//! compressed are not copied either: they are a part of the file's own bytes.
+//! Only the requested columns are read or decompressed. Pixels that are not compressed are not
+//! copied either: they are a slice of the file's own bytes.
 
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
@@ -14,7 +13,7 @@ use bytes::Bytes;
 
 use super::guard::guarded;
 
-/// Length of the footer, then `ARROW1`.
+/// The end of the file: the length of the footer, then `ARROW1`.
 const TRAILER: usize = 10;
 
 /// An open file.
@@ -30,13 +29,13 @@ impl TensorFile {
     /// Reads the footer of the file with these bytes.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with it.
+    /// A text that says what is wrong with it.
     pub fn open(bytes: Bytes) -> Result<Self, String> {
         guarded(|| Self::parse(bytes))
     }
 
     fn parse(bytes: Bytes) -> Result<Self, String> {
-        let too_short = || format!("{} bytes are no Arrow file", bytes.len());
+        let too_short = || format!("{} bytes are not an Arrow file", bytes.len());
         let trailer = bytes.len().checked_sub(TRAILER).ok_or_else(too_short)?;
         let length: [u8; TRAILER] = bytes[trailer..].try_into().expect("that many are left");
         let length = read_footer_length(length).map_err(|e| e.to_string())?;
@@ -54,15 +53,15 @@ impl TensorFile {
         &self.schema
     }
 
-    /// Number of batches.
+    /// The number of batches.
     pub fn batches(&self) -> usize {
         self.blocks.len()
     }
 
-    /// Batch `index`, of the columns with these indices or of all.
+    /// Batch `index`, with the columns of these indices or with all.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with it.
+    /// A text that says what is wrong with it.
     pub fn batch(&self, index: usize, columns: Option<&[usize]>) -> Result<RecordBatch, String> {
         let block = self.blocks[index];
         let part = |size: i64| usize::try_from(size).ok();
@@ -70,7 +69,8 @@ impl TensorFile {
             let length = body.checked_add(usize::try_from(block.metaDataLength()).ok()?)?;
             (start.checked_add(length)? <= self.buffer.len()).then_some((start, length))
         });
-        let (start, length) = place.ok_or_else(|| format!("batch {index} ends behind the file"))?;
+        let (start, length) =
+            place.ok_or_else(|| format!("batch {index} ends beyond the end of the file"))?;
         let decoder = FileDecoder::new(self.schema.clone(), self.version);
         let decoder = match columns {
             Some(columns) => decoder.with_projection(columns.to_vec()),

@@ -1,4 +1,4 @@
-//! Holds a release against its manifest: every checksum, count and column.
+//! Checks a release against its manifest: every checksum, count and column.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -9,6 +9,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::error::ReleaseError;
+use super::folder::ReleaseFolder;
 use super::image;
 use super::manifest::{Entry, Manifest};
 use super::reader::ShardReader;
@@ -16,7 +18,7 @@ use super::release::read_manifest;
 use crate::error::Fault;
 use crate::store;
 
-/// What was looked at and what was wrong with it.
+/// The result of the check.
 #[derive(Debug, Serialize)]
 pub struct Verified {
     /// Shards in the manifest.
@@ -25,17 +27,17 @@ pub struct Verified {
     pub rows: usize,
     /// Bytes read.
     pub bytes: u64,
-    /// Everything that does not match, a line each; empty for a sound release.
+    /// Everything that does not match, one line each; empty for a sound release.
     pub problems: Vec<String>,
 }
 
-/// Reads all of the release in `folder`; calls `done` with the rows of each shard as it ends.
+/// Reads the whole release in `folder`. Calls `done` with the number of rows after each shard.
 ///
-/// Memory: one batch of rows a thread, whatever the release's size.
+/// Memory: one batch of rows per thread, whatever the release's size.
 ///
 /// # Errors
-/// A [`Fault`] if there is no manifest to hold it against. What does not match the manifest
-/// is not a fault but a problem in the result.
+/// A [`Fault`] if there is no manifest. A mismatch with the manifest is not a fault but a problem
+/// in the result.
 pub fn verify(folder: &Path, done: impl Fn(usize) + Sync) -> Result<Verified, Fault> {
     let manifest = read_manifest(folder)?;
     let mut problems = Vec::new();
@@ -58,14 +60,14 @@ pub fn verify(folder: &Path, done: impl Fn(usize) + Sync) -> Result<Verified, Fa
     Ok(verified)
 }
 
-/// What concerns the release as a whole.
+/// Checks the release as a whole.
 fn whole(folder: &Path, manifest: &Manifest, problems: &mut Vec<String>) -> Result<(), Fault> {
     let mut expect = |what: &str, found: String, needed: String| {
         if found != needed {
             problems.push(format!("{what} is {found}, the manifest says {needed}"));
         }
     };
-    let quarantine = fs::read(folder.join("quarantine.csv")).unwrap_or_default();
+    let quarantine = fs::read(ReleaseFolder::new(folder).quarantine()).unwrap_or_default();
     expect(
         "the SHA-256 of quarantine.csv",
         store::sha256(&quarantine),
@@ -82,7 +84,7 @@ fn whole(folder: &Path, manifest: &Manifest, problems: &mut Vec<String>) -> Resu
     }
 
     let named: BTreeSet<_> = manifest.shards.iter().filter_map(|e| e.file.clone()).collect();
-    let shards = folder.join("shards");
+    let shards = ReleaseFolder::new(folder).shards();
     for file in fs::read_dir(&shards).map_err(Fault::io(&shards))? {
         let name = file.map_err(Fault::io(&shards))?.file_name();
         let name = format!("shards/{}", name.to_string_lossy());
@@ -93,7 +95,7 @@ fn whole(folder: &Path, manifest: &Manifest, problems: &mut Vec<String>) -> Resu
     Ok(())
 }
 
-/// Rows that match, bytes read, and what does not match.
+/// The number of matching rows, the bytes read, and the problems.
 fn shard(folder: &Path, entry: &Entry, columns: &[(String, String)]) -> (usize, u64, Vec<String>) {
     let mut problems = Vec::new();
     let numbered = entry.rows + entry.rejected.len();
@@ -133,18 +135,18 @@ fn shard(folder: &Path, entry: &Entry, columns: &[(String, String)]) -> (usize, 
     }
 }
 
-/// Number of rows that match, and the image ids of those that do not.
+/// The number of rows that match, and the image ids of those that do not.
 fn rows(path: &Path, columns: &[(String, String)]) -> Result<(usize, Vec<String>), Fault> {
     let found = image::columns(&ShardReader::open(path, None)?.schema());
     if found != columns {
         let reason = "its columns are not those of the manifest".into();
-        return Err(Fault::Shard { path: path.into(), reason });
+        return Err(ReleaseError::Shard { path: path.into(), reason }.into());
     }
     let (mut good, mut bad) = (0, Vec::new());
     for batch in ShardReader::open(path, Some(&["image_id", "image", "checksum"]))? {
         let batch = batch?;
-        let rows =
-            image::Rows::of(&batch).map_err(|reason| Fault::Shard { path: path.into(), reason })?;
+        let rows = image::Rows::of(&batch)
+            .map_err(|reason| ReleaseError::Shard { path: path.into(), reason })?;
         for row in 0..batch.num_rows() {
             if rows.matches(row) {
                 good += 1;

@@ -1,8 +1,8 @@
-//! Rows to the file of one shard.
+//! Writes record batches to the file of one shard.
 //!
-//! Memory: the rows of one group ([`BATCH_ROWS`]), once as samples and once as they are
-//! encoded.
+//! Memory: one batch in encoded form.
 
+use arrow::datatypes::SchemaRef;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow::record_batch::RecordBatch;
@@ -11,23 +11,19 @@ use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::columns::{self, Shape};
+use super::error::ReleaseError;
 use super::reader::BATCH_ROWS;
 use crate::config::{Compression, ShardConfig, ShardFormat};
 use crate::error::Fault;
-use crate::preprocess::stages::Sample;
 use crate::store::{Aside, Written};
 
-/// Bytes after which a data page ends: above the small columns of a row group, below an
-/// image, so that every image has a page of its own and can be read alone.
+/// The size in bytes at which a data page ends: larger than the small columns of a row group and
+/// smaller than an image, so every image has its own page and can be read alone.
 const PAGE_BYTES: usize = 32 << 10;
 
 /// The open file of a shard.
 pub struct ShardWriter {
     format: Format,
-    shape: Shape,
-    pending: Vec<Sample>,
-    rows: usize,
 }
 
 enum Format {
@@ -35,7 +31,7 @@ enum Format {
     Tensor(Box<FileWriter<Aside>>),
 }
 
-/// The ending of a shard's name.
+/// The extension of a shard's name.
 pub fn extension(format: ShardFormat) -> &'static str {
     match format {
         ShardFormat::Parquet => "parquet",
@@ -44,14 +40,13 @@ pub fn extension(format: ShardFormat) -> &'static str {
 }
 
 impl ShardWriter {
-    /// Starts a shard in `file`.
+    /// Starts a shard with the columns of `schema` in `file`.
     ///
     /// # Errors
-    /// [`Fault::Shard`] if the format's library refuses.
-    pub fn new(file: Aside, config: &ShardConfig, shape: Shape) -> Result<Self, Fault> {
+    /// [`ReleaseError::Shard`] if the library of the file format fails.
+    pub fn new(file: Aside, config: &ShardConfig, schema: SchemaRef) -> Result<Self, Fault> {
         let path = file.path().to_owned();
-        let fault = |reason: String| Fault::Shard { path, reason };
-        let schema = columns::schema(&shape);
+        let fault = |reason: String| Fault::from(ReleaseError::Shard { path, reason });
         let format = match config.format {
             ShardFormat::Parquet => {
                 let writer = ArrowWriter::try_new(file, schema, Some(properties(config)))
@@ -66,32 +61,22 @@ impl ShardWriter {
                 Format::Tensor(Box::new(writer))
             }
         };
-        Ok(Self { format, shape, pending: Vec::with_capacity(BATCH_ROWS), rows: 0 })
+        Ok(Self { format })
     }
 
-    /// Adds a row.
+    /// Adds a row group: a batch with this schema and [`BATCH_ROWS`] rows (the last may have
+    /// fewer).
     ///
     /// # Errors
-    /// [`Fault::Shard`] if the disk is full, say.
-    pub fn push(&mut self, sample: Sample) -> Result<(), Fault> {
-        self.rows += 1;
-        self.pending.push(sample);
-        if self.pending.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), Fault> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let batch: RecordBatch = columns::batch(&self.pending, &self.shape);
-        self.pending.clear();
+    /// [`ReleaseError::Shard`], for example if the disk is full.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), Fault> {
         let path = self.path();
         let written = match &mut self.format {
-            Format::Parquet(writer) => writer.write(&batch).and_then(|()| writer.flush()).err(),
-            Format::Tensor(writer) => writer.write(&batch).map_err(|e| e.into()).err(),
+            Format::Parquet(writer) => writer.write(batch).and_then(|()| writer.flush()).err(),
+            Format::Tensor(writer) => writer.write(batch).map_err(|e| e.into()).err(),
         };
         written.map_or(Ok(()), |e: parquet::errors::ParquetError| {
-            Err(Fault::Shard { path, reason: e.to_string() })
+            Err(ReleaseError::Shard { path, reason: e.to_string() }.into())
         })
     }
 
@@ -102,19 +87,18 @@ impl ShardWriter {
         }
     }
 
-    /// Ends the file, flushed to the disk. Returns it and its number of rows.
+    /// Completes the file and flushes it to the disk.
     ///
     /// # Errors
-    /// [`Fault::Shard`], [`Fault::Io`].
-    pub fn close(mut self) -> Result<(Written, usize), Fault> {
-        self.flush()?;
+    /// [`ReleaseError::Shard`], [`Fault::Io`].
+    pub fn close(self) -> Result<Written, Fault> {
         let path = self.path();
-        let fault = |reason: String| Fault::Shard { path, reason };
+        let fault = |reason: String| Fault::from(ReleaseError::Shard { path, reason });
         let file = match self.format {
             Format::Parquet(writer) => writer.into_inner().map_err(|e| fault(e.to_string()))?,
             Format::Tensor(writer) => writer.into_inner().map_err(|e| fault(e.to_string()))?,
         };
-        Ok((file.close()?, self.rows))
+        file.close()
     }
 }
 
@@ -129,10 +113,11 @@ fn properties(config: &ShardConfig) -> WriterProperties {
     };
     let image = ColumnPath::from("image");
     WriterProperties::builder()
-        // The library's version would make shards differ between builds of one release.
+        // The library's version is left out, because shards of one release would differ between
+        // builds.
         .set_created_by("mammo-pipe".into())
         .set_compression(codec)
-        // Rows are too few in a group for a dictionary, and the least image means nothing.
+        // A group has too few rows for a dictionary, and statistics of images are meaningless.
         .set_dictionary_enabled(false)
         .set_column_statistics_enabled(image, EnabledStatistics::None)
         .set_statistics_enabled(EnabledStatistics::Chunk)

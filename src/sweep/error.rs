@@ -1,53 +1,55 @@
-//! Why a sweep cannot begin or go on.
+//! Why a sweep cannot start or continue.
 
+use crate::error::faults;
 use std::path::PathBuf;
 
-/// Why a sweep cannot begin or go on.
+/// Why a sweep cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// There is none.
+    /// The folder holds no sweep.
     #[error("{path} holds no sweep (it has no sweep-settings.json)")]
     NoSweep {
         /// The folder.
         path: PathBuf,
     },
-    /// It is of a later version of the tool.
+    /// The sweep is of a later version of the tool.
     #[error("{path} has format version {found}, this tool reads up to {known}")]
     Newer {
-        /// Its settings.
+        /// The settings file.
         path: PathBuf,
-        /// The version it names.
+        /// The version found.
         found: u64,
-        /// The version known here.
+        /// The highest version that this tool reads.
         known: u32,
     },
-    /// It was begun with other settings.
+    /// The sweep was started with other settings.
     #[error(
-        "{path} holds a sweep of other settings:\n  {}\n\
-         go back to those, or begin another in another folder with --out",
+        "{path} holds a sweep with other settings:\n  {}\n\
+         use those, or start another sweep in another folder with --output",
         differences.join("\n  ")
     )]
     Changed {
         /// The folder.
         path: PathBuf,
-        /// What differs, a line each.
+        /// The settings that differ, one line each.
         differences: Vec<String>,
     },
-    /// A run in the folder is not one of this sweep.
-    #[error("{path} holds a run that is none of this sweep:\n  {}", differences.join("\n  "))]
+    /// A run in the folder does not belong to this sweep.
+    #[error("{path} holds a run that does not belong to this sweep:\n  {}", differences.join("\n  "))]
     Foreign {
         /// The run.
         path: PathBuf,
-        /// What differs, a line each.
+        /// The settings that differ, one line each.
         differences: Vec<String>,
     },
-    /// Somebody took the claim of this process for dead.
+    /// Another process took over the claim of this process.
     #[error(
-        "{path}: no sign of life of this process reached the folder for minutes, and another one \
-         has taken the run over"
+        "{path}: no heartbeat of this process reached the folder for minutes, and another process \
+         has taken over the run"
     )]
     ClaimLost {
         /// The run.
         path: PathBuf,
     },
 }
+faults!(SweepError);

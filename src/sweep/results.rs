@@ -1,7 +1,7 @@
-//! What the finished runs of a sweep come to, and how far the others are.
+//! The metrics of the finished runs of a sweep, and the progress of the others.
 //!
-//! In: the folder of a sweep, in whatever state it is. Out: [`Results`], which is `sweep.json`.
-//! Half a run is not judged: its folds would be fewer, or younger, than those beside it.
+//! In: the folder of a sweep, in any state. Out: [`Results`], which is `sweep.json`. Only finished
+//! runs are evaluated, because an unfinished one has fewer folds or epochs than the others.
 
 use std::path::Path;
 
@@ -11,52 +11,53 @@ use super::claim::{self, Holder};
 use super::settings::{Settings, Weight};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
-use crate::evaluate::predictions::Level;
-use crate::evaluate::run::{Epoch, Loaded, Which, load};
+use crate::evaluate::run::{Epoch, EpochRule, Loaded, load};
 use crate::evaluate::sweep::{Row, Run, table};
+use crate::predictions::Level;
+use crate::train::folder::RunFolder;
 use crate::train::run::{State, Status, read_facts, read_status};
 
-/// What an item may be: breasts as the competition judges them, images as the table has them.
+/// Levels of evaluation: by breast, as in the RSNA competition, and by image.
 const LEVELS: [Level; 2] = [Level::BreastMean, Level::Image];
 
 /// `sweep.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Results {
-    /// What all runs have in common.
+    /// The settings of all runs.
     pub settings: Settings,
-    /// How far each run is: the report's eleven weights, and whatever else was trained.
+    /// The state of each run: the eleven default weights, and any others in the folder.
     pub runs: Vec<Standing>,
     /// The table, by breast and by image.
     pub levels: Vec<AtLevel>,
-    /// How the intervals were made.
+    /// Parameters of the bootstrap intervals.
     pub bootstrap: Bootstrap,
 }
 
-/// The table with items of one kind.
+/// The table of one level.
 #[derive(Debug, Clone, Serialize)]
 pub struct AtLevel {
-    /// What an item is.
+    /// The level.
     pub level: Level,
-    /// A row for every finished run.
+    /// One row per finished run.
     pub rows: Vec<Row>,
 }
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Standing {
-    /// Of the auxiliary targets; 0 is the network without them.
+    /// Weight of the auxiliary targets; 0 is the network without them.
     pub weight: Weight,
-    /// Its folder below the sweep's.
+    /// Its folder, below the folder of the sweep.
     pub folder: String,
-    /// What it is doing.
+    /// Its state; `None` if it has not started.
     pub state: Option<State>,
-    /// What `status.json` of its folder says.
+    /// The contents of its `status.json`.
     pub status: Option<Status>,
-    /// Who trains it now.
+    /// The process that trains it now.
     pub holder: Option<Holder>,
-    /// SHA-256 of the program that began it.
+    /// SHA-256 of the program that started it.
     pub program_sha256: Option<String>,
-    /// The epochs that all folds together are judged at, and who chose them.
+    /// The epoch of each fold that is evaluated, and how it was selected.
     pub epoch: Option<Epoch>,
 }
 
@@ -64,30 +65,30 @@ impl Standing {
     fn read(sweep: &Path, weight: Weight) -> Result<Self, Fault> {
         let folder = weight.folder();
         let path = sweep.join(&folder);
-        let begun = path.join("run.json").exists();
+        let is_begun = RunFolder::new(&path).is_begun();
         let status = read_status(&path)?;
         let holder = claim::holder(&sweep.join("claims"), &folder)?;
         let state = match (&status, &holder) {
             (Some(status), _) if status.state == State::Finished => Some(State::Finished),
-            // The lock of a run is not seen from everywhere, its claim is.
+            // Other machines may not see the lock of a run, but they see its claim.
             (_, Some(_)) => Some(State::Running),
             (Some(status), None) => Some(status.state),
-            (None, None) => begun.then_some(State::Killed),
+            (None, None) => is_begun.then_some(State::Killed),
         };
         let program_sha256 =
-            begun.then(|| read_facts(&path)).transpose()?.map(|facts| facts.program_sha256);
+            is_begun.then(|| read_facts(&path)).transpose()?.map(|facts| facts.program_sha256);
         Ok(Self { weight, folder, state, status, holder, program_sha256, epoch: None })
     }
 
-    /// Whether it is done.
+    /// Whether it is finished.
     pub fn is_finished(&self) -> bool {
         self.state == Some(State::Finished)
     }
 
-    /// What it is doing, in a word or two.
+    /// Its state in a word or two.
     pub fn state(&self) -> &'static str {
         match self.state {
-            None => "not begun",
+            None => "not started",
             Some(State::Finished) => "finished",
             Some(State::Running) => "running",
             Some(State::Stopped) => "stopped, saved",
@@ -96,7 +97,7 @@ impl Standing {
         }
     }
 
-    /// The same, by whom, and how far it is.
+    /// Its state, process and progress.
     pub fn describe(&self) -> String {
         let mut text = self.state().to_owned();
         if let Some(holder) = &self.holder {
@@ -105,7 +106,8 @@ impl Standing {
         match &self.status {
             Some(status) if !self.is_finished() => {
                 let fold = status.fold.map_or(String::new(), |fold| format!("fold {fold}, "));
-                let ((epoch, epochs), (step, steps)) = (status.epochs, status.steps);
+                let (epoch, epochs) = (status.epoch(), status.epochs.1);
+                let (step, steps) = status.steps;
                 text + &format!(": {fold}epoch {epoch} of {epochs}, step {step} of {steps}")
             }
             _ => text,
@@ -114,24 +116,24 @@ impl Standing {
 }
 
 impl Results {
-    /// Those of the sweep in `folder`, as it is now.
+    /// The current results of the sweep in `folder`.
     ///
     /// # Errors
-    /// A [`Fault`] if it holds no sweep, or what is finished cannot be judged.
+    /// A [`Fault`] if it holds no sweep, or a finished run cannot be evaluated.
     pub fn read(folder: &Path, bootstrap: &Bootstrap) -> Result<Self, Fault> {
         let settings = Settings::read(folder)?;
         let mut runs = weights(folder)?
             .into_iter()
             .map(|weight| Standing::read(folder, weight))
             .collect::<Result<Vec<_>, Fault>>()?;
-        let mut judged: Vec<(Weight, Loaded, Loaded)> = Vec::new();
+        let mut evaluated: Vec<(Weight, Loaded, Loaded)> = Vec::new();
         for run in runs.iter_mut().filter(|run| run.is_finished()) {
             let path = folder.join(&run.folder);
-            let crossed = load(&path, Which::CrossFitted)?;
+            let crossed = load(&path, EpochRule::CrossFitted)?;
             run.epoch = Some(crossed.epoch.clone());
-            judged.push((run.weight, load(&path, Which::Best)?, crossed));
+            evaluated.push((run.weight, load(&path, EpochRule::Best)?, crossed));
         }
-        let of_tables: Vec<Run> = judged
+        let of_tables: Vec<Run> = evaluated
             .iter()
             .map(|(weight, best, crossed)| Run {
                 weight: weight.of_auxiliary(),
@@ -146,13 +148,13 @@ impl Results {
         Ok(Self { settings, runs, levels, bootstrap: *bootstrap })
     }
 
-    /// Finished runs.
+    /// Number of finished runs.
     pub fn finished(&self) -> usize {
         self.runs.iter().filter(|run| run.is_finished()).count()
     }
 }
 
-/// The report's weights and those of the runs in `folder`, in order.
+/// The default weights and those of the runs in `folder`, in ascending order.
 fn weights(folder: &Path) -> Result<Vec<Weight>, Fault> {
     let mut weights = Weight::of_the_report();
     for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {

@@ -1,4 +1,4 @@
-//! What a sweep is: settled when it begins, the same for every run and every machine.
+//! The settings of a sweep: fixed when it starts, the same for every run and every machine.
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::train::split::check_ratio;
 /// Version of the folder's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The file that makes a folder a sweep's.
+/// Name of the settings file in the folder of a sweep.
 const FILE: &str = "sweep-settings.json";
 
 /// Weight of the auxiliary targets in a run; 0 is the network without them.
@@ -26,17 +26,18 @@ const FILE: &str = "sweep-settings.json";
 pub struct Weight(f64);
 
 impl Weight {
-    /// The report's eleven: without auxiliary targets, then 0.1 to 1.0.
+    /// The eleven default weights, those of the report that this project follows: without auxiliary
+    /// targets, then 0.1 to 1.0.
     pub fn of_the_report() -> Vec<Self> {
         (0..=10).map(|tenth| Self(f64::from(tenth) / 10.0)).collect()
     }
 
-    /// The number, from 0 to 1.
+    /// The weight as a number from 0 to 1.
     pub fn value(self) -> f64 {
         self.0
     }
 
-    /// The weight, if there are auxiliary targets at all.
+    /// The weight; `None` for the network without auxiliary targets.
     pub fn of_auxiliary(self) -> Option<f64> {
         (self.0 > 0.0).then_some(self.0)
     }
@@ -56,7 +57,7 @@ impl Weight {
     }
 }
 
-/// As the table has it.
+/// The name of the run in the table.
 impl fmt::Display for Weight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.of_auxiliary() {
@@ -71,7 +72,7 @@ impl FromStr for Weight {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = if text == "cnn" { Some(0.0) } else { text.parse().ok() };
-        // Adding 0 makes the 0 of a minus sign one without.
+        // Adding 0 turns -0 into 0.
         let number = number.filter(|weight| (0.0..=1.0).contains(weight)).map(|w: f64| w + 0.0);
         number.map(Self).ok_or_else(|| "needs cnn or numbers from 0 to 1".to_owned())
     }
@@ -82,24 +83,24 @@ impl FromStr for Weight {
 pub struct Settings {
     /// [`FORMAT_VERSION`] of the tool.
     pub format_version: u32,
-    /// What every run is; `train.auxiliary.weight` is 0 here.
+    /// The facts of every run; `train.auxiliary.weight` is 0 here.
     pub run: RunFacts,
 }
 
 impl Settings {
-    /// The settings of a sweep whose runs are `run` but for the weight.
+    /// The settings of a sweep whose runs have these facts except for the weight.
     pub fn new(run: RunFacts) -> Self {
         let mut settings = Self { format_version: FORMAT_VERSION, run };
         settings.run.train.auxiliary.weight = 0.0;
         settings
     }
 
-    /// Whether `folder` is that of a sweep.
+    /// Whether `folder` holds a sweep.
     pub fn are_in(folder: &Path) -> bool {
         folder.join(FILE).exists()
     }
 
-    /// Those of the sweep in `folder`.
+    /// Reads the settings of the sweep in `folder`.
     ///
     /// # Errors
     /// [`SweepError::NoSweep`], [`SweepError::Newer`], [`Fault::Json`], [`Fault::Io`].
@@ -119,17 +120,16 @@ impl Settings {
         }
     }
 
-    /// Settles them for `folder`, or holds them to what is settled there.
+    /// Writes the settings to `folder`, or compares them with those that are there.
     ///
     /// # Errors
     /// [`SweepError::Changed`] with every field that differs; [`Fault::Io`].
-    pub fn settle(&self, folder: &Path) -> Result<(), Fault> {
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    pub fn write_or_compare(&self, folder: &Path) -> Result<(), Fault> {
+        store::make_aside(folder)?;
         if !Self::are_in(folder) {
             let mut text = serde_json::to_vec_pretty(self).expect("plain data becomes JSON");
             text.push(b'\n');
-            // Of two who begin at once with different settings, the second finds the first's.
+            // If two processes start at once, the second finds the settings of the first.
             match store::create(folder, &folder.join(FILE), &text) {
                 Ok(()) | Err(Fault::Conflict { .. }) => {}
                 Err(fault) => return Err(fault),
@@ -142,7 +142,7 @@ impl Settings {
         Err(SweepError::Changed { path: folder.into(), differences }.into())
     }
 
-    /// What the run with `weight` is.
+    /// The facts of the run with `weight`.
     pub fn of(&self, weight: Weight) -> RunFacts {
         let mut facts = self.run.clone();
         facts.train.auxiliary.weight = weight.value();
@@ -150,8 +150,7 @@ impl Settings {
     }
 }
 
-/// A line for every field in which `now` is not as it was. Which build runs it and where it finds
-/// the release may change on the way.
+/// One line for every field that differs. The program and the folder of the release may differ.
 pub fn differences(before: &RunFacts, now: &RunFacts) -> Vec<String> {
     let tree = |facts: &RunFacts| {
         let mut tree = serde_json::to_value(facts).expect("plain data becomes JSON");
@@ -166,11 +165,12 @@ pub fn differences(before: &RunFacts, now: &RunFacts) -> Vec<String> {
     lines
 }
 
-/// Refuses settings that one of the runs could not be trained with, or that say one thing and
-/// do another.
+/// Refuses settings with which one of the runs cannot be trained, and settings that would have no
+/// effect.
 ///
 /// # Errors
-/// [`crate::train::TrainError::Ratio`]; [`crate::config::ConfigError`] of the first run that cannot be.
+/// [`crate::train::TrainError::Ratio`]; [`crate::config::ConfigError`] of the first run that cannot
+/// be trained.
 pub fn check(config: &Config, weights: &[Weight], release: &Value) -> Result<(), Fault> {
     check_ratio(config, release)?;
     for weight in weights {
@@ -187,19 +187,7 @@ mod tests {
     use serde_json::json;
 
     fn settings() -> Settings {
-        Settings::new(RunFacts {
-            format_version: 1,
-            tool: "0".into(),
-            program_sha256: "p".into(),
-            release: "release".into(),
-            release_plan_sha256: "r".into(),
-            manifest_sha256: "m".into(),
-            preprocessing: Value::Null,
-            train: TrainConfig::default(),
-            folds: None,
-            held_out: vec![Some(0), Some(1)],
-            init: None,
-        })
+        Settings::new(RunFacts::fixture(vec![Some(0), Some(1)]))
     }
 
     #[test]
@@ -219,25 +207,24 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_named_and_where_and_by_which_build_it_runs_may_change() {
+    fn changed_settings_are_named_and_program_and_release_folder_may_change() {
         let folder = tempfile::tempdir().unwrap();
-        let begun = settings();
-        begun.settle(folder.path()).unwrap();
-        let mut other = begun.clone();
+        let first = settings();
+        first.write_or_compare(folder.path()).unwrap();
+        let mut other = first.clone();
         other.run.release = "/mnt/elsewhere".into();
         other.run.program_sha256 = "q".into();
-        other.settle(folder.path()).unwrap();
-        assert_eq!(Settings::read(folder.path()).unwrap(), begun, "the first ones stay");
+        other.write_or_compare(folder.path()).unwrap();
+        assert_eq!(Settings::read(folder.path()).unwrap(), first, "the first ones stay");
 
         other.run.train.optimizer.learning_rate = 0.5;
         other.run.manifest_sha256 = "n".into();
-        let Err(Fault::Sweep(SweepError::Changed { differences, .. })) =
-            other.settle(folder.path())
-        else {
-            panic!("settled twice")
+        let fault = other.write_or_compare(folder.path()).unwrap_err();
+        let Some(SweepError::Changed { differences, .. }) = fault.cause() else {
+            panic!("accepted")
         };
         assert_eq!(
-            differences,
+            *differences,
             [
                 "manifest_sha256: was \"m\", is \"n\"",
                 "train.optimizer.learning_rate: was 0.0003, is 0.5"
@@ -246,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weight_is_all_that_runs_differ_in() {
+    fn runs_differ_only_in_their_weight() {
         let mut with = settings().of("0.7".parse().unwrap());
         assert_eq!(with.train.auxiliary.weight, 0.7);
         with.train.auxiliary.weight = 0.0;
@@ -254,16 +241,16 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_that_would_change_nothing_is_refused() {
+    fn a_ratio_without_effect_is_refused() {
         let mut config = Config::default();
         let all = Weight::of_the_report();
         let released = json!({"folds": {"negatives_per_positive": null}});
         check(&config, &all, &released).unwrap();
         config.folds.negatives_per_positive = Some(2.0);
         let fault = check(&config, &all, &released).unwrap_err();
-        assert!(fault.to_string().contains("train.folds=anew"), "{fault}");
+        assert!(fault.to_string().contains("train.folds=reassign"), "{fault}");
         check(&config, &all, &json!({"folds": {"negatives_per_positive": 2.0}})).unwrap();
-        config.train.folds = crate::config::train::Folds::Anew;
+        config.train.folds = crate::config::train::Folds::Reassign;
         check(&config, &all, &released).unwrap();
         config.train.auxiliary.targets.clear();
         assert!(check(&config, &all, &released).is_err(), "0.1 of no target");

@@ -1,7 +1,7 @@
-//! A trained network in one file: weights, and all that is needed to use them.
+//! A trained network in one file: the weights, and everything that is needed to use them.
 //!
-//! A safetensors file in timm's names (the heads as `heads.*`), so that PyTorch loads it; the
-//! rest stands as JSON in its metadata under `mammo_pipe`.
+//! It is a safetensors file with timm's names (the heads are `heads.*`), so PyTorch can load it.
+//! [`Facts`] are JSON in its metadata, under `mammo_pipe`.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
-use super::setup::Setup;
+use super::network;
 use super::tensors::{self, Named, Tensors};
 use super::validate::Scores;
 use crate::config::TrainConfig;
@@ -22,57 +22,57 @@ use crate::model::{Backbone, Buffer, Device, Entry, Normalisation, Precision};
 /// Version of the file's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// What the weights are of.
+/// What the weights are and how they were trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// [`FORMAT_VERSION`] of the tool that wrote it.
     pub format_version: u32,
-    /// The release of that tool.
+    /// The version of that tool.
     pub tool: String,
-    /// How it was trained, the network's shape among it.
+    /// The `train` settings, including the architecture of the network.
     pub train: TrainConfig,
-    /// What the heads are made of.
+    /// The structure of the heads.
     pub heads: HeadsSpec,
-    /// How grey levels enter the network.
+    /// How the network normalises grey levels.
     pub normalisation: Normalisation,
     /// Rows of the images.
     pub height: usize,
     /// Columns of the images.
     pub width: usize,
-    /// Bits of a pixel.
+    /// Bits per pixel.
     pub bits: u8,
-    /// Plan hash of the release that was trained on.
+    /// Plan hash of the training release.
     pub release_plan_sha256: String,
     /// The settings that made that release.
     pub preprocessing: Value,
-    /// The fold that was held out; `None` if all were trained on.
+    /// The held-out fold; `None` if the network was trained on all folds.
     pub fold: Option<u16>,
-    /// Shares of images with cancer, in the rows and as the sampler dealt them, which the
-    /// logits are of; `None` if it dealt each row once.
+    /// Prevalence in the training rows and in the batches of the sampler. The logits correspond
+    /// to the second. `None` if the sampler used each row once.
     pub prior: Option<Prior>,
-    /// Epochs done.
+    /// The epoch of these weights, counted from 1.
     pub epoch: usize,
     /// Optimizer steps done.
     pub step: u64,
     /// Whether the weights are the moving average.
     pub averaged: bool,
-    /// Of these weights on the held-out fold, if it was judged.
+    /// Validation of these weights on the held-out fold, if there is one.
     pub validation: Option<Scores>,
 }
 
-/// A file that was read.
+/// A checkpoint that was read from its file.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// What the weights are of.
+    /// What the weights are and how they were trained.
     pub facts: Facts,
     tensors: Tensors,
     path: std::path::PathBuf,
 }
 
-/// Puts the weights of `network` as they are at `path`, in one step through `.tmp` in `folder`.
+/// Writes the current weights of `network` to `path`, in one step through `.tmp` in `folder`.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`Fault::Model`] if the device refuses.
+/// [`Fault::Io`]; [`ModelError`] if the device fails.
 pub fn write(folder: &Path, path: &Path, facts: &Facts, network: &Network) -> Result<(), Fault> {
     let parameters = network.backbone.read(Buffer::Parameters)?;
     let statistics = network.backbone.read(Buffer::Statistics)?;
@@ -97,7 +97,7 @@ impl Checkpoint {
     /// Reads a file that [`write()`] wrote.
     ///
     /// # Errors
-    /// [`Fault::Io`]; [`TrainError::Checkpoint`] for a file that is no such thing or of a later
+    /// [`Fault::Io`]; [`TrainError::Checkpoint`] if the file is not a checkpoint or is of a later
     /// version.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let (facts, tensors): (Facts, _) = tensors::read(path)?;
@@ -113,24 +113,23 @@ impl Checkpoint {
     /// The network, on a device.
     ///
     /// # Errors
-    /// As [`Checkpoint::load`]; [`Fault::Model`] if the device is missing.
+    /// As [`Checkpoint::load`]; [`ModelError`] if the device is missing.
     pub fn network(&self, device: Device) -> Result<Network, Fault> {
         let mut train = self.facts.train.clone();
         if device == Device::Cpu {
-            // What was trained in bf16 on a GPU has weights in f32 all the same.
+            // Networks trained in bf16 on a GPU have f32 weights, too.
             train.precision = Precision::F32;
         }
-        let setup = Setup { train, device, init: None, loader_threads: 0 };
-        let mut network = setup.network(self.facts.heads.clone())?;
+        let mut network = network::random(&train, device, self.facts.heads.clone())?;
         self.load(&mut network)?;
         Ok(network)
     }
 
-    /// Gives the weights to a network of the shape that the facts describe.
+    /// Loads the weights into a network with the structure that the facts describe.
     ///
     /// # Errors
-    /// [`TrainError::Checkpoint`] naming the first tensor that is missing or of another shape;
-    /// [`Fault::Model`] if the device refuses.
+    /// [`TrainError::Checkpoint`] for the first tensor that is missing or has another shape;
+    /// [`ModelError`] if the device fails.
     pub fn load(&self, network: &mut Network) -> Result<(), Fault> {
         let layout = network.backbone.layout().clone();
         network.backbone.write(Buffer::Parameters, &self.gather(&layout.parameters)?)?;

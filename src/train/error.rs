@@ -1,17 +1,19 @@
-//! Why a training run cannot start or go on.
+//! Why a training run cannot start or continue.
 
 use std::path::PathBuf;
 
-/// Why a training run cannot start or go on.
+use crate::error::{Fault, faults};
+
+/// Why a training run cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The name is taken.
-    #[error("{path} holds a run; go on with it by --resume, or give another --name")]
+    /// There is a run of that name.
+    #[error("{path} holds a run; resume it with --resume, or give another --name")]
     RunExists {
         /// The folder.
         path: PathBuf,
     },
-    /// Another process writes the run.
+    /// Another process trains the run.
     #[error("{path}: another process is training this run; wait for it or stop it")]
     RunLocked {
         /// The folder.
@@ -23,7 +25,7 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
-    /// A file of a run is not what it should be.
+    /// A file of a run cannot be used.
     #[error("{path}: {reason}")]
     Checkpoint {
         /// The file.
@@ -32,7 +34,10 @@ pub enum TrainError {
         reason: String,
     },
     /// The release is not the one that the run began with.
-    #[error("{path} has plan {found}, the run began with {needed}: it was made anew")]
+    #[error(
+        "{path} has plan {found}, the run started with {needed}: the release was made again with \
+         other settings"
+    )]
     ReleaseChanged {
         /// The release.
         path: PathBuf,
@@ -44,26 +49,26 @@ pub enum TrainError {
     /// No such fold.
     #[error("the release has no fold {found}, its folds are {folds:?}")]
     NoFold {
-        /// What was asked for.
+        /// The fold that was asked for.
         found: u16,
-        /// Those there are.
+        /// The folds of the release.
         folds: Vec<u16>,
     },
-    /// The ratio was typed and the release's folds are taken, which have another.
+    /// A ratio was set, but the release's folds are used, which have another ratio.
     #[error(
-        "folds.negatives_per_positive is {found}, the release's folds were dealt with {}: they are \
-         taken as they are unless train.folds=anew (`sweep --negatives-per-positive` sets both)",
+        "folds.negatives_per_positive is {found}, the release's folds were assigned with \
+         {}: they are used as they are unless train.folds=reassign (`sweep --negatives-per-positive` sets both)",
         released.map_or("all negatives".to_owned(), |ratio| ratio.to_string())
     )]
     Ratio {
-        /// What was typed.
+        /// The ratio in the settings.
         found: f64,
-        /// What the release has.
+        /// The ratio of the release.
         released: Option<f64>,
     },
     /// Nothing to train on.
     #[error(
-        "{images} images to train on, {positives} of them with cancer: needs some of both kinds"
+        "{images} images to train on, {positives} of them with cancer: training needs both classes"
     )]
     NothingToLearn {
         /// Images to train on.
@@ -71,17 +76,26 @@ pub enum TrainError {
         /// Those with cancer.
         positives: usize,
     },
-    /// The loss is no number.
+    /// The loss or the gradient is not finite.
     #[error(
-        "the loss of step {step} is {loss}, its gradient {gradient} long: lower train.optimizer.learning_rate, or set \
-         train.optimizer.clip; the state of the last save is kept"
+        "the loss is not finite: at step {step} it is {loss}, the gradient norm is {gradient}; \
+         lower train.optimizer.learning_rate, or set train.optimizer.max_grad_norm; the last \
+         saved state is kept"
     )]
     NotFinite {
         /// The step.
         step: u64,
-        /// What was found.
+        /// The loss.
         loss: f64,
-        /// Length of the gradient.
+        /// Norm of the gradient.
         gradient: f64,
     },
+}
+faults!(TrainError);
+
+impl TrainError {
+    /// Whether `fault` is [`TrainError::NotFinite`].
+    pub fn is_not_finite(fault: &Fault) -> bool {
+        matches!(fault.cause(), Some(Self::NotFinite { .. }))
+    }
 }

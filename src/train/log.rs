@@ -1,13 +1,14 @@
-//! What a run says of itself: a JSON line an optimizer step and an epoch, and TensorBoard's
-//! events of the same.
+//! The log of a fold: one JSON line per optimizer step and per epoch, and the same as TensorBoard
+//! events.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::folder::FoldFolder;
 use super::tensorboard::Events;
 use super::validate::Scores;
 use crate::error::Fault;
@@ -26,51 +27,51 @@ pub enum Line {
 /// An optimizer step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepLine {
-    /// From 0.
+    /// The epoch, counted from 1.
     pub epoch: usize,
-    /// From 0.
+    /// The optimizer step, counted from 0 over all epochs.
     pub step: u64,
-    /// Images of the step.
+    /// Number of images.
     pub images: usize,
-    /// What was made small, a mean over the step's batches.
+    /// The total loss, a mean over the step's batches.
     pub loss: f64,
-    /// Of cancer; `None` if no image had the label.
+    /// Loss of the cancer head; `None` if no image had the label.
     pub cancer: Option<f64>,
-    /// Of each auxiliary target that any image had.
+    /// Loss of each auxiliary target that at least one image had a value for.
     pub auxiliary: BTreeMap<String, f64>,
-    /// Of this step.
+    /// Learning rate of this step.
     pub learning_rate: f64,
-    /// Length of the gradient before clipping.
+    /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
-    /// Seconds that the network waited for images.
+    /// Seconds spent waiting for the loader.
     pub data_wait: f64,
-    /// Seconds in all.
+    /// Seconds of the whole step.
     pub seconds: f64,
-    /// Images by seconds.
+    /// Images per second.
     pub images_per_second: f64,
 }
 
 /// An epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochLine {
-    /// From 0.
+    /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Optimizer steps done in all.
+    /// Optimizer steps done over all epochs.
     pub step: u64,
     /// Mean loss of its steps.
     pub loss: f64,
-    /// On the held-out fold; `None` if all was trained on.
+    /// Metrics on the held-out fold; `None` if no fold is held out.
     pub validation: Option<Scores>,
-    /// Whether it is the best so far, and was kept.
+    /// Whether it is the best epoch so far; its weights are then saved as the best.
     pub best: bool,
-    /// Whether, for two epochs now, training lowers its own loss while the held-out loss is past
-    /// its lowest.
+    /// Whether the network overfits: for two epochs the training loss has been below that of the
+    /// epoch with the lowest validation loss, while the validation loss was above it.
     pub overfitting: bool,
     /// Seconds of the validation.
     pub seconds: f64,
 }
 
-/// Open logs of a fold.
+/// The open log of a fold.
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
@@ -79,26 +80,26 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the logs in `folder` for a run that begins or goes on after `epoch` epochs and
-    /// `step` steps. What an earlier start wrote beyond that, or only half, is dropped: it is
-    /// about to come again.
+    /// Opens the log in `folder` for a run that starts or resumes after `epoch` epochs and `step`
+    /// steps. Lines that an earlier process wrote beyond that point are removed, because those
+    /// steps will be repeated; so is an incomplete last line.
     ///
     /// # Errors
     /// [`Fault::Io`].
-    pub fn open(folder: &Path, epoch: usize, step: u64) -> Result<Self, Fault> {
-        let path = folder.join("metrics.jsonl");
+    pub fn open(folder: &FoldFolder, epoch: usize, step: u64) -> Result<Self, Fault> {
+        let path = folder.metrics();
         let kept = |line: &&Line| match line {
             Line::Step(line) => line.step < step,
-            Line::Epoch(line) => line.epoch < epoch,
+            Line::Epoch(line) => line.epoch <= epoch,
         };
         let lines = read(folder)?;
         let text: String = lines.iter().filter(kept).map(json).collect();
-        store::replace(folder, &path, text.as_bytes())?;
+        store::replace(folder.path(), &path, text.as_bytes())?;
         let file = File::options().append(true).open(&path).map_err(Fault::io(&path))?;
-        Ok(Self { path, file, events: Events::create(folder, step)? })
+        Ok(Self { path, file, events: Events::create(folder.path(), step)? })
     }
 
-    /// Adds a line to both.
+    /// Adds a line to the log and to the TensorBoard events.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -149,7 +150,7 @@ impl Log {
         self.events.flush()
     }
 
-    /// Hands the events to the system; the lines are there already.
+    /// Flushes the TensorBoard events; log lines are written at once.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -158,13 +159,13 @@ impl Log {
     }
 }
 
-/// The lines of a fold so far; none if it has not begun. A last line that is only half there,
-/// because a run is writing or was killed, is left out.
+/// The log lines of a fold so far; none if the fold has not started. An incomplete last line, of a
+/// run that is writing or was killed, is left out.
 ///
 /// # Errors
 /// [`Fault::Io`].
-pub fn read(folder: &Path) -> Result<Vec<Line>, Fault> {
-    let path = folder.join("metrics.jsonl");
+pub fn read(folder: &FoldFolder) -> Result<Vec<Line>, Fault> {
+    let path = folder.metrics();
     let text = match std::fs::read_to_string(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(Fault::io(&path))?,
@@ -210,21 +211,22 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_goes_on_drops_what_will_come_again() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join(".tmp")).unwrap();
-        let lines = [step(0, 0), step(0, 1), epoch(0, 2), step(1, 2), step(1, 3), epoch(1, 4)];
-        let mut log = Log::open(folder.path(), 0, 0).unwrap();
+    fn a_run_that_resumes_removes_the_lines_it_will_write_again() {
+        let parent = tempfile::tempdir().unwrap();
+        store::make_aside(parent.path()).unwrap();
+        let folder = FoldFolder::new(parent.path());
+        let lines = [step(1, 0), step(1, 1), epoch(1, 2), step(2, 2), step(2, 3), epoch(2, 4)];
+        let mut log = Log::open(&folder, 0, 0).unwrap();
         lines.iter().for_each(|line| log.write(line).unwrap());
         drop(log);
-        assert_eq!(read(folder.path()).unwrap(), lines);
-        // Killed in the middle of a line.
-        let path = folder.path().join("metrics.jsonl");
+        assert_eq!(read(&folder).unwrap(), lines);
+        // The run was killed in the middle of a line.
+        let path = folder.metrics();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 20]).unwrap();
-        assert_eq!(read(folder.path()).unwrap(), lines[..5]);
-        let mut log = Log::open(folder.path(), 1, 3).unwrap();
+        assert_eq!(read(&folder).unwrap(), lines[..5]);
+        let mut log = Log::open(&folder, 1, 3).unwrap();
         log.write(&lines[4]).unwrap();
-        assert_eq!(read(folder.path()).unwrap(), lines[..5]);
+        assert_eq!(read(&folder).unwrap(), lines[..5]);
     }
 }

@@ -1,8 +1,8 @@
-//! `total = (1 - w) * cancer + w * auxiliary` of a batch, missing labels masked.
+//! The loss of a batch, `total = (1 - w) * cancer + w * auxiliary`, with missing labels masked.
 //!
-//! In: the heads' logits and the rows of the table. Out: the total as a scalar of candle's
-//! graph, and its parts as numbers. A missing value has no part in any sum, so it gives no
-//! gradient; a target that is missing in the whole batch leaves the mean over targets.
+//! In: the heads' logits and the rows of the table. Out: the total as a scalar of candle's graph,
+//! and its parts as numbers. A missing value is in no sum, so it gives no gradient. A target that
+//! is missing in the whole batch is left out of the mean over targets.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -16,18 +16,19 @@ use crate::record::ImageRecord;
 /// Losses of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
-    /// What is made small.
+    /// The total loss.
     pub total: f64,
-    /// Of cancer; `None` if no image of the batch has the label.
+    /// Loss of the cancer head; `None` if no image of the batch has the label.
     pub cancer: Option<f64>,
-    /// Of each auxiliary target, in the order of the heads; `None` if all are missing.
+    /// Loss of each auxiliary target, in the order of the heads; `None` if all its values are
+    /// missing.
     pub auxiliary: Vec<Option<f64>>,
 }
 
 /// The total of the batch `rows`, and its parts.
 ///
 /// # Errors
-/// [`ModelError`], if the logits are of another batch.
+/// [`ModelError`], if the logits are those of another batch.
 pub fn total(
     config: &TrainConfig,
     targets: &[Coded],
@@ -51,7 +52,7 @@ fn graph(
         .map(|(target, logits)| auxiliary(config, target, logits, rows))
         .collect::<candle_core::Result<Vec<_>>>()?;
     let known: Vec<&Tensor> = auxiliary.iter().flatten().collect();
-    // The sum of no logits: a graph whose gradient is 0 everywhere.
+    // Starts at 0 with a gradient of 0, so that a batch without labels has a graph, too.
     let mut total = outputs.cancer.affine(0.0, 0.0)?.sum_all()?;
     if let Some(cancer) = &cancer {
         total = (total + cancer.affine(1.0 - weight, 0.0)?)?;
@@ -110,7 +111,7 @@ fn number(code: &Code) -> f64 {
     }
 }
 
-/// The rows of `logits` whose value is known, and those values; `None` if none is.
+/// The rows of `logits` whose value is not missing, and those values; `None` if all are missing.
 fn known<T>(
     logits: &Tensor,
     values: Vec<Option<T>>,
@@ -132,9 +133,9 @@ mod tests {
     use candle_core::Var;
 
     use super::*;
-    use crate::config::train::Column;
     use crate::model::Buffer;
     use crate::model::heads::{Heads, HeadsSpec};
+    use crate::record::Column;
     use crate::record::{Density, Id};
 
     const FEATURES: [f32; 6] = [0.5, -1.0, 2.0, 1.0, 0.25, -0.5];
@@ -159,7 +160,10 @@ mod tests {
         let targets = heads.spec().targets.clone();
         let (total, parts) = total(config, &targets, &outputs, &rows).unwrap();
         let store = heads.backward(&outputs, &total).unwrap();
-        let gradient = store.get(&features).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        // Without a loss nothing depends on the features.
+        let zeros = features.zeros_like().unwrap();
+        let gradient = store.get(&features).unwrap_or(&zeros).flatten_all().unwrap();
+        let gradient = gradient.to_vec1().unwrap();
         (parts, gradient)
     }
 
@@ -173,17 +177,17 @@ mod tests {
         let (parts, gradient) = run(&config, &mut both, &[a.clone(), b.clone()]);
         assert!(parts.auxiliary[0].is_some() && parts.auxiliary[1].is_some());
         assert_eq!(parts.auxiliary[2], None, "no row has BIRADS");
-        assert_eq!(gradient[3..], [0.0; 3], "nothing is known of the second image");
+        assert_eq!(gradient[3..], [0.0; 3], "the second image has no labels");
         assert!(gradient[..3].iter().all(|g| *g != 0.0));
         let birads = &both.layout()[6];
         assert_eq!(birads.name, "heads.birads.weight");
         assert!(both.read(Buffer::Gradient)[birads.range.clone()].iter().all(|g| *g == 0.0));
-        // The image alone gives the same.
+        // The labelled image alone gives the same.
         let mut alone = heads(&columns, std::slice::from_ref(&a));
         let (parts_alone, gradient_alone) = run(&config, &mut alone, &[a]);
         assert_eq!(parts, parts_alone);
         assert_eq!(gradient[..3], gradient_alone[..]);
-        // And a batch of which nothing is known moves nothing.
+        // A batch without any label has no gradient.
         let (parts, gradient) = run(&config, &mut heads(&columns, &[]), &[b]);
         assert_eq!((parts.total, parts.cancer), (0.0, None));
         assert_eq!(gradient, [0.0; 3]);
@@ -203,6 +207,10 @@ mod tests {
         let expected = 0.7 * parts.cancer.unwrap() + 0.3 * mean;
         assert!((parts.total - expected).abs() < 1e-12);
         let (parts, _) = run(&config, &mut heads(&[], &rows), &rows);
-        assert_eq!(Some(parts.total), parts.cancer, "without targets, cancer is all");
+        assert_eq!(
+            Some(parts.total),
+            parts.cancer,
+            "without targets, the total is the cancer loss"
+        );
     }
 }

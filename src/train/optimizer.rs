@@ -1,16 +1,16 @@
-//! Settings and step to the [`Update`] of all parameters.
+//! The [`Update`] of an optimizer step, from the settings and the number of the step.
 
 use crate::config::TrainConfig;
 use crate::config::train::OptimizerKind;
 use crate::model::{Rule, Update};
 
-/// The update of optimizer step `step`, whose gradient, a sum over the accumulated batches, is
-/// `norm` long.
+/// The update of optimizer step `step`. `norm` is the norm of its gradient, which is the sum of the
+/// gradients of the accumulated batches.
 pub fn update(config: &TrainConfig, learning_rate: f64, norm: f64, step: u64) -> Update {
     let optimizer = &config.optimizer;
     let mean = 1.0 / config.accumulate as f64;
-    // As torch.nn.utils.clip_grad_norm_ has it, the millionth included.
-    let clip = optimizer.clip.map_or(1.0, |most| (most / (norm * mean + 1e-6)).min(1.0));
+    // As torch.nn.utils.clip_grad_norm_, with its 1e-6.
+    let clip = optimizer.max_grad_norm.map_or(1.0, |max| (max / (norm * mean + 1e-6)).min(1.0));
     Update {
         rule: match optimizer.kind {
             OptimizerKind::Adamw => Rule::AdamW {
@@ -26,12 +26,12 @@ pub fn update(config: &TrainConfig, learning_rate: f64, norm: f64, step: u64) ->
         weight_decay: optimizer.weight_decay,
         gradient_scale: mean * clip,
         step,
-        ema_decay: config.average.map(|decay| ema_decay(decay, step)),
+        ema_decay: config.ema_decay.map(|decay| ema_decay(decay, step)),
     }
 }
 
-/// An average over thousands of steps would remember the random weights for as long, so it
-/// spans a tenth of the steps so far at first (TensorFlow's `ExponentialMovingAverage`).
+/// The decay rises over the first steps, so that the average forgets the random initial weights
+/// (as TensorFlow's `ExponentialMovingAverage` with `num_updates`).
 fn ema_decay(highest: f64, step: u64) -> f64 {
     let step = step as f64;
     highest.min((1.0 + step) / (10.0 + step))
@@ -42,10 +42,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_gradient_is_shortened_and_a_short_one_is_left_alone() {
+    fn a_gradient_above_the_maximum_norm_is_scaled_down_and_a_smaller_one_is_not() {
         let mut config = TrainConfig::default();
-        (config.optimizer.clip, config.accumulate) = (Some(2.0), 4);
-        // 4 batches of mean length 4: twice too long.
+        (config.optimizer.max_grad_norm, config.accumulate) = (Some(2.0), 4);
+        // 4 batches with a mean norm of 4, twice the maximum.
         let scale = |norm| update(&config, 0.1, norm, 0).gradient_scale;
         assert!((scale(16.0) - 0.25 / 2.0).abs() < 1e-6);
         assert_eq!(scale(8.0 - 1e-3), 0.25);
@@ -53,11 +53,11 @@ mod tests {
 
     #[test]
     fn the_average_spans_few_steps_at_first_and_many_later() {
-        let mut config = TrainConfig { average: Some(0.999), ..TrainConfig::default() };
+        let mut config = TrainConfig { ema_decay: Some(0.999), ..TrainConfig::default() };
         let decay = |step| update(&config, 0.1, 1.0, step).ema_decay.unwrap();
         assert_eq!([0, 90].map(decay), [0.1, 0.91]);
         assert_eq!(decay(1_000_000), 0.999);
-        config.average = None;
+        config.ema_decay = None;
         assert_eq!(update(&config, 0.1, 1.0, 0).ema_decay, None);
     }
 }

@@ -1,71 +1,69 @@
-//! The folder of a run, and what others read in it.
+//! The folder of a run and its files.
 //!
 //! ```text
 //! runs/<name>/
-//!   run.json                what it is: settings, release, hashes of code and data
-//!   status.json             how far it is
-//!   fold-<k>/               or fold-none, where all images are trained on
-//!     metrics.jsonl         a line an optimizer step and an epoch; events.out.tfevents.* too
+//!   run.json                settings, release, hashes of code and data
+//!   status.json             progress
+//!   fold-<k>/               or fold-none, if no fold is held out
+//!     metrics.jsonl         one line per optimizer step and per epoch; events.out.tfevents.* too
 //!     best.safetensors      weights of the best epoch; last.safetensors of the last one
-//!     last.state            what --resume goes on from
-//!     validation.parquet    what the best epoch says of the held-out images
-//!     epochs/               what every epoch says of them, so that other folds can choose it
-//!     locked.parquet        what the best epoch says of the locked split, written last
+//!     last.state            the saved state that --resume starts from
+//!     validation.parquet    predictions of the best epoch for the held-out images
+//!     epochs/               the same of every epoch, so that the other folds can select one
+//!     locked.parquet        predictions of the best epoch for the locked split, written last
 //! ```
 //!
-//! The folder is locked while it is written; whoever reads needs no lock, because every file
-//! but the logs is put in place whole.
+//! The process that trains holds a lock on the folder. Readers need no lock, because every file
+//! except the logs is replaced in one step.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
+use super::folder::{FoldFolder, RunFolder};
 use crate::config::train::Folds;
 use crate::config::{Config, FoldsConfig, TrainConfig};
 use crate::error::Fault;
+use crate::shard::ReleaseFolder;
 use crate::shard::table::Table;
 use crate::store;
 
 /// Version of the folder's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// Name of the predictions of the locked split in the folder of a fold.
-pub const LOCKED: &str = "locked.parquet";
-
 /// `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
     /// [`FORMAT_VERSION`] of the tool.
     pub format_version: u32,
-    /// The release of the tool.
+    /// Version of the tool.
     pub tool: String,
-    /// SHA-256 of the program that started it.
+    /// SHA-256 of the program that started the run.
     pub program_sha256: String,
-    /// The release that is trained on.
+    /// Folder of the training release.
     pub release: PathBuf,
     /// Its plan hash.
     pub release_plan_sha256: String,
-    /// SHA-256 of its manifest, which has that of every shard.
+    /// SHA-256 of its manifest, which holds the SHA-256 of every shard.
     pub manifest_sha256: String,
-    /// The settings that made it.
+    /// The settings of the release.
     pub preprocessing: Value,
     /// The `train` section.
     pub train: TrainConfig,
-    /// The `folds` section, if folds are dealt anew by it.
+    /// The `folds` section, if it reassigns the folds.
     pub folds: Option<FoldsConfig>,
-    /// The folds that are held out, one after the other; `None` in it trains on all.
+    /// The folds that are held out, one after the other; a `None` trains on all folds.
     pub held_out: Vec<Option<u16>>,
-    /// Weights that it starts from.
+    /// Initial weights of the backbone; random ones if `None`.
     pub init: Option<String>,
 }
 
 impl RunFacts {
-    /// What a run on `release` is that begins with this program, from random weights.
+    /// The facts of a run on `release` that starts with this program, from random weights.
     ///
     /// # Errors
     /// [`Fault::Io`] if the program or the manifest cannot be read.
@@ -85,68 +83,94 @@ impl RunFacts {
             program_sha256: hash(program)?,
             release: std::path::absolute(release).map_err(Fault::io(release))?,
             release_plan_sha256: table.plan_sha256.clone(),
-            manifest_sha256: hash(release.join("manifest.json"))?,
+            manifest_sha256: hash(ReleaseFolder::new(release).manifest())?,
             preprocessing: table.plan.settings.clone(),
             train: config.train.clone(),
-            folds: (config.train.folds == Folds::Anew).then(|| config.folds.clone()),
+            folds: (config.train.folds == Folds::Reassign).then(|| config.folds.clone()),
             held_out,
             init: None,
         })
     }
 }
 
-/// `status.json`: how far a run is.
+/// `status.json`: the progress of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// What it is doing.
+    /// The state of the run.
     pub state: State,
-    /// Its process.
+    /// Id of its process.
     pub process: u32,
-    /// Where it runs.
+    /// The device it trains on.
     pub device: String,
-    /// The fold that is held out now; `None` if all are trained on.
+    /// The fold that is held out now; `None` if no fold is.
     pub fold: Option<u16>,
-    /// Epochs of this fold done, and to do.
+    /// Epochs of this fold: the number done, and the number of all.
     pub epochs: (usize, usize),
-    /// Optimizer steps of this fold done, and to do.
+    /// Optimizer steps of this fold: the number done, and the number of all.
     pub steps: (u64, u64),
     /// Loss of the last step.
     pub loss: Option<f64>,
     /// Metric of the best epoch of this fold.
     pub best: Option<f64>,
-    /// Seconds left for all folds, as it looks now.
+    /// Estimate of the seconds left for all folds.
     pub seconds_left: Option<f64>,
-    /// Seconds since 1970.
+    /// Time of this status, in seconds since 1970.
     pub updated: u64,
 }
 
-/// What a run is doing.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Training, or killed while it was: the lock tells.
+    /// Training.
     Running,
-    /// Interrupted, its state saved.
+    /// Interrupted, with its state saved.
     Stopped,
     /// Ended by a fault.
     Failed,
     /// Done.
     Finished,
-    /// Killed: it says that it runs, and nobody holds the lock.
+    /// Killed: `status.json` says running, but no process holds the lock.
     Killed,
 }
 
-/// A run open for writing. The lock on it is held as long as this lives.
+/// A run open for writing. Holds the lock on the folder while it lives.
 #[derive(Debug)]
 pub struct Run {
-    folder: PathBuf,
-    /// What it is.
+    folder: RunFolder,
+    /// The facts of the run.
     pub facts: RunFacts,
     _lock: File,
 }
 
+impl Status {
+    /// The epoch to show, counted from 1: the one under way, or the last one of a finished run.
+    pub fn epoch(&self) -> usize {
+        let (done, all) = self.epochs;
+        if self.state == State::Finished { done } else { (done + 1).min(all) }
+    }
+}
+
 impl RunFacts {
-    /// Whether patients were locked away.
+    /// Facts with default settings and no real release, for tests.
+    #[cfg(test)]
+    pub(crate) fn fixture(held_out: Vec<Option<u16>>) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            tool: "0".into(),
+            program_sha256: "p".into(),
+            release: "release".into(),
+            release_plan_sha256: "r".into(),
+            manifest_sha256: "m".into(),
+            preprocessing: Value::Null,
+            train: TrainConfig::default(),
+            folds: None,
+            held_out,
+            init: None,
+        }
+    }
+
+    /// Whether there is a locked split.
     pub fn has_locked(&self) -> bool {
         let share = match &self.folds {
             Some(folds) => Some(folds.locked_share),
@@ -157,46 +181,45 @@ impl RunFacts {
 }
 
 impl Run {
-    /// Begins a run in `folder`, which must be new.
+    /// Starts a run in `folder`, which must not hold one.
     ///
     /// # Errors
     /// [`TrainError::RunExists`], [`TrainError::RunLocked`], [`Fault::Io`].
     pub fn create(folder: &Path, facts: RunFacts) -> Result<Self, Fault> {
-        if folder.join("run.json").exists() {
+        let names = RunFolder::new(folder);
+        if names.is_begun() {
             return Err(TrainError::RunExists { path: folder.into() }.into());
         }
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        store::make_aside(folder)?;
         let lock = lock(folder)?;
-        store::create(folder, &folder.join("run.json"), &json(&facts))?;
-        Ok(Self { folder: folder.into(), facts, _lock: lock })
+        store::create(folder, &names.facts(), &store::json(&facts))?;
+        Ok(Self { folder: names, facts, _lock: lock })
     }
 
-    /// Opens a run that was begun, to go on with it.
+    /// Opens a run to resume it.
     ///
     /// # Errors
     /// [`TrainError::NoRun`], [`TrainError::RunLocked`], [`Fault::Json`], [`Fault::Io`].
     pub fn resume(folder: &Path) -> Result<Self, Fault> {
         let facts = read_facts(folder)?;
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+        store::make_aside(folder)?;
         let lock = lock(folder)?;
-        Ok(Self { folder: folder.into(), facts, _lock: lock })
+        Ok(Self { folder: RunFolder::new(folder), facts, _lock: lock })
     }
 
-    /// Where it is.
+    /// The folder of the run.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
-    /// The folder of a fold, made if it is not there; without what a killed start left aside.
+    /// The folder of a fold, which is created if needed. Removes temporary files of a process that
+    /// was killed.
     ///
     /// # Errors
     /// [`Fault::Io`].
-    pub fn fold(&self, fold: Option<u16>) -> Result<PathBuf, Fault> {
-        let folder = fold_folder(&self.folder, fold);
-        let aside = folder.join(".tmp");
-        std::fs::create_dir_all(&aside).map_err(Fault::io(&aside))?;
+    pub fn fold(&self, fold: Option<u16>) -> Result<FoldFolder, Fault> {
+        let folder = self.folder.fold(fold);
+        let aside = store::make_aside(folder.path())?;
         for left in std::fs::read_dir(&aside).map_err(Fault::io(&aside))? {
             let path = left.map_err(Fault::io(&aside))?.path();
             std::fs::remove_file(&path).map_err(Fault::io(&path))?;
@@ -204,56 +227,51 @@ impl Run {
         Ok(folder)
     }
 
-    /// Puts the status in place.
+    /// Replaces `status.json`.
     ///
     /// # Errors
     /// [`Fault::Io`].
     pub fn write_status(&self, status: &Status) -> Result<(), Fault> {
-        store::replace(&self.folder, &self.folder.join("status.json"), &json(status))
+        store::replace(self.folder(), &self.folder.status(), &store::json(status))
     }
 }
 
-/// The folder of a fold below that of its run.
-pub fn fold_folder(run: &Path, fold: Option<u16>) -> PathBuf {
-    run.join(fold.map_or("fold-none".to_owned(), |fold| format!("fold-{fold}")))
-}
-
-/// What the run in `folder` is.
+/// Reads the facts of the run in `folder`.
 ///
 /// # Errors
 /// [`TrainError::NoRun`], [`Fault::Json`], [`Fault::Io`].
 pub fn read_facts(folder: &Path) -> Result<RunFacts, Fault> {
-    let path = folder.join("run.json");
+    let path = RunFolder::new(folder).facts();
     if !path.exists() {
         return Err(TrainError::NoRun { path: folder.into() }.into());
     }
-    let version: Value = read_json(&path)?;
+    let version: Value = store::read_json(&path)?;
     match version["format_version"].as_u64() {
         Some(found) if found > u64::from(FORMAT_VERSION) => {
             let reason = format!("has format version {found}, this tool reads up to 1");
             Err(TrainError::Checkpoint { path, reason }.into())
         }
-        _ => read_json(&path),
+        _ => store::read_json(&path),
     }
 }
 
-/// How far the run in `folder` is; `None` before its first step.
+/// Reads the status of the run in `folder`; `None` before its first step.
 ///
 /// # Errors
 /// [`Fault::Json`], [`Fault::Io`].
 pub fn read_status(folder: &Path) -> Result<Option<Status>, Fault> {
-    let path = folder.join("status.json");
+    let path = RunFolder::new(folder).status();
     if !path.exists() {
         return Ok(None);
     }
-    let mut status: Status = read_json(&path)?;
+    let mut status: Status = store::read_json(&path)?;
     if status.state == State::Running && !is_locked(folder) {
         status.state = State::Killed;
     }
     Ok(Some(status))
 }
 
-/// The runs in `folder`, by name.
+/// The runs in `folder`, sorted by name.
 ///
 /// # Errors
 /// [`Fault::Io`].
@@ -261,7 +279,7 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let mut runs = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {
         let path = entry.map_err(Fault::io(folder))?.path();
-        if path.join("run.json").exists() {
+        if RunFolder::new(&path).is_begun() {
             runs.push(path);
         }
     }
@@ -275,58 +293,31 @@ pub fn free_name(folder: &Path, stem: &str) -> String {
     names.into_iter().find(|name| !folder.join(name).exists()).expect("numbers do not end")
 }
 
-/// Seconds since 1970.
+/// The current time in seconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn lock(folder: &Path) -> Result<File, Fault> {
-    // `runs` holds the lock for an instant when it looks whether anyone does.
-    let patience = Instant::now() + Duration::from_millis(500);
+    // `runs` holds the lock for a moment to see whether a process holds it.
+    let deadline = Instant::now() + Duration::from_millis(500);
     loop {
         match store::lock(folder)? {
             Some(file) => return Ok(file),
-            None if Instant::now() < patience => std::thread::sleep(Duration::from_millis(20)),
+            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
             None => return Err(TrainError::RunLocked { path: folder.into() }.into()),
         }
     }
 }
 
 fn is_locked(folder: &Path) -> bool {
-    // A folder that cannot be locked, of another user say, is taken for one in use.
+    // A folder that cannot be locked (another user's, for example) counts as in use.
     !matches!(store::lock(folder), Ok(Some(_)))
-}
-
-fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("plain data becomes JSON");
-    text.push(b'\n');
-    text
-}
-
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
-    let text = std::fs::read(path).map_err(Fault::io(path))?;
-    serde_json::from_slice(&text).map_err(|source| Fault::Json { path: path.into(), source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn facts() -> RunFacts {
-        RunFacts {
-            format_version: FORMAT_VERSION,
-            tool: "0".into(),
-            program_sha256: "p".into(),
-            release: "release".into(),
-            release_plan_sha256: "r".into(),
-            manifest_sha256: "m".into(),
-            preprocessing: Value::Null,
-            train: TrainConfig::default(),
-            folds: None,
-            held_out: vec![Some(0)],
-            init: None,
-        }
-    }
 
     fn status(state: State) -> Status {
         Status {
@@ -344,25 +335,25 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_written_by_one_process_at_a_time_and_begun_once() {
+    fn a_run_is_created_once_and_open_in_one_process_at_a_time() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("b0-1");
-        let run = Run::create(&folder, facts()).unwrap();
-        let again = Run::create(&folder, facts()).unwrap_err();
-        assert!(matches!(again, Fault::Train(TrainError::RunExists { .. })), "{again}");
+        let run = Run::create(&folder, RunFacts::fixture(vec![Some(0)])).unwrap();
+        let again = Run::create(&folder, RunFacts::fixture(vec![Some(0)])).unwrap_err();
+        assert!(matches!(again.cause(), Some(TrainError::RunExists { .. })), "{again}");
         let second = Run::resume(&folder).unwrap_err();
-        assert!(matches!(second, Fault::Train(TrainError::RunLocked { .. })), "{second}");
+        assert!(matches!(second.cause(), Some(TrainError::RunLocked { .. })), "{second}");
         drop(run);
-        assert_eq!(Run::resume(&folder).unwrap().facts, facts());
+        assert_eq!(Run::resume(&folder).unwrap().facts, RunFacts::fixture(vec![Some(0)]));
         assert_eq!(list(parent.path()).unwrap(), [folder]);
         assert_eq!(free_name(parent.path(), "b0"), "b0-2");
     }
 
     #[test]
-    fn a_run_that_says_it_runs_and_holds_no_lock_was_killed() {
+    fn a_run_whose_status_is_running_without_a_lock_was_killed() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("x");
-        let run = Run::create(&folder, facts()).unwrap();
+        let run = Run::create(&folder, RunFacts::fixture(vec![Some(0)])).unwrap();
         assert_eq!(read_status(&folder).unwrap(), None);
         run.write_status(&status(State::Running)).unwrap();
         assert_eq!(read_status(&folder).unwrap().unwrap().state, State::Running);
@@ -378,6 +369,6 @@ mod tests {
     fn a_folder_without_a_run_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let fault = Run::resume(folder.path()).unwrap_err();
-        assert!(matches!(fault, Fault::Train(TrainError::NoRun { .. })), "{fault}");
+        assert!(matches!(fault.cause(), Some(TrainError::NoRun { .. })), "{fault}");
     }
 }

@@ -1,46 +1,47 @@
-//! The learning rate, a function of the step and nothing else.
+//! The learning rate as a function of the step.
 
 use std::f64::consts::PI;
 
 use crate::config::train::{ScheduleConfig, ScheduleKind};
 
-/// Where one_cycle starts, as a share of the highest rate (PyTorch's `div_factor`).
+/// First rate of one_cycle, as a share of the highest rate (1 / PyTorch's `div_factor`).
 const ONE_CYCLE_FIRST: f64 = 1.0 / 25.0;
-/// Where one_cycle ends, as a share of where it starts (PyTorch's `final_div_factor`).
+/// Last rate of one_cycle, as a share of the first rate (1 / PyTorch's `final_div_factor`).
 const ONE_CYCLE_LAST: f64 = 1e-4;
 
-/// A run's learning rates.
+/// The learning rates of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     config: ScheduleConfig,
     highest: f64,
-    epoch: u64,
-    all: u64,
+    epoch_steps: u64,
+    all_steps: u64,
 }
 
 impl Schedule {
-    /// For `epochs` of `epoch` optimizer steps each, up to the rate `highest`.
+    /// The schedule for `epochs` epochs of `epoch_steps` optimizer steps each, up to the rate
+    /// `highest`.
     ///
     /// # Panics
-    /// Without any step.
-    pub fn new(config: &ScheduleConfig, highest: f64, epoch: u64, epochs: u64) -> Self {
-        assert!(epoch > 0 && epochs > 0, "a schedule has steps");
-        Self { config: config.clone(), highest, epoch, all: epoch * epochs }
+    /// If there are no steps.
+    pub fn new(config: &ScheduleConfig, highest: f64, epoch_steps: u64, epochs: u64) -> Self {
+        assert!(epoch_steps > 0 && epochs > 0, "a schedule has steps");
+        Self { config: config.clone(), highest, epoch_steps, all_steps: epoch_steps * epochs }
     }
 
-    /// The rate of optimizer step `step`, the first being 0.
+    /// The rate of optimizer step `step`, counted from 0.
     pub fn rate(&self, step: u64) -> f64 {
         let share = match self.config.kind {
             ScheduleKind::OneCycle => self.one_cycle(step),
-            _ if step < self.rising() => (step + 1) as f64 / self.rising() as f64,
+            _ if step < self.warmup_steps() => (step + 1) as f64 / self.warmup_steps() as f64,
             ScheduleKind::Cosine => {
-                let last = self.config.last;
-                let falling = (self.all - self.rising()).max(1) as f64;
-                let progress = ((step - self.rising()) as f64 / falling).min(1.0);
-                last + (1.0 - last) * 0.5 * (1.0 + (PI * progress).cos())
+                let min = self.config.min_lr_ratio;
+                let decay_steps = (self.all_steps - self.warmup_steps()).max(1) as f64;
+                let progress = ((step - self.warmup_steps()) as f64 / decay_steps).min(1.0);
+                min + (1.0 - min) * 0.5 * (1.0 + (PI * progress).cos())
             }
             ScheduleKind::Step => {
-                let falls = step / self.epoch / self.config.step_epochs as u64;
+                let falls = step / self.epoch_steps / self.config.step_epochs as u64;
                 self.config.step_factor.powi(falls as i32)
             }
             ScheduleKind::Constant => 1.0,
@@ -48,15 +49,15 @@ impl Schedule {
         self.highest * share
     }
 
-    /// Steps in which the rate rises.
-    fn rising(&self) -> u64 {
-        (self.config.warm_up * self.all as f64).round() as u64
+    /// Number of warm-up steps, in which the rate rises.
+    fn warmup_steps(&self) -> u64 {
+        (self.config.warmup_ratio * self.all_steps as f64).round() as u64
     }
 
     /// `torch.optim.lr_scheduler.OneCycleLR` with `anneal_strategy="cos"` and two phases.
     fn one_cycle(&self, step: u64) -> f64 {
-        let top = (self.config.warm_up * self.all as f64 - 1.0).max(0.0);
-        let end = (self.all - 1).max(1) as f64;
+        let top = (self.config.warmup_ratio * self.all_steps as f64 - 1.0).max(0.0);
+        let end = (self.all_steps - 1).max(1) as f64;
         let step = (step as f64).min(end);
         let between =
             |from: f64, to: f64, share: f64| to + (from - to) / 2.0 * (1.0 + (PI * share).cos());
@@ -74,9 +75,9 @@ mod tests {
     use super::*;
     use crate::config::TrainConfig;
 
-    fn schedule(kind: ScheduleKind, warm_up: f64) -> Schedule {
+    fn schedule(kind: ScheduleKind, warmup_ratio: f64) -> Schedule {
         let mut config = TrainConfig::default().schedule;
-        (config.kind, config.warm_up) = (kind, warm_up);
+        (config.kind, config.warmup_ratio) = (kind, warmup_ratio);
         Schedule::new(&config, 2.0, 10, 6)
     }
 

@@ -1,44 +1,39 @@
-//! From settings to what the loop works with: network, heads, loaders.
+//! Builds what the training loop needs from the settings: network, heads, loaders.
 
 use std::sync::Arc;
 
 use super::checkpoint::{self, Facts};
+use super::network::{self, stream};
 use crate::config::TrainConfig;
 use crate::error::Fault;
 use crate::flow::Stop;
 use crate::loader::{Loader, LoaderConfig, Prior, Remainder};
 use crate::model::columns::Coded;
-use crate::model::heads::{Heads, HeadsSpec};
+use crate::model::heads::HeadsSpec;
 use crate::model::network::Network;
 use crate::model::weights::{Report, Source, load_into};
-use crate::model::{Device, GradientCheckpointing, ModelError, Normalisation, Options, build};
+use crate::model::{Device, ModelError, Normalisation};
 use crate::random::Random;
 use crate::record::ImageRecord;
 use crate::shard::table::Table;
 
-/// What a run is to do and what it may use.
+/// The settings of a run, its device and its threads.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// The `train` section.
     pub train: TrainConfig,
-    /// Where the network computes.
+    /// The device of the network.
     pub device: Device,
-    /// Weights that the backbone starts from, as typed: a file or a name on the hub; random
-    /// ones if `None`.
+    /// Initial weights of the backbone, as given on the command line: a file or a name on the hub;
+    /// random ones if `None`.
     pub init: Option<String>,
-    /// Threads that read and augment; 0 for one a core.
+    /// Threads that read and augment images; 0 means one per core.
     pub loader_threads: usize,
 }
 
-/// What is drawn from the seed, each from a stream of its own.
-mod stream {
-    pub const BACKBONE: u64 = 1;
-    pub const HEADS: u64 = 2;
-    pub const ORDER: u64 = 3;
-}
-
 impl Setup {
-    /// The heads that the settings ask for, in the light of the rows trained on.
+    /// The structure of the heads. Classes and statistics of the columns come from the training
+    /// `rows`.
     pub fn heads<'a>(&self, rows: impl Iterator<Item = &'a ImageRecord> + Clone) -> HeadsSpec {
         let (model, auxiliary) = (&self.train.model, &self.train.auxiliary);
         let learn = |columns: &[_]| -> Vec<Coded> {
@@ -48,49 +43,36 @@ impl Setup {
         HeadsSpec {
             features: model.variant.features(),
             dropout: model.dropout.unwrap_or_else(|| model.variant.dropout()),
-            // A column of a single class, as the only site there is, has nothing to tell.
+            // A column with a single class (only one site, for example) carries no information.
             targets: learn(targets).into_iter().filter(|target| target.outputs() > 0).collect(),
             inputs: learn(&auxiliary.inputs),
-            embedding: auxiliary.embedding,
+            embedding: auxiliary.embedding_dim,
         }
     }
 
     /// A network with random weights.
     ///
     /// # Errors
-    /// [`Fault::Model`] if the device is missing or cannot compute so.
+    /// [`ModelError`] if the device is missing or does not support the precision.
     pub fn network(&self, heads: HeadsSpec) -> Result<Network, Fault> {
-        let seed = |stream| Random::seed_of(self.train.seed, stream);
-        let model = &self.train.model;
-        let options = Options {
-            device: self.device,
-            precision: self.train.precision,
-            normalisation: None,
-            drop_path: model.drop_path,
-            gradient_checkpointing: match self.train.recompute {
-                true => GradientCheckpointing::Stages,
-                false => GradientCheckpointing::Off,
-            },
-        };
-        let backbone = build(model.variant, model.channels, &options, seed(stream::BACKBONE))?;
-        Ok(Network::new(backbone, Heads::new(heads, seed(stream::HEADS)))?)
+        Ok(network::random(&self.train, self.device, heads)?)
     }
 
-    /// Gives a new network the weights that it is to start from, and says what did not fit;
-    /// `None` if it starts from random ones.
+    /// Loads the initial weights into a new network, and reports which tensors did not fit. `None`
+    /// if the network keeps its random weights.
     ///
     /// # Errors
-    /// [`Fault::Model`] if they cannot be had, read, or do not fit.
+    /// [`ModelError`] if they cannot be found or read, or do not fit.
     pub fn initialise(&self, network: &mut Network) -> Result<Option<Report>, Fault> {
         let Some(init) = &self.init else { return Ok(None) };
         let source = Source::parse(init).map_err(ModelError::from)?;
         Ok(Some(load_into(&mut network.backbone, &source)?))
     }
 
-    /// Batches to train on.
+    /// Loads batches for training.
     ///
     /// # Errors
-    /// [`Fault::Loader`].
+    /// [`LoaderError`].
     pub fn loader(&self, table: &Arc<Table>, rows: &[usize]) -> Result<Loader, Fault> {
         let config = LoaderConfig {
             batch: self.train.batch,
@@ -101,14 +83,14 @@ impl Setup {
             threads: self.loader_threads,
             ..LoaderConfig::default()
         };
-        // Not the run's stop: a step that has begun gets all its batches.
+        // Not the run's stop, so that a step that has started gets all its batches.
         Loader::new(table, rows, &self.with_memory(table, config), &Stop::default())
     }
 
-    /// Batches to judge on.
+    /// Loads batches for validation.
     ///
     /// # Errors
-    /// [`Fault::Loader`].
+    /// [`LoaderError`].
     pub fn held_out_loader(&self, table: &Arc<Table>, rows: &[usize]) -> Result<Loader, Fault> {
         let config = LoaderConfig {
             threads: self.loader_threads,
@@ -117,14 +99,14 @@ impl Setup {
         Loader::new(table, rows, &self.with_memory(table, config), &Stop::default())
     }
 
-    /// Four batches and what reading takes, at least.
+    /// Raises the memory limit to at least four batches plus the memory for reading.
     fn with_memory(&self, table: &Table, config: LoaderConfig) -> LoaderConfig {
         let images = 4 * config.batch + 256;
         let memory_mb = config.memory_mb.max((images * table.image_bytes()).div_ceil(1 << 20));
         LoaderConfig { memory_mb, ..config }
     }
 
-    /// What a checkpoint says of weights trained so.
+    /// The facts of a checkpoint of this run.
     pub fn facts(
         &self,
         table: &Table,
@@ -147,7 +129,7 @@ impl Setup {
             prior,
             epoch: 0,
             step: 0,
-            averaged: self.train.average.is_some(),
+            averaged: self.train.ema_decay.is_some(),
             validation: None,
         }
     }

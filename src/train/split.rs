@@ -1,4 +1,4 @@
-//! Which rows are trained on and which are held out, with proof that no patient is both.
+//! Divides the rows into training, held-out and locked rows, and checks that no patient is in two.
 
 use std::collections::HashSet;
 
@@ -12,16 +12,16 @@ use crate::dataset::folds::FoldsError;
 use crate::error::Fault;
 use crate::shard::table::{Row, Table};
 
-/// Refuses a ratio of negatives that would change nothing, as the folds are those of the release;
-/// `release` is the plan's settings.
+/// Refuses a ratio of negatives that would have no effect, because the folds are those of the
+/// release. `release` is the plan's settings.
 ///
 /// # Errors
 /// [`TrainError::Ratio`].
 pub fn check_ratio(config: &Config, release: &Value) -> Result<(), TrainError> {
-    let typed = config.folds.negatives_per_positive;
+    let wanted = config.folds.negatives_per_positive;
     let released = release["folds"]["negatives_per_positive"].as_f64();
-    let is_dealt = config.train.folds == Folds::Anew;
-    match typed.filter(|_| !is_dealt && typed != released) {
+    let is_reassigned = config.train.folds == Folds::Reassign;
+    match wanted.filter(|_| !is_reassigned && wanted != released) {
         Some(found) => Err(TrainError::Ratio { found, released }),
         None => Ok(()),
     }
@@ -30,20 +30,21 @@ pub fn check_ratio(config: &Config, release: &Value) -> Result<(), TrainError> {
 /// Rows of a table, as indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
-    /// Trained on.
+    /// Training rows.
     pub train: Vec<usize>,
-    /// Held out; empty if all are trained on.
+    /// Held-out rows; empty if no fold is held out.
     pub held_out: Vec<usize>,
-    /// Of the locked split: in no fold, and no fold's to choose by.
+    /// Rows of the locked split, which is in no fold. No choice may depend on them.
     pub locked: Vec<usize>,
 }
 
 impl Split {
-    /// Holds out `fold`, or nothing. Rows that are left out or of the test table are in no part.
+    /// The split that holds out `fold`, or no fold. Rows with another role (left out, or of the
+    /// test table) are in no part.
     ///
     /// # Errors
-    /// [`TrainError::NoFold`]; [`TrainError::NothingToLearn`] if one of the classes is missing;
-    /// [`FoldsError::Divided`] if a patient is on both sides.
+    /// [`TrainError::NoFold`]; [`TrainError::NothingToLearn`] if a class is missing;
+    /// [`FoldsError::Divided`] if a patient is in the training rows and in another part.
     pub fn new(table: &Table, fold: Option<u16>) -> Result<Self, Fault> {
         let folds = table.folds();
         if let Some(found) = fold.filter(|fold| !folds.contains(fold)) {
@@ -51,7 +52,7 @@ impl Split {
         }
         let rows = || table.rows.iter().enumerate().filter(|(_, row)| row.fold().is_some());
         let (held_out, train): (Vec<_>, Vec<_>) = rows().partition(|(_, row)| {
-            // Without a fold held out, `None` is the fold of no row.
+            // If no fold is held out, no row has the fold `None`.
             row.fold() == fold
         });
         let indices = |rows: Vec<(usize, _)>| rows.into_iter().map(|(index, _)| index).collect();
@@ -78,7 +79,7 @@ impl Split {
             if let Some(patient_id) = rows.iter().map(patient).find(|id| trained.contains(id)) {
                 return Err(FoldsError::Divided {
                     patient_id: patient_id.to_owned(),
-                    first: "the rows trained on".into(),
+                    first: "the training rows".into(),
                     second,
                 });
             }

@@ -1,7 +1,8 @@
-//! All that a run needs to go on as if it had never stopped: one file, written in one step.
+//! The saved state of a run, from which it resumes as if it had never stopped.
 //!
-//! Weights, statistics, moments and averages of the network, and how far the run is. Random
-//! numbers have no state: each is drawn from the seed and the step.
+//! One file, written in one step. It holds the weights, statistics, optimizer moments and averages
+//! of the network, and the progress of the run. Random numbers need no state, because they are
+//! drawn from the seed and the step.
 
 use std::path::Path;
 
@@ -13,37 +14,37 @@ use crate::error::Fault;
 use crate::model::network::Network;
 use crate::model::{Backbone, Buffer};
 
-/// How far a run is.
+/// The progress of a fold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Version of the tool; another may compute otherwise.
+    /// Version of the tool; another version may compute different numbers.
     pub tool: String,
-    /// Epochs done.
+    /// Epochs done, which is also the index of the current epoch, from 0.
     pub epoch: usize,
-    /// Optimizer steps of this epoch done.
+    /// Optimizer steps done in this epoch.
     pub position: usize,
     /// Optimizer steps done in all.
     pub step: u64,
     /// Sum of this epoch's losses so far.
     pub loss_sum: Exact,
-    /// The epochs so far, as far as decisions need them.
-    pub history: Vec<EpochFigures>,
-    /// Whether the run is over.
+    /// Metrics of the epochs done; the best epoch and early stopping depend on them.
+    pub history: Vec<EpochMetrics>,
+    /// Whether training is finished.
     pub finished: bool,
 }
 
-/// What an epoch leaves for decisions to come.
+/// Metrics of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochFigures {
-    /// Mean loss of its steps.
+pub struct EpochMetrics {
+    /// Mean training loss of its steps.
     pub loss: Exact,
-    /// Loss of cancer on the held-out fold, where there is one.
+    /// Cancer loss on the held-out fold, if there is one.
     pub validation_loss: Option<Exact>,
-    /// The figure that the best epoch is best at.
+    /// The metric that selects the best epoch.
     pub metric: Option<Exact>,
 }
 
-/// A number that comes back from JSON bit for bit.
+/// A number that JSON stores without any loss, as its bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Exact(pub f64);
 
@@ -60,7 +61,7 @@ impl<'de> Deserialize<'de> for Exact {
 }
 
 impl Progress {
-    /// Before the first step.
+    /// The progress before the first step.
     pub fn new() -> Self {
         Self {
             tool: env!("CARGO_PKG_VERSION").into(),
@@ -73,11 +74,11 @@ impl Progress {
         }
     }
 
-    /// The epoch with the highest metric, the first of equals, and the metric.
+    /// The epoch with the highest metric (the first of equals), as an index from 0, and its metric.
     pub fn best(&self) -> Option<(usize, f64)> {
-        let judged = self.history.iter().enumerate();
-        let judged = judged.filter_map(|(epoch, figures)| Some((epoch, figures.metric?.0)));
-        judged.reduce(|best, next| if next.1 > best.1 { next } else { best })
+        let validated = self.history.iter().enumerate();
+        let validated = validated.filter_map(|(epoch, metrics)| Some((epoch, metrics.metric?.0)));
+        validated.reduce(|best, next| if next.1 > best.1 { next } else { best })
     }
 
     /// Epochs since the best one.
@@ -85,16 +86,20 @@ impl Progress {
         self.best().map_or(0, |(best, _)| self.history.len() - 1 - best)
     }
 
-    /// Whether the last two epochs fit their own images better than the epoch with the lowest
-    /// loss on the held-out ones did, and those worse. One such epoch may be chance.
+    /// Whether the network overfits: in both of the last two epochs, the training loss is lower and
+    /// the validation loss higher than in the epoch with the lowest validation loss. A single such
+    /// epoch may be chance.
     pub fn overfits(&self) -> bool {
-        let held_out = |figures: &EpochFigures| figures.validation_loss.map(|loss| loss.0);
-        let judged = self.history.iter().filter_map(|figures| Some((figures, held_out(figures)?)));
-        let Some((lowest, loss)) = judged.min_by(|a, b| a.1.total_cmp(&b.1)) else { return false };
+        let held_out = |metrics: &EpochMetrics| metrics.validation_loss.map(|loss| loss.0);
+        let validated =
+            self.history.iter().filter_map(|metrics| Some((metrics, held_out(metrics)?)));
+        let Some((lowest, loss)) = validated.min_by(|a, b| a.1.total_cmp(&b.1)) else {
+            return false;
+        };
         let [.., before, last] = self.history.as_slice() else { return false };
-        [before, last].iter().all(|figures| {
-            held_out(figures).is_some_and(|held_out| held_out > loss)
-                && figures.loss.0 < lowest.loss.0
+        [before, last].iter().all(|metrics| {
+            held_out(metrics).is_some_and(|held_out| held_out > loss)
+                && metrics.loss.0 < lowest.loss.0
         })
     }
 }
@@ -114,11 +119,11 @@ const BUFFERS: [(Buffer, &str); 6] = [
     (Buffer::EmaStatistics, "averaged_statistics"),
 ];
 
-/// Puts the state at `path` in one step, through `.tmp` in `folder`. The gradient must be
-/// clear: a state lies between two optimizer steps.
+/// Writes the state to `path` in one step, through `.tmp` in `folder`. Call it between two
+/// optimizer steps: the gradient is not saved.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`Fault::Model`] if the device refuses.
+/// [`Fault::Io`]; [`ModelError`] if the device fails.
 pub fn save(
     folder: &Path,
     path: &Path,
@@ -143,17 +148,17 @@ pub fn save(
     tensors::write(folder, path, progress, &named)
 }
 
-/// Gives a network the state that [`save`] wrote.
+/// Restores a state that [`save`] wrote.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`TrainError::Checkpoint`] for a file that is no such thing, or of another
-/// version of the tool; [`Fault::Model`] for one of another network.
+/// [`Fault::Io`]; [`TrainError::Checkpoint`] if the file is not a state, or is one of another
+/// version of the tool; [`ModelError`] if it is one of another network.
 pub fn restore(path: &Path, network: &mut Network) -> Result<Progress, Fault> {
     let (progress, tensors): (Progress, _) = tensors::read(path)?;
     let wrong = |reason: String| TrainError::Checkpoint { path: path.into(), reason };
     if progress.tool != env!("CARGO_PKG_VERSION") {
         let reason = format!(
-            "is a state of mammo-pipe {}, this is {}: go on with the former, or start anew",
+            "is a state of mammo-pipe {}, this is {}: resume with that version, or start a new run",
             progress.tool,
             env!("CARGO_PKG_VERSION")
         );
@@ -176,7 +181,7 @@ mod tests {
     use super::*;
 
     fn progress(epochs: &[(f64, f64, Option<f64>)]) -> Progress {
-        let history = epochs.iter().map(|&(loss, held_out, metric)| EpochFigures {
+        let history = epochs.iter().map(|&(loss, held_out, metric)| EpochMetrics {
             loss: Exact(loss),
             validation_loss: Some(Exact(held_out)),
             metric: metric.map(Exact),
@@ -192,20 +197,20 @@ mod tests {
     }
 
     #[test]
-    fn a_run_overfits_when_its_own_loss_falls_and_the_held_out_loss_rises_for_two_epochs() {
+    fn a_run_overfits_when_training_loss_falls_and_validation_loss_rises_for_two_epochs() {
         let mut epochs = vec![(0.7, 0.7, None), (0.5, 0.6, None)];
         assert!(!progress(&epochs).overfits());
         epochs.push((0.4, 0.65, None));
         assert!(!progress(&epochs).overfits(), "once may be chance");
         epochs.push((0.3, 0.64, None));
         assert!(progress(&epochs).overfits());
-        // Both got worse: that is noise, or a learning rate too high.
+        // Both losses rise: noise, or a learning rate that is too high.
         assert!(!progress(&[(0.5, 0.6, None), (0.6, 0.65, None), (0.6, 0.7, None)]).overfits());
         assert!(!progress(&[]).overfits());
     }
 
     #[test]
-    fn a_number_comes_back_bit_for_bit() {
+    fn a_number_is_read_back_bit_for_bit() {
         for value in [0.1 + 0.2, f64::MIN_POSITIVE / 3.0, -0.0] {
             let text = serde_json::to_string(&Exact(value)).unwrap();
             let back: Exact = serde_json::from_str(&text).unwrap();

@@ -1,11 +1,12 @@
-//! Scalars in TensorBoard's event files.
+//! Writes scalars as TensorBoard event files.
 //!
-//! A file is a row of records: length (u64), masked CRC-32C of it, data, masked CRC-32C of
-//! that (TensorFlow's `record_writer.cc`); the data is an `Event` message (`event.proto`),
-//! written by hand, because three of its fields are all we need.
+//! A file is a sequence of records: length (u64), masked CRC-32C of it, data, masked CRC-32C of
+//! that (TensorFlow's `record_writer.cc`). The data are an `Event` message (`event.proto`). We
+//! write it by hand, because we need only three of its fields.
 //!
-//! Each start of a run opens a file of its own, named by its first step. Its first event says
-//! so, upon which TensorBoard drops what an earlier, killed start wrote from that step on.
+//! Each process that starts or resumes a run opens a new file, named after its first step. Its
+//! first event is a session start, so TensorBoard drops what a killed process wrote from that step
+//! on.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -22,7 +23,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Starts the file of a run that begins, or goes on, at `step`.
+    /// Creates the file of a run that starts or resumes at `step`.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -59,7 +60,7 @@ impl Events {
         self.event(step, &field)
     }
 
-    /// Hands what was added to the system.
+    /// Flushes the buffer.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -87,7 +88,7 @@ fn record(data: &[u8]) -> Vec<u8> {
     record
 }
 
-/// A CRC that does not take a CRC among its data for an end (TensorFlow's `crc32c.h`).
+/// A CRC that is safe to use on data that contain CRCs (TensorFlow's `crc32c.h`).
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xA282_EAD8)
 }
@@ -111,7 +112,7 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
 mod tests {
     use super::*;
 
-    /// Reads a file as the format's text has it, each record's data.
+    /// The data of each record of a file.
     fn records(mut file: &[u8]) -> Vec<Vec<u8>> {
         let mut records = Vec::new();
         while !file.is_empty() {

@@ -1,4 +1,4 @@
-//! A safetensors file with one JSON text beside its tensors, written in one step.
+//! A safetensors file with one JSON text in its metadata, written in one step.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -12,11 +12,11 @@ use super::TrainError;
 use crate::error::Fault;
 use crate::store;
 
-/// Key of the text in the file's metadata. One key alone, so that the same content is the same
-/// bytes: the metadata are a map without an order.
+/// Key of the text in the file's metadata. The metadata are an unordered map; with a single key,
+/// the same content always gives the same bytes.
 const KEY: &str = "mammo_pipe";
 
-/// A tensor to be written.
+/// A tensor to write.
 #[derive(Debug, Clone)]
 pub(super) struct Named<'a> {
     pub name: String,
@@ -42,7 +42,7 @@ impl View for &Named<'_> {
     }
 }
 
-/// Puts a file at `path` in one step, through `.tmp` in `folder`.
+/// Writes a file to `path` in one step, through `.tmp` in `folder`.
 ///
 /// # Errors
 /// [`Fault::Io`].
@@ -59,13 +59,13 @@ pub(super) fn write(
     store::replace(folder, path, &bytes)
 }
 
-/// The tensors of a file, by name, each with its shape.
+/// The tensors of a file by name: shape and values.
 pub(super) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// Reads what [`write`] wrote.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`TrainError::Checkpoint`] for a file that is no such thing.
+/// [`Fault::Io`]; [`TrainError::Checkpoint`] if it is not such a file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, Tensors), Fault> {
     let bytes = std::fs::read(path).map_err(Fault::io(path))?;
     let wrong = |reason: String| TrainError::Checkpoint { path: path.into(), reason };

@@ -1,57 +1,58 @@
-//! How good the network is on the images held out, by image and by breast.
+//! Validation metrics on the held-out images, by image and by breast.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::train::Metric;
-use crate::evaluate::metrics::{auprc, auroc, best_f1, pf1};
-use crate::evaluate::predictions::{Items, Level, Prediction};
+use crate::metrics::{auprc, auroc, best_f1, pf1};
+use crate::predictions::{Items, Level, Prediction};
 
-/// Figures of a validation.
+/// Metrics of a validation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Binary cross-entropy of the plain labels, a mean over images; `None` without any.
+    /// Binary cross-entropy with hard labels, a mean over images; `None` without labelled images.
     pub loss: Option<f64>,
-    /// Each image by itself.
-    pub image: Merits,
-    /// Each breast by the mean of its images.
-    pub breast: Merits,
+    /// By image.
+    pub image: ValidationMetrics,
+    /// By breast: the mean of its images' probabilities.
+    pub breast: ValidationMetrics,
 }
 
-/// Figures of merit; `None` where they are undefined.
+/// Metrics over images or breasts; `None` where undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Merits {
-    /// Items with a label.
+pub struct ValidationMetrics {
+    /// Number of labelled items.
     pub items: usize,
-    /// Those with cancer.
+    /// Number of items with cancer.
     pub positives: usize,
     /// Area under the ROC curve.
     pub auroc: Option<f64>,
     /// Average precision.
     pub auprc: Option<f64>,
-    /// Probabilistic F1, the competition's.
+    /// Probabilistic F1, the metric of the RSNA competition.
     pub pf1: Option<f64>,
-    /// F1 at the best of 50 thresholds.
+    /// The highest F1 at 50 thresholds.
     pub f1: Option<f64>,
-    /// That threshold.
+    /// The threshold of that F1.
     pub threshold: Option<f64>,
 }
 
 impl Scores {
-    /// Judges predictions.
+    /// Computes the metrics of predictions.
     pub fn of(predictions: &[Prediction]) -> Self {
-        let merits = |level| Merits::of(&Items::of(predictions, level));
+        let metrics = |level| ValidationMetrics::of(&Items::of(predictions, level));
         let losses: Vec<f64> = predictions
             .iter()
             .filter_map(|p| {
-                let wrong_way = if p.record.cancer? { -p.logit } else { p.logit };
-                Some(wrong_way.max(0.0) + (-wrong_way.abs()).exp().ln_1p())
+                let x = if p.record.cancer? { -p.logit } else { p.logit };
+                // log(1 + exp(x)) without overflow.
+                Some(x.max(0.0) + (-x.abs()).exp().ln_1p())
             })
             .collect();
         let loss = (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64);
-        Self { loss, image: merits(Level::Image), breast: merits(Level::BreastMean) }
+        Self { loss, image: metrics(Level::Image), breast: metrics(Level::BreastMean) }
     }
 
-    /// The figure that the best epoch is best at, by breast.
+    /// The value of a metric by breast, as used to select the best epoch.
     pub fn metric(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::Auroc => self.breast.auroc,
@@ -62,7 +63,7 @@ impl Scores {
     }
 }
 
-impl Merits {
+impl ValidationMetrics {
     fn of(items: &Items) -> Self {
         let (scores, labels) = (&items.probabilities, &items.labels);
         let best = best_f1(scores, labels);
@@ -82,7 +83,7 @@ impl Merits {
 mod tests {
     use super::*;
     use crate::dataset::Role;
-    use crate::evaluate::predictions::sigmoid;
+    use crate::predictions::sigmoid;
     use crate::record::{Id, ImageRecord, Laterality};
 
     fn prediction(patient: &str, image: usize, cancer: Option<bool>, logit: f64) -> Prediction {
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_breast_is_judged_by_the_mean_of_its_images() {
+    fn the_probability_of_a_breast_is_the_mean_of_its_images() {
         // By image, one of the cancer's two images ranks below the healthy one's.
         let predictions = [
             prediction("a", 1, Some(true), 3.0),
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn without_positives_nothing_is_made_up() {
+    fn metrics_are_undefined_without_positives() {
         let scores = Scores::of(&[prediction("a", 1, Some(false), 0.0)]);
         assert_eq!(scores.metric(Metric::Auroc), None);
         assert_eq!(Scores::of(&[prediction("a", 1, None, 0.0)]).loss, None);

@@ -1,4 +1,4 @@
-//! Tells whoever watches how far a run is: the log, `status.json`, the progress line.
+//! Reports the progress of a run: to the log, to `status.json`, to the caller.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,21 @@ use super::log::{EpochLine, Line, Log, StepLine};
 use super::run::{self, Run, State, Status};
 use super::setup::Setup;
 use super::state::Progress;
-use super::{Control, Seen};
+use super::{Control, Event};
 use crate::error::Fault;
 
-/// Time between two writings of `status.json`.
+/// Least time between two updates of `status.json`.
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 
-/// The eyes on a run.
+/// The progress reports of a run.
 pub(super) struct Watch<'a> {
     run: &'a Run,
     control: &'a Control<'a>,
     status: Status,
     written: Option<Instant>,
-    /// Since this process began with the fold.
+    /// When this process started or resumed the fold.
     began: Instant,
-    /// Steps of the fold that were done before.
+    /// Steps of the fold that were done before that.
     before: u64,
     folds_left: usize,
 }
@@ -48,13 +48,13 @@ impl<'a> Watch<'a> {
         self.control.stop.is_raised()
     }
 
-    /// The `number`th fold begins.
+    /// Called when a fold starts; `number` counts the run's folds from 0.
     pub fn fold(&mut self, fold: Option<u16>, number: usize) {
         self.status.fold = fold;
         self.folds_left = self.run.facts.held_out.len() - number - 1;
     }
 
-    /// The fold goes on from `progress`, with `steps` an epoch.
+    /// Called when a fold starts or resumes at `progress`. An epoch has `steps` steps.
     pub fn begin(&mut self, progress: &Progress, steps: usize) {
         let epochs = self.status.epochs.1;
         self.status.epochs = (progress.epoch, epochs);
@@ -63,12 +63,12 @@ impl<'a> Watch<'a> {
         (self.began, self.before) = (Instant::now(), progress.step);
     }
 
-    /// A step is done.
+    /// Called after a step.
     pub fn step(&mut self, log: &mut Log, line: StepLine) -> Result<(), Fault> {
         self.status.steps.0 = line.step + 1;
         self.status.loss = Some(line.loss);
         self.status.seconds_left = self.seconds_left();
-        self.tell(log, &Line::Step(line))?;
+        self.report(log, &Line::Step(line))?;
         match self.written {
             Some(written) if written.elapsed() < STATUS_EVERY => Ok(()),
             _ => {
@@ -78,7 +78,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// An epoch is done.
+    /// Called after an epoch.
     pub fn epoch(
         &mut self,
         log: &mut Log,
@@ -87,20 +87,20 @@ impl<'a> Watch<'a> {
     ) -> Result<(), Fault> {
         self.status.epochs.0 = progress.epoch;
         self.status.best = progress.best().map(|best| best.1);
-        self.tell(log, &Line::Epoch(line))?;
+        self.report(log, &Line::Epoch(line))?;
         self.write()
     }
 
-    /// The run is over, for now or for good.
+    /// Called when the run ends or stops.
     pub fn end(&mut self, state: State) -> Result<(), Fault> {
         self.status.state = state;
         self.status.seconds_left = None;
         self.write()
     }
 
-    fn tell(&self, log: &mut Log, line: &Line) -> Result<(), Fault> {
+    fn report(&self, log: &mut Log, line: &Line) -> Result<(), Fault> {
         log.write(line)?;
-        (self.control.seen)(&Seen { line, status: &self.status });
+        (self.control.on_event)(&Event { line, status: &self.status });
         Ok(())
     }
 
@@ -110,7 +110,8 @@ impl<'a> Watch<'a> {
         self.run.write_status(&self.status)
     }
 
-    /// As if every step that is left took as long as those so far, validation included.
+    /// Assumes that the remaining steps take as long as those of this process so far, validation
+    /// included.
     fn seconds_left(&self) -> Option<f64> {
         let (done, all) = self.status.steps;
         let each = self.began.elapsed().as_secs_f64() / (done - self.before).max(1) as f64;

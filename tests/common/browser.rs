@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::needs;
+
 /// What a page made a browser say and ask for.
 #[derive(Debug, PartialEq)]
 pub struct Seen {
@@ -16,12 +18,12 @@ pub struct Seen {
     pub title: String,
 }
 
-/// Opens `page` in headless Chromium, whose every way to the network leads nowhere. `None`,
-/// with a word on stderr, where there is no Chromium and none is demanded.
-pub fn open_in_browser(page: &Path) -> Option<Seen> {
+/// Opens `page` in headless Chromium, whose every way to the network leads nowhere.
+pub fn open_in_browser(page: &Path) -> Seen {
     let profile = tempfile::tempdir().unwrap();
     let log = profile.path().join("net.json");
-    let output = Command::new("chromium")
+    let mut chromium = Command::new("chromium");
+    chromium
         .args([
             "--headless",
             "--no-sandbox",
@@ -38,17 +40,8 @@ pub fn open_in_browser(page: &Path) -> Option<Seen> {
         ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("--log-net-log={}", log.display()))
-        .arg(format!("file://{}", page.display()))
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => {
-            let demanded = std::env::var_os("MAMMO_PIPE_REQUIRE_ENGINES").is_some();
-            assert!(!demanded, "chromium is demanded: {error}");
-            eprintln!("skipped: there is no chromium to open the report in ({error})");
-            return None;
-        }
-    };
+        .arg(format!("file://{}", page.display()));
+    let output = needs::run(&mut chromium, "Debian: chromium");
     let said = String::from_utf8_lossy(&output.stderr);
     let shown = String::from_utf8_lossy(&output.stdout);
     let title = shown.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
@@ -59,12 +52,12 @@ pub fn open_in_browser(page: &Path) -> Option<Seen> {
         host.ends_with(".google.com") || host.ends_with(".googleapis.com")
     };
     let urls = log.split("\"url\":\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    Some(Seen {
+    Seen {
         console: said.lines().filter(|l| l.contains(":CONSOLE")).map(str::to_owned).collect(),
         requests: urls
             .filter(|url| url.starts_with("http") && !of_its_own(url))
             .map(str::to_owned)
             .collect(),
         title: title.expect("a page has a title").0.to_owned(),
-    })
+    }
 }

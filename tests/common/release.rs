@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mammo_pipe::config::{Config, Precision};
-use mammo_pipe::dataset::synth::{self, SynthSpec};
 use mammo_pipe::error::Fault;
 use mammo_pipe::flow::{Meters, Stop};
 use mammo_pipe::preprocess::plan::Plan;
 use mammo_pipe::preprocess::sink::Summary;
 use mammo_pipe::preprocess::{self, Control};
 use mammo_pipe::shard::release::read_manifest;
+use mammo_pipe::synth::{self, SynthSpec};
 
 /// A dataset of phantoms in `folder`.
 pub fn dataset(folder: &Path, spec: &SynthSpec) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mammo_pipe::config::TrainConfig;
 use mammo_pipe::dataset::Role;
-use mammo_pipe::evaluate::predictions::{self, Prediction, sigmoid};
+use mammo_pipe::predictions::{self, Prediction, sigmoid};
 use mammo_pipe::record::{Id, ImageRecord, Laterality, Split};
 use mammo_pipe::shard::table::Table;
 use mammo_pipe::train::log::{EpochLine, Line, Log, StepLine};
@@ -40,10 +40,10 @@ pub fn run_that_said(folder: &Path, facts: RunFacts, said: [Vec<Prediction>; 2])
     for (fold, said) in said.iter().enumerate() {
         let path = run.fold(Some(fold as u16)).unwrap();
         let mut log = Log::open(&path, 0, 0).unwrap();
-        for epoch in 0..2 {
+        for epoch in 1..=2 {
             log.write(&Line::Step(StepLine {
                 epoch,
-                step: epoch as u64,
+                step: epoch as u64 - 1,
                 images: 8,
                 loss: 0.5,
                 cancer: Some(0.4),
@@ -57,17 +57,17 @@ pub fn run_that_said(folder: &Path, facts: RunFacts, said: [Vec<Prediction>; 2])
             .unwrap();
             log.write(&Line::Epoch(EpochLine {
                 epoch,
-                step: epoch as u64 + 1,
-                loss: 0.5 - 0.1 * epoch as f64,
+                step: epoch as u64,
+                loss: 0.6 - 0.1 * epoch as f64,
                 validation: Some(Scores::of(said)),
-                best: epoch == 0,
-                overfitting: epoch == 1,
+                best: epoch == 1,
+                overfitting: epoch == 2,
                 seconds: 1.0,
             }))
             .unwrap();
         }
         log.flush().unwrap();
-        predictions::write(&path, &path.join("validation.parquet"), said).unwrap();
+        predictions::write(path.path(), &path.validation(), said).unwrap();
     }
     run
 }

@@ -1,7 +1,7 @@
-"""Writes tests/jpeg2000/htj2k.json: small high-throughput streams by OpenJPH.
+"""Writes crates/mammo-codecs/tests/it/jpeg2000/htj2k.json: small high-throughput streams by OpenJPH.
 
     pip install imagecodecs numpy
-    python htj2k_streams.py > ../jpeg2000/htj2k.json
+    python htj2k_streams.py > ../../crates/mammo-codecs/tests/it/jpeg2000/htj2k.json
 
 OpenJPH writes clean-up passes alone. Any bits at all are sound in the two passes that may follow,
 so some streams of one code-block get random ones behind their clean-up pass, and one bit-plane

@@ -42,7 +42,7 @@ pub trait Backbone: Send {
     /// Pooled features, `[batch, features]`, on the host.
     ///
     /// # Errors
-    /// [`ModelError::Length`] if the pixels are not as many as the batch says,
+    /// [`ModelError::Length`] if the number of pixels does not match the batch,
     /// [`ModelError::SinglePixel`] if a batch norm cannot be trained on images this small,
     /// [`ModelError::Device`] if the device fails.
     fn forward(&mut self, images: &Images<'_>, mode: Mode) -> Result<Vec<f32>, ModelError>;

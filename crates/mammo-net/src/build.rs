@@ -76,7 +76,7 @@ pub struct Options {
     /// The probability that the branch of the last block is dropped for an image in training. It
     /// grows linearly from 0 at the first block. It is timm's `drop_path_rate`.
     pub drop_path: f64,
-    /// Memory against time.
+    /// Whether activations are stored or computed again.
     pub gradient_checkpointing: GradientCheckpointing,
 }
 

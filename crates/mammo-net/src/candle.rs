@@ -2,7 +2,7 @@
 //!
 //! [`CandleBackbone::forward_images`] gives the pooled features as a candle tensor, `[batch, features]`, on
 //! the CPU (whatever device the backbone computes on). A classifier and a loss of plain candle ops
-//! follow. `loss.backward()` then walks through them, reaches the features, and goes on through the
+//! follow. `loss.backward()` then goes through them, reaches the features, and continues through the
 //! whole backbone.
 //!
 //! What is differentiable: every parameter of the backbone, in [`Mode::Train`] and
@@ -12,7 +12,7 @@
 //! may be on a GPU. Images have no gradient, and second derivatives do not exist.
 //!
 //! How it works: candle asks a custom op for its gradient only if a variable is among its inputs.
-//! The op's input is therefore a variable of one number that nobody reads, which stands for the
+//! The op's input is therefore a variable of one unused number, which represents the
 //! parameters.
 
 use std::ops::Range;

@@ -42,7 +42,7 @@ pub struct Settings {
     /// The probability that the branch of the last block is dropped for an image in training. It
     /// grows linearly from 0 at the first block.
     pub drop_path: f64,
-    /// Memory against time.
+    /// Whether activations are stored or computed again.
     pub gradient_checkpointing: GradientCheckpointing,
 }
 

@@ -10,7 +10,7 @@
 //! Therefore a block stores only the raw outputs of its three convolutions for the backward pass.
 //!
 //! What an implementation must keep to:
-//! - Nothing is copied between host and device but by the methods that say so.
+//! - Only the methods that are documented to do so copy between host and device.
 //! - The same numbers give the same bits whenever they are computed again; on the CPU also for any
 //!   number of threads.
 //! - `parameters` and `gradient` are the flat buffers, and ranges are places in them. Gradients of

@@ -6,7 +6,7 @@ use crate::Kind;
 /// One optimizer step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Update {
-    /// How a gradient becomes a step.
+    /// The optimizer.
     pub rule: Rule,
     /// The learning rate of this step.
     pub learning_rate: f64,
@@ -22,7 +22,7 @@ pub struct Update {
     pub ema_decay: Option<f64>,
 }
 
-/// How a gradient becomes a step.
+/// The optimizer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
     /// AdamW (Loshchilov and Hutter 2019), as PyTorch computes it.

@@ -1,57 +1,61 @@
-//! A release to read, made without files to make it of.
+//! Generates a release without any source files.
 //!
-//! A few phantoms are drawn and repeated; every image carries its number in its first pixels,
-//! so that no two are the same. All else is as preprocess would leave it: the release is
-//! sound to `verify` and complete.
+//! A few phantoms are drawn and repeated. Every image has its number in its first pixels, so that
+//! no two are the same. Everything else is as `preprocess` writes it: the release is complete, and
+//! `verify` accepts it.
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::config::{Compression, Config, ShardFormat};
-use crate::dataset::synth::{Layout, PhantomSpec, phantom};
 use crate::dataset::{Job, Role, folds};
 use crate::error::Fault;
-use crate::plane::Plane;
+use crate::image::Plane;
+use crate::image::{Geometry, Orientation, Pixels, Side};
+use crate::preprocess::columns;
 use crate::preprocess::decode::DecoderName;
 use crate::preprocess::plan;
-use crate::preprocess::quality::{Flags, Quality};
+use crate::preprocess::quality::Quality;
 use crate::preprocess::read::{
     Display, Header, Photometric, PixelLayout, SourceFacts, TransferSyntax,
 };
-use crate::preprocess::resize::{Geometry, Orientation, Pixels, Resizer, Side};
+use crate::preprocess::resize::Resizer;
 use crate::preprocess::roi::{Found, RoiMethod};
+use crate::preprocess::rows::SampleWriter;
 use crate::preprocess::stages::{Facts, Sample};
 use crate::preprocess::window::{WindowSource, WindowUsed};
 use crate::record::{Density, Id, ImageRecord, Laterality, Split, View};
-use crate::shard::columns::{self, Shape};
+use crate::shard::Shape;
+use crate::shard::flags::Flags;
 use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, FORMAT_VERSION, Manifest, PIXEL_VERSION, PlanFacts};
 use crate::shard::release::Release;
-use crate::shard::writer::{self, ShardWriter};
+use crate::shard::writer;
 use crate::store;
+use crate::synth::{Layout, PhantomSpec, phantom};
 
-/// What to make.
+/// The release to generate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
-    /// Images; four a patient, of whom one in ten has cancer in her left breast.
+    /// Number of images: four per patient; one patient in ten has cancer in her left breast.
     pub images: usize,
     /// Rows of an image.
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// 8 or 16.
+    /// Bits per pixel: 8 or 16.
     pub bits: u8,
     /// Format of the shards.
     pub format: ShardFormat,
     /// Compression of the pixels; the format's default if `None`.
     pub compression: Option<Compression>,
-    /// Images in a shard.
+    /// Images per shard.
     pub shard_rows: usize,
 }
 
 impl Default for Spec {
-    /// 512 images as a release has them by default.
+    /// 512 images with the default settings of a release.
     fn default() -> Self {
         let config = Config::default();
         Self {
@@ -66,10 +70,10 @@ impl Default for Spec {
     }
 }
 
-/// Phantoms drawn.
+/// Number of phantoms.
 const PHANTOMS: usize = 16;
 
-/// Grey levels of 16 bits to make releases of one size from.
+/// 16-bit phantoms, from which releases of one image size are written.
 pub struct Pictures {
     images: Vec<Picture>,
 }
@@ -81,7 +85,7 @@ struct Picture {
 }
 
 impl Pictures {
-    /// Draws them.
+    /// Draws the phantoms.
     pub fn new(height: usize, width: usize) -> Self {
         let draw = |index: usize| picture(index, height, width);
         Self { images: (0..PHANTOMS).into_par_iter().map(draw).collect() }
@@ -107,7 +111,7 @@ fn picture(index: usize, height: usize, width: usize) -> Picture {
     let grey = drawn.pixels.map(|v| (f32::from(v - low) * scale) as u16);
     let image = match Resizer::default().resize(&grey, drawn.breast.into(), &geometry, 16) {
         Pixels::U16(image) => image,
-        Pixels::U8(_) => unreachable!("16 bits were asked for"),
+        Pixels::U8(_) => unreachable!("the output has 16 bits"),
     };
     Picture { image, geometry, source: (grey.width(), grey.height()) }
 }
@@ -116,10 +120,10 @@ impl Pictures {
     /// Writes the release of `spec` into `folder`, which is new or empty.
     ///
     /// # Errors
-    /// [`Fault::NotARelease`], [`Fault::Shard`], [`Fault::Io`].
+    /// [`ReleaseError::NotARelease`], [`ReleaseError::Shard`], [`Fault::Io`].
     ///
     /// # Panics
-    /// If `spec` has another size than the pictures.
+    /// If `spec` has another image size than the pictures.
     pub fn write(&self, folder: &Path, spec: &Spec) -> Result<(), Fault> {
         let mut config = Config { output: folder.into(), ..Config::default() };
         (config.resize.height, config.resize.width) = (spec.height, spec.width);
@@ -171,7 +175,7 @@ impl Pictures {
         rows: &[(ImageRecord, Role)],
     ) -> Result<Entry, Fault> {
         let file = release.start(shard, writer::extension(config.shard.format))?;
-        let mut writer = ShardWriter::new(file, &config.shard, Shape::of(config))?;
+        let mut writer = SampleWriter::new(file, &config.shard, Shape::of(config))?;
         let first = shard * config.shard.rows;
         for (index, (record, role)) in rows.iter().enumerate() {
             writer.push(self.sample(first + index, record, *role, config.window.bits))?;

@@ -10,12 +10,15 @@ use serde::Serialize;
 
 use crate::bench::loader::generate::{Pictures, Spec};
 use crate::bench::loader::{Speed, Utilisation, speed, utilise};
-use crate::cli::progress::{print, say, size};
+use crate::cli::progress::{print, say};
 use crate::cli::signals;
+use crate::config::AugmentConfig;
 use crate::config::{Compression, ShardFormat};
 use crate::error::Fault;
 use crate::flow::Stop;
-use crate::loader::{AugmentConfig, LoaderConfig};
+use crate::flow::threads;
+use crate::loader::LoaderConfig;
+use crate::number::size;
 use crate::shard::table::Table;
 
 /// Measure how fast training images are read, checked and augmented.
@@ -23,50 +26,50 @@ use crate::shard::table::Table;
 ///   mammo-pipe bench loader
 ///   mammo-pipe bench loader RELEASE --step-ms 50 --batch 16
 ///
-/// Without --step-ms: images a second by threads and augmentation; without a release also by
-/// format, on generated images. "a core" divides by the cores' time and not by the clock, so it
-/// hardly changes while other programs run.
+/// Without --step-ms: prints images per second for different threads and augmentations; without a
+/// release, also for different formats, on generated images. The column "per core" divides by CPU
+/// time instead of wall time, so other running programs hardly change it.
 ///
-/// With --step-ms: takes a batch, sleeps for the length of a training step, takes the next, as
-/// MLPerf Storage does in place of a GPU, and prints AU, the share of the run that the device
-/// would have computed. A training run that waits for data has an AU below 99 %: give it more
-/// threads, keep shards in lz4 or tensors, or augment less.
+/// With --step-ms: takes a batch, sleeps for the length of a training step, takes the next one, and
+/// so on. MLPerf Storage emulates a GPU in the same way. Prints the accelerator utilisation (AU):
+/// the share of the time in which the device would have computed. If AU is below 99 %, training
+/// would wait for data: use more threads, store shards in lz4 or as tensors, or augment less.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct LoaderArgs {
-    /// The folder that preprocess wrote; generated images if absent.
+    /// Folder of a release. Not given: generated images.
     release: Option<PathBuf>,
-    /// Length of a training step that is emulated by a sleep, in milliseconds.
+    /// Length of the emulated training step, in milliseconds.
     #[arg(long, value_name = "MS")]
     step_ms: Option<f64>,
-    /// Images in a batch.
+    /// Images per batch.
     #[arg(long, default_value_t = 16)]
     batch: usize,
-    /// Steps of the emulation.
+    /// Number of emulated steps.
     #[arg(long, default_value_t = 400)]
     steps: usize,
-    /// Loader threads of the emulation; 0 for one a core.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// What is done to the images of the emulation.
+    /// Threads that load images in the emulation. Not given: one per core.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Augmentation in the emulation.
     #[arg(long, value_enum, default_value_t = Augment::All)]
     augment: Augment,
-    /// Images to take for each line of the table.
+    /// Images to load for each line of the table.
     #[arg(long, default_value_t = 4096)]
     images: usize,
-    /// Memory that the loader may take, in MiB.
+    /// Memory limit of the loader, in MiB.
     #[arg(long, default_value_t = 256)]
     memory_mb: usize,
-    /// Generated images: how many.
+    /// Number of generated images.
     #[arg(long, default_value_t = 512)]
     generate: usize,
-    /// Generated images: rows.
+    /// Rows of a generated image.
     #[arg(long, default_value_t = 1024)]
     height: usize,
-    /// Generated images: columns.
+    /// Columns of a generated image.
     #[arg(long, default_value_t = 512)]
     width: usize,
-    /// Generated images: bits, 8 or 16.
+    /// Bits per pixel of generated images: 8 or 16.
     #[arg(long, default_value_t = 8)]
     bits: u8,
     /// Print the result as JSON.
@@ -74,15 +77,15 @@ pub struct LoaderArgs {
     json: bool,
 }
 
-/// What is done to images.
+/// Augmentation of the images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Augment {
-    /// Nothing.
+    /// No augmentation.
     None,
-    /// As training does by default.
+    /// The default of training.
     Default,
-    /// Everything, on every image.
+    /// Every kind, on every image.
     All,
 }
 
@@ -107,7 +110,7 @@ impl Augment {
 #[derive(Debug, Serialize)]
 struct SpeedLine {
     storage: String,
-    bytes_an_image: u64,
+    bytes_per_image: u64,
     augment: Augment,
     #[serde(flatten)]
     speed: Speed,
@@ -116,14 +119,14 @@ struct SpeedLine {
 #[derive(Debug, Serialize)]
 struct UtilisationLine {
     storage: String,
-    bytes_an_image: u64,
+    bytes_per_image: u64,
     augment: Augment,
     threads: usize,
     #[serde(flatten)]
     utilisation: Utilisation,
 }
 
-/// A folder for generated releases, removed when the run ends.
+/// A temporary folder for generated releases, removed at the end.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
@@ -138,7 +141,7 @@ impl LoaderArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`] if the release cannot be read, or not with this memory.
+    /// A [`Fault`] if the release cannot be read, or the memory limit is too low.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signals"))?;
@@ -220,8 +223,8 @@ impl LoaderArgs {
     ) -> Result<(), Fault> {
         let storage = storage(table.shape.format, table.compression);
         let bytes: u64 = table.shards.iter().map(|shard| shard.bytes).sum();
-        let bytes_an_image = bytes / table.rows.len().max(1) as u64;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let bytes_per_image = bytes / table.rows.len().max(1) as u64;
+        let cores = threads::count(None);
         let config = |threads, augment: Augment| LoaderConfig {
             batch: self.batch,
             threads,
@@ -230,13 +233,13 @@ impl LoaderArgs {
             ..LoaderConfig::default()
         };
         if let Some(step_ms) = self.step_ms {
-            let threads = if self.threads == 0 { cores } else { self.threads };
+            let threads = self.threads.unwrap_or(cores).max(1);
             say(&format!("{storage}: {} steps of {step_ms} ms", self.steps));
             let step = Duration::from_secs_f64(step_ms.clamp(0.0, 1e6) / 1e3);
             let config = config(threads, self.augment);
             let utilisation = utilise(&table, &config, step, self.steps, stop)?;
             let augment = self.augment;
-            let line = UtilisationLine { storage, bytes_an_image, augment, threads, utilisation };
+            let line = UtilisationLine { storage, bytes_per_image, augment, threads, utilisation };
             utilisations.push(line);
             return Ok(());
         }
@@ -249,7 +252,7 @@ impl LoaderArgs {
                 say(&format!("{storage}, {threads} threads, augmentation {}", augment.as_str()));
                 let speed = speed(&table, &config(threads, augment), self.images, stop)?;
                 let storage = storage.clone();
-                speeds.push(SpeedLine { storage, bytes_an_image, augment, speed });
+                speeds.push(SpeedLine { storage, bytes_per_image, augment, speed });
             }
         }
         Ok(())
@@ -278,9 +281,9 @@ fn speed_table(lines: &[SpeedLine]) -> String {
         let speed = &line.speed;
         let core = speed.images_per_cpu_second.map_or("".into(), |rate| format!("{rate:.0}"));
         format!(
-            "{:<14} {:>9} {:>7}  {:<12} {:>8.0} {core:>7} {:>11} {:>9}",
+            "{:<14} {:>9} {:>7}  {:<12} {:>8.0} {core:>8} {:>11} {:>9}",
             line.storage,
-            size(line.bytes_an_image),
+            size(line.bytes_per_image),
             speed.threads,
             line.augment.as_str(),
             speed.images_per_second,
@@ -289,8 +292,15 @@ fn speed_table(lines: &[SpeedLine]) -> String {
         )
     };
     let head = format!(
-        "{:<14} {:>9} {:>7}  {:<12} {:>8} {:>7} {:>11} {:>9}",
-        "storage", "an image", "threads", "augmentation", "images/s", "a core", "pixels", "memory"
+        "{:<14} {:>9} {:>7}  {:<12} {:>8} {:>8} {:>11} {:>9}",
+        "storage",
+        "per image",
+        "threads",
+        "augmentation",
+        "images/s",
+        "per core",
+        "pixels",
+        "memory"
     );
     std::iter::once(head).chain(lines.iter().map(row)).collect::<Vec<_>>().join("\n")
 }
@@ -298,7 +308,7 @@ fn speed_table(lines: &[SpeedLine]) -> String {
 fn utilisation_table(lines: &[UtilisationLine]) -> String {
     let row = |line: &UtilisationLine| {
         let found = &line.utilisation;
-        let cpu = found.cpu_ms_a_step.map_or("".into(), |ms| format!("{ms:.1}"));
+        let cpu = found.cpu_ms_per_step.map_or("".into(), |ms| format!("{ms:.1}"));
         format!(
             "{:<14} {:>7}  {:<12} {:>6.2} {:>10.1} {:>12.1} {cpu:>11} {:>9} {:>9}",
             line.storage,

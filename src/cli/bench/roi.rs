@@ -11,20 +11,21 @@ use crate::cli::progress::print;
 use crate::cli::settings::SettingsArgs;
 use crate::error::Fault;
 
-/// Hold the breast's box to labelled ones: how much of each label it keeps, and how close it is.
+/// Compare the breast's box with labelled boxes: the share of each label that it keeps, and the
+/// IoU.
 ///
 ///   mammo-pipe bench roi --labels roi_labels rsna
 ///   mammo-pipe bench roi --labels OUT/truth.csv OUT
 ///
-/// A label is a file PATIENT@IMAGE.txt with `class x y width height` (middle and size, in
+/// A label is a file PATIENT@IMAGE.txt with `class x y width height` (centre and size, in
 /// shares of the frame), or a row of the truth.csv that synth writes. Exit code 3 if a label
 /// has no image or its image is rejected.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct RoiArgs {
-    /// The dataset: a folder with train.csv or test.csv and the images.
+    /// Folder of the dataset, with train.csv or test.csv and the images.
     dataset: PathBuf,
-    /// Folder of labels, or a truth.csv.
+    /// Folder of label files, or a truth.csv.
     #[arg(long, value_name = "PATH")]
     labels: PathBuf,
     #[command(flatten)]

@@ -7,28 +7,29 @@ use clap::Args;
 use crate::bench::train::{Report, Spec, measure};
 use crate::cli::progress::print;
 use crate::error::Fault;
-use crate::model::{Device, GradientCheckpointing, ModelError, Options, Precision, Variant};
+use crate::flow::threads;
+use crate::model::{Device, GradientCheckpointing, Options, Precision, Variant};
 
 /// Time training steps of a network on random images, without a loader.
 ///
 ///   mammo-pipe bench train --batch 4 --height 256 --width 256 --threads 2
 ///   python3 benches/peers/train_torch.py --batch 4 --height 256 --width 256 --threads 2
 ///
-/// A step is forward, backward and AdamW; with --forward-only, inference. Prints the median
-/// step, images a second and the peak of memory, as the Python peer does.
+/// A step is a forward pass, a backward pass and an AdamW update; with --forward-only, inference.
+/// Prints the median time of a step, images per second and peak memory, as the Python peer does.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct TrainArgs {
-    /// efficientnet_b0 to efficientnet_b7.
+    /// Network: efficientnet_b0 to efficientnet_b7.
     #[arg(long, default_value = "efficientnet_b4")]
     model: Variant,
-    /// Where to compute: cpu, or cuda:0.
+    /// Device: cpu, or cuda:0 for the first GPU.
     #[arg(long, default_value = "cpu")]
     device: Device,
-    /// Numbers of the activations: f32, or bf16 on a GPU.
+    /// Type of the activations: f32, or bf16 on a GPU.
     #[arg(long, default_value = "f32")]
     precision: Precision,
-    /// Images a step.
+    /// Images per step.
     #[arg(long, default_value_t = 4)]
     batch: usize,
     /// Input channels, 1 or 3.
@@ -40,19 +41,20 @@ pub struct TrainArgs {
     /// Columns of an image.
     #[arg(long, default_value_t = 128)]
     width: usize,
-    /// Steps that are measured.
+    /// Measured steps.
     #[arg(long, default_value_t = 10)]
     steps: usize,
-    /// Steps before those.
+    /// Unmeasured steps before those.
     #[arg(long, default_value_t = 3)]
     warmup: usize,
-    /// Threads; 0 for all of the machine.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// Keep only what enters each stage, and compute the rest again: less memory, more time.
+    /// Threads that compute on the CPU. Not given: one per core.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Store only the input of each stage, and compute the rest again in the backward pass: takes
+    /// less memory and more time.
     #[arg(long)]
-    checkpoint: bool,
-    /// Inference instead of training.
+    gradient_checkpointing: bool,
+    /// Measure inference instead of training.
     #[arg(long)]
     forward_only: bool,
     /// Print the result as one line of JSON.
@@ -64,9 +66,9 @@ impl TrainArgs {
     /// Runs the command.
     ///
     /// # Errors
-    /// A [`Fault`] where the device is missing or refuses.
+    /// A [`Fault`] if the device is missing or fails.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let gradient_checkpointing = match self.checkpoint {
+        let gradient_checkpointing = match self.gradient_checkpointing {
             true => GradientCheckpointing::Stages,
             false => GradientCheckpointing::Off,
         };
@@ -82,9 +84,8 @@ impl TrainArgs {
             warmup: self.warmup,
             forward_only: self.forward_only,
         };
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
-        let threads = threads.map_err(|error| ModelError::Device(error.to_string()))?;
-        let report = threads.install(|| measure(&spec))?;
+        let pool = threads::pool(threads::count(self.threads))?;
+        let report = pool.install(|| measure(&spec))?;
         if self.json {
             print(&serde_json::to_string(&report).expect("plain data becomes JSON"));
         } else {
@@ -97,7 +98,7 @@ impl TrainArgs {
 fn text(report: &Report) -> String {
     let what = if report.forward_only { "inference" } else { "training" };
     let mut text = format!(
-        "{} {what}, batch {}, {}x{}, {} threads\n{:9.1} ms a step\n{:9.2} images/s",
+        "{} {what}, batch {}, {}x{}, {} threads\n{:9.1} ms per step\n{:9.2} images/s",
         report.model,
         report.batch,
         report.height,
@@ -107,7 +108,7 @@ fn text(report: &Report) -> String {
         report.images_per_s,
     );
     if let Some(peak) = report.peak_mib {
-        text.push_str(&format!("\n{peak:9.0} MiB at most"));
+        text.push_str(&format!("\n{peak:9.0} MiB peak memory"));
     }
     text
 }

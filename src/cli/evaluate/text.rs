@@ -1,25 +1,25 @@
-//! An evaluation for people: figures by level, fold and subgroup in aligned columns.
+//! An evaluation as text: metrics by level, fold and subgroup in aligned columns.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::cli::grid::Grid;
-use crate::evaluate::choice::Source;
-use crate::evaluate::figures::{Figures, Name};
-use crate::evaluate::judge::{AtLevel, Judged, Part, Size};
-use crate::evaluate::locked::Spoke;
-use crate::evaluate::maps::{Energy, Maps, NoMaps, Worst};
-use crate::evaluate::predictions::Level;
+use crate::evaluate::choice::SelectedOn;
+use crate::evaluate::evaluation::{EvaluatedSplit, LevelMetrics, Part, Size};
+use crate::evaluate::locked::LockedNetworks;
+use crate::evaluate::metric_set::{MetricName, MetricSet};
 use crate::evaluate::run::Epoch;
 use crate::evaluate::{Estimate, Evaluation};
-use crate::report::number::{count, of};
+use crate::explain::maps::{EnergyEstimate, NoMaps, RunMaps, Worst};
+use crate::number::{count, of};
+use crate::predictions::Level;
 
 /// Displays an evaluation.
 pub struct Text<'a> {
     pub epoch: &'a Epoch,
-    pub locked: &'a Spoke,
+    pub locked: &'a LockedNetworks,
     pub evaluation: &'a Evaluation,
-    pub maps: &'a Result<Maps, NoMaps>,
+    pub maps: &'a Result<RunMaps, NoMaps>,
 }
 
 impl fmt::Display for Text<'_> {
@@ -41,74 +41,83 @@ impl fmt::Display for Text<'_> {
                 bootstrap.seed
             )?;
         }
-        let not = self.evaluation.not_judged;
+        let not = self.evaluation.excluded;
         for (n, why) in [
             (not.unlabelled, "without a label"),
-            (not.test, "of the test table"),
+            (not.test, "in the test table"),
             (not.left_out, "left out by folds.negatives_per_positive"),
         ] {
             if n > 0 {
-                writeln!(f, "Not judged: {} {why}.", of(n, "image"))?;
+                writeln!(f, "Not evaluated: {} {why}.", of(n, "image"))?;
             }
         }
         Ok(())
     }
 }
 
-fn fmt_head(part: &Part, epoch: &Epoch, locked: &Spoke, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_head(
+    part: &Part,
+    epoch: &Epoch,
+    locked: &LockedNetworks,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
     let folds = part.levels.first().map_or(0, |level| level.folds.len());
-    match part.judged {
-        Judged::HeldOutFolds => writeln!(
+    match part.split {
+        EvaluatedSplit::HeldOutFolds => writeln!(
             f,
-            "{} held out, each judged by the model that was not trained on it.",
+            "{} held out, each evaluated with the model that was not trained on it.",
             of(folds, "fold")
         )?,
-        Judged::LockedSplit => {
-            writeln!(f, "The locked split, which no fold holds and nothing was chosen on.")?;
-            if locked.networks > 0 {
-                let networks = of(locked.networks, "network");
-                writeln!(f, "Judged: the mean probability of {networks} of the run.")?;
+        EvaluatedSplit::LockedSplit => {
+            writeln!(
+                f,
+                "The locked split: its patients are in no fold, nothing was chosen on them."
+            )?;
+            if locked.evaluated_networks > 0 {
+                let networks = of(locked.evaluated_networks, "network");
+                writeln!(f, "Prediction: the mean probability of {networks} of the run.")?;
             }
         }
     }
-    match (epoch, part.judged) {
-        (Epoch::OtherFolds { metric, epochs }, Judged::HeldOutFolds) => {
+    match (epoch, part.split) {
+        (Epoch::OtherFolds { metric, epochs }, EvaluatedSplit::HeldOutFolds) => {
             let epochs: Vec<_> = epochs.iter().map(|(fold, n)| format!("{fold}: {n}")).collect();
             writeln!(
                 f,
-                "Epoch: the best of the other folds by {} (fold: epoch from 0; {}).",
+                "Epoch: the best of the other folds by {} (fold: epoch; {}).",
                 format!("{metric:?}").to_lowercase(),
                 epochs.join(", ")
             )?;
         }
-        (Epoch::ItsOwnFold, Judged::HeldOutFolds) => {
-            writeln!(f, "Epoch: the best of each fold itself, which flatters it.")?;
+        (Epoch::ItsOwnFold, EvaluatedSplit::HeldOutFolds) => {
+            writeln!(f, "Epoch: the best of each fold on the fold itself, which is optimistic.")?;
         }
-        (Epoch::ItsOwnFold | Epoch::OtherFolds { .. }, Judged::LockedSplit) => {
+        (Epoch::ItsOwnFold | Epoch::OtherFolds { .. }, EvaluatedSplit::LockedSplit) => {
             writeln!(f, "Epoch: the best of each held-out fold.")?;
         }
-        (Epoch::Last, _) => writeln!(f, "Epoch: the last, for nothing was held out.")?,
-        (Epoch::NotTold, _) => {}
+        (Epoch::Last, _) => writeln!(f, "Epoch: the last, because no fold was held out.")?,
+        (Epoch::Unknown, _) => {}
     }
-    let source = part.levels.first().map_or(Source::Nowhere, |level| level.chosen_by);
+    let source = part.levels.first().map_or(SelectedOn::NotSelected, |level| level.selected_on);
     let by = match source {
-        Source::OtherFolds => "chosen on the other folds",
-        Source::AllFolds => "chosen on the held-out folds",
-        Source::Given => "the threshold was given, nothing is calibrated",
-        Source::Nowhere => "none, for there are no other folds to choose them on",
+        SelectedOn::OtherFolds => "chosen on the other folds",
+        SelectedOn::AllFolds => "chosen on the held-out folds",
+        SelectedOn::Given => "the threshold was given, nothing is calibrated",
+        SelectedOn::NotSelected => "none, because there are no other folds to choose them on",
     };
     writeln!(f, "Threshold and temperature: {by}.\n")
 }
 
-/// Where the networks look, and the images where they look beside the breast.
-fn fmt_maps(maps: &Result<Maps, NoMaps>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// The energy of the maps inside the breast, and the images with the lowest shares.
+fn fmt_maps(maps: &Result<RunMaps, NoMaps>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let maps = match maps {
         Ok(maps) => maps,
         Err(NoMaps::NoRun | NoMaps::NoNetwork) => return Ok(()),
         Err(reason) => {
             return writeln!(
                 f,
-                "Energy of the maps inside the breast: –, for {reason};\nevaluate --maps looks.\n"
+                "Energy of the maps inside the breast: not known, {reason};\n\
+                 evaluate --maps makes the maps.\n"
             );
         }
     };
@@ -122,7 +131,7 @@ fn fmt_maps(maps: &Result<Maps, NoMaps>, f: &mut fmt::Formatter<'_>) -> fmt::Res
     )?;
     let mut grid = Grid::new("lll");
     grid.row(["", "mean share inside", "maps mostly outside"].map(str::to_owned));
-    let mut row = |name: String, energy: &Energy| {
+    let mut row = |name: String, energy: &EnergyEstimate| {
         grid.row([name, energy.inside.to_string(), energy.mostly_outside.to_string()]);
     };
     row("all".into(), &maps.energy);
@@ -151,9 +160,9 @@ fn fmt_maps(maps: &Result<Maps, NoMaps>, f: &mut fmt::Formatter<'_>) -> fmt::Res
     Ok(())
 }
 
-fn fmt_levels(levels: &[AtLevel], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_levels(levels: &[LevelMetrics], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut grid = Grid::new("lllll");
-    let mut row = |label: &str, cell: &dyn Fn(&AtLevel) -> String| {
+    let mut row = |label: &str, cell: &dyn Fn(&LevelMetrics) -> String| {
         let cells = levels.iter().map(cell);
         let mut row = std::iter::once(label.to_owned()).chain(cells);
         grid.row::<5>(std::array::from_fn(|_| row.next().unwrap_or_default()));
@@ -162,17 +171,17 @@ fn fmt_levels(levels: &[AtLevel], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     row("items", &|at| count(at.size.n));
     row("with cancer", &|at| count(at.size.positives));
     row("prevalence", &|at| number(at.size.prevalence, 4));
-    row("F1 of calling all positive", &|at| number(at.size.all_positive_f1, 4));
-    for name in Name::ALL {
-        row(name.label(), &|at| estimate(&at.figures, name));
-        if name == Name::BestF1 {
-            row("  threshold there, k/49", &|at| number(at.best_f1_threshold, 4));
+    row("F1 if all positive", &|at| number(at.size.all_positive_f1, 4));
+    for name in MetricName::ALL {
+        row(name.label(), &|at| estimate(&at.metrics, name));
+        if name == MetricName::BestF1 {
+            row("  its threshold, k/49", &|at| number(at.best_f1_threshold, 4));
         }
     }
     writeln!(f, "{grid}")?;
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (name, figure) in levels.iter().flat_map(|level| &level.figures.0) {
-        if let Some(reason) = figure.undefined {
+    for (name, estimate) in levels.iter().flat_map(|level| &level.metrics.0) {
+        if let Some(reason) = estimate.undefined {
             let names = reasons.entry(reason.to_string()).or_default();
             if !names.contains(&name.label().trim()) {
                 names.push(name.label().trim());
@@ -193,20 +202,20 @@ fn fmt_folds(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(at) = breast.filter(|at| at.folds.len() > 1) else { return Ok(()) };
     let mut grid = Grid::new("rrrrrrrrrrrr");
     for fold in &at.folds {
-        let value = |name: Name| number(fold.figures.get(name).and_then(|e| e.value), 4);
-        let chosen = at.chosen.iter().find(|chosen| chosen.fold == Some(fold.fold));
+        let value = |name: MetricName| number(fold.metrics.get(name).and_then(|e| e.value), 4);
+        let chosen = at.selected.iter().find(|chosen| chosen.fold == Some(fold.fold));
         let [n, positives] = sizes(&fold.size);
         grid.row([
             fold.fold.to_string(),
             n,
             positives,
-            value(Name::Auroc),
-            value(Name::Auprc),
-            value(Name::Pf1),
+            value(MetricName::Auroc),
+            value(MetricName::Auprc),
+            value(MetricName::Pf1),
             number(fold.size.all_positive_f1, 4),
-            value(Name::BestF1),
+            value(MetricName::BestF1),
             number(fold.best_f1_threshold, 4),
-            value(Name::F1),
+            value(MetricName::F1),
             number(chosen.and_then(|chosen| chosen.threshold), 4),
             number(chosen.and_then(|c| c.calibration).map(|c| c.temperature), 2),
         ]);
@@ -232,17 +241,17 @@ fn fmt_subgroups(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut grid = Grid::new("lrrrlllll");
     for group in &part.subgroups {
         let [n, positives] = sizes(&group.size);
-        let figure = |name| estimate(&group.figures, name);
+        let metric = |name| estimate(&group.metrics, name);
         grid.row([
             format!("{} {}{}", group.attribute.label(), group.value, few(&group.size)),
             n,
             positives,
             number(group.size.all_positive_f1, 3),
-            figure(Name::Auroc),
-            figure(Name::Auprc),
-            figure(Name::F1),
-            figure(Name::Sensitivity),
-            figure(Name::Specificity),
+            metric(MetricName::Auroc),
+            metric(MetricName::Auprc),
+            metric(MetricName::F1),
+            metric(MetricName::Sensitivity),
+            metric(MetricName::Specificity),
         ]);
     }
     grid.head([
@@ -259,19 +268,19 @@ fn fmt_subgroups(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "{grid}")?;
     writeln!(
         f,
-        "Subgroups by breast (mean), views by image; cancers of a kind against all negatives, \
-         negatives of a kind\nagainst all cancers. all pos.: F1 of calling all positive."
+        "Subgroups by breast (mean), views by image. Subgroups of cancers include all negatives, \
+         subgroups of\nnegatives include all cancers. all pos.: F1 if all are predicted positive."
     )?;
     if part.subgroups.iter().any(|group| !few(&group.size).is_empty()) {
-        writeln!(f, "* Fewer than {FEW} with cancer: the interval is too narrow to be believed.")?;
+        writeln!(f, "* Fewer than {FEW} with cancer: the interval is too narrow to be reliable.")?;
     }
     Ok(())
 }
 
-/// Positives below which resampling says little: they are drawn or not, and nothing between.
+/// With fewer positives than this, resampling gives intervals that are not reliable.
 const FEW: usize = 10;
 
-/// A mark for a group with few positives.
+/// The mark of a subgroup with few positives.
 fn few(size: &Size) -> &'static str {
     if (1..FEW).contains(&size.positives) { " *" } else { "" }
 }
@@ -280,8 +289,8 @@ fn sizes(size: &Size) -> [String; 2] {
     [count(size.n), count(size.positives)]
 }
 
-fn estimate(figures: &Figures, name: Name) -> String {
-    figures.get(name).map_or_else(String::new, Estimate::to_string)
+fn estimate(metrics: &MetricSet, name: MetricName) -> String {
+    metrics.get(name).map_or_else(String::new, Estimate::to_string)
 }
 
 fn number(value: Option<f64>, digits: usize) -> String {

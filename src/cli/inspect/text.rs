@@ -1,13 +1,13 @@
-//! A survey for people: aligned columns, the most frequent first.
+//! A survey as text: aligned columns, the most frequent values first.
 
 use std::cmp::Reverse;
 use std::fmt;
 
 use crate::cli::grid::Grid;
-use crate::cli::progress::size;
-use crate::dataset::inspect::{Attribute, Findings, Format, Machine, NOT_GIVEN, Survey, Value};
+use crate::inspect::{Attribute, Findings, Format, Machine, NOT_GIVEN, Survey, Value};
+use crate::number::size;
 
-/// Values of an attribute, and findings of a kind, that are shown.
+/// The number of values of an attribute, and of findings of a kind, that are listed.
 const SHOWN: usize = 8;
 
 /// Displays a survey.
@@ -65,9 +65,12 @@ fn fmt_tables(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             grid.row([thousands(counts.strays), "files without a row".to_owned()]);
         }
         None => {
-            grid.row([thousands(survey.files - survey.other_files), "files, no table".to_owned()]);
+            grid.row([
+                thousands(survey.files - survey.other_files),
+                "files (there is no table)".to_owned(),
+            ]);
             if survey.other_files > 0 {
-                grid.row([thousands(survey.other_files), "other files, no DICOM".to_owned()]);
+                grid.row([thousands(survey.other_files), "other files, not DICOM".to_owned()]);
             }
         }
     }
@@ -89,7 +92,7 @@ fn fmt_attributes(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let is_absent = |a: &&Attribute| matches!(a.values.as_slice(), [v] if v.value == NOT_GIVEN);
     for attribute in survey.attributes.iter().filter(|attribute| !is_absent(attribute)) {
         let mut name = attribute.name;
-        // A line that says "1 more" could as well say what it is.
+        // Instead of a line "1 more value", the value itself is shown.
         let all = attribute.values.len();
         let (shown, rest) =
             attribute.values.split_at(if all == SHOWN + 1 { all } else { all.min(SHOWN) });
@@ -113,7 +116,7 @@ fn fmt_attributes(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let absent = survey.attributes.iter().filter(is_absent).map(|attribute| attribute.name);
     match join(absent) {
         none if none.is_empty() => Ok(()),
-        names => writeln!(f, "In no header: {names}\n"),
+        names => writeln!(f, "Absent from all headers: {names}\n"),
     }
 }
 
@@ -167,13 +170,13 @@ fn fmt_findings(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         ("Rows without a file", &survey.missing),
         ("Files without a row", &survey.strays),
         ("Files whose header cannot be read", &survey.unreadable),
-        ("Files that preprocess would set aside", &survey.unsupported),
+        ("Files that preprocess would quarantine", &survey.unsupported),
         ("Table and file disagree", &survey.disagreements),
     ] {
         fmt_kind(f, title, findings)?;
     }
     if survey.is_clean(false) {
-        writeln!(f, "Nothing to look into.")?;
+        writeln!(f, "No findings.")?;
     }
     Ok(())
 }

@@ -1,15 +1,14 @@
-//! Capitals, digits and a few signs, 3 pixels wide and 5 high, for captions.
+//! A font of capitals, digits and a few signs, 3 pixels wide and 5 high, for captions.
 
-use crate::plane::Plane;
+use crate::image::Plane;
 
-/// Pixels from one letter's left to the next one's, and from a line's top to the next one's,
-/// before scaling.
+/// The step from one letter to the next, and from one line to the next, in pixels before scaling.
 const ADVANCE: usize = 4;
 
-/// Height of a letter before scaling.
+/// The height of a letter, in pixels before scaling.
 pub const HEIGHT: usize = 5;
 
-/// Rows from the top, three bits each.
+/// The rows of a letter from the top, three bits each.
 #[rustfmt::skip]
 fn rows(letter: char) -> u16 {
     match letter {
@@ -34,8 +33,8 @@ fn rows(letter: char) -> u16 {
     }
 }
 
-/// Writes `text` in white from (`left`, `top`), every pixel of a letter `scale` wide; what goes
-/// beyond the plane is left out.
+/// Writes `text` in white at (`left`, `top`). Each pixel of a letter becomes `scale` x `scale`
+/// pixels; what lies outside the plane is not drawn.
 pub fn write(text: &str, left: usize, top: usize, scale: usize, onto: &mut Plane<u8>) {
     for (i, letter) in text.chars().enumerate() {
         let rows = rows(letter.to_ascii_uppercase());

@@ -1,22 +1,24 @@
-//! The steps side by side.
+//! Draws the steps of the pipeline side by side.
 
 use super::font;
 use crate::config::Fit;
-use crate::picture::outline;
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::{Geometry, Orientation, Pixels, Resizer};
+use crate::image::picture::outline;
+use crate::image::{Geometry, Orientation, Pixels};
+use crate::image::{Plane, Rect};
+use crate::preprocess::resize::Resizer;
 use crate::preprocess::roi::Found;
 use crate::preprocess::steps::Steps;
 use crate::preprocess::window::WindowUsed;
 
-/// Height of a panel, in pixels of the picture.
+/// The height of a panel, in pixels.
 const PANEL: usize = 900;
-/// Around panels.
+/// The margin around panels, in pixels.
 const GAP: usize = 16;
-/// Size of a letter's pixel.
+/// The size of one pixel of a letter, in pixels.
 const LETTER: usize = 3;
 
-/// Stored values, grey levels, box and output, left to right, each under its caption.
+/// Panels with stored values, grey levels, box and output, from left to right, each with its
+/// caption.
 pub fn compose(steps: &Steps) -> Plane<u8> {
     let values = || steps.stored.pixels.pixels().iter().map(|&bits| steps.stored.value(bits));
     let (low, high) = (values().min().unwrap_or(0), values().max().unwrap_or(0));
@@ -39,10 +41,10 @@ pub fn compose(steps: &Steps) -> Plane<u8> {
         (boxed, breast_caption(&steps.sample.found)),
         (output, format!("output {} x {}", geometry.width, geometry.height)),
     ];
-    beside(&panels)
+    side_by_side(&panels)
 }
 
-/// For example `SIGMOID 2686/900 (window 0)`.
+/// The caption for a window, for example `SIGMOID 2686/900 (window 0)`.
 pub fn window_caption(used: &WindowUsed) -> String {
     let index = used.index.map_or(String::new(), |index| format!(" {index}"));
     let source = format!("({}{index})", used.source.as_str());
@@ -54,12 +56,12 @@ pub fn window_caption(used: &WindowUsed) -> String {
     }
 }
 
-/// For example `found by air, confidence 0.93`.
+/// The caption for a box, for example `found by air, confidence 0.93`.
 pub fn breast_caption(found: &Found) -> String {
     format!("found by {}, confidence {:.2}", found.method.as_str(), found.confidence)
 }
 
-/// The plane at the height of a panel.
+/// The plane, scaled to the height of a panel.
 fn panel(plane: &Plane<u16>) -> Plane<u8> {
     let whole = Rect::whole(plane.width(), plane.height());
     let width = (plane.width() * PANEL / plane.height()).clamp(1, 2 * PANEL);
@@ -70,14 +72,14 @@ fn panel(plane: &Plane<u16>) -> Plane<u8> {
     }
 }
 
-/// A rectangle of `plane` in its panel.
+/// A rectangle of `plane`, scaled to its panel.
 fn scaled(rect: Rect, plane: &Plane<u16>) -> Rect {
     let scale = |length: usize| length * PANEL / plane.height();
     let (left, top) = (scale(rect.left), scale(rect.top));
     Rect { left, top, width: scale(rect.right()) - left, height: scale(rect.bottom()) - top }
 }
 
-fn beside(panels: &[(Plane<u8>, String)]) -> Plane<u8> {
+fn side_by_side(panels: &[(Plane<u8>, String)]) -> Plane<u8> {
     let top = GAP + font::HEIGHT * LETTER + GAP / 2;
     let width = GAP + panels.iter().map(|(panel, _)| panel.width() + GAP).sum::<usize>();
     let height = top + PANEL + GAP;

@@ -1,4 +1,4 @@
-//! `mammo-pipe sweep --dry-run`: what it would take, from a few steps.
+//! `mammo-pipe sweep --dry-run`: estimates time, memory and disk space from a few steps.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::progress::{duration, print, size};
+use super::super::progress::print;
 use crate::error::Fault;
-use crate::evaluate::metrics::all_positive_f1;
+use crate::metrics::all_positive_f1;
+use crate::number::{duration, size};
 use crate::preprocess::estimate::free;
 use crate::shard::table::Table;
 use crate::sweep::settings::{Settings, Weight};
@@ -16,10 +17,10 @@ use crate::train::estimate::estimate;
 use crate::train::run::{State, read_status};
 use crate::train::setup::Setup;
 
-/// Prints what the sweep would take; writes nothing.
+/// Prints the estimate; writes nothing.
 ///
 /// # Errors
-/// A [`Fault`] of what the runs themselves would fault at.
+/// The [`Fault`] that the runs themselves would end with.
 pub(super) fn show(
     folder: &Path,
     settings: &Settings,
@@ -36,7 +37,7 @@ pub(super) fn show(
         }
     }
     let folds = &settings.run.held_out;
-    // The last one has the auxiliary heads too, if any has.
+    // The last weight is the largest, so its run has auxiliary heads if any run has.
     let train = settings.of(*weights.last().expect("clap takes no empty list")).train;
     let setup = Setup { train, ..setup.clone() };
     let found = estimate(table, &setup, folds.first().copied().flatten())?;
@@ -45,8 +46,8 @@ pub(super) fn show(
         (all + 1, positives + usize::from(row.record.cancer == Some(true)))
     });
     let prevalence = positives as f64 / all.max(1) as f64;
-    let of_all = folds.len() * left.len();
-    let (seconds, disk) = (found.seconds * of_all as f64, found.disk * of_all as u64);
+    let networks = folds.len() * left.len();
+    let (seconds, disk) = (found.seconds * networks as f64, found.disk * networks as u64);
     let free = free(folder);
     if as_json {
         let value = json!({
@@ -60,7 +61,7 @@ pub(super) fn show(
     let train = &setup.train;
     print(&format!("sweep in {}", folder.display()));
     print(&format!(
-        "  runs        {} of {} to do, {} folds each: {of_all} networks, {} on {}",
+        "  runs        {} of {} left, {} folds each: {networks} networks, {} on {}",
         left.len(),
         weights.len(),
         folds.len(),
@@ -68,22 +69,22 @@ pub(super) fn show(
         setup.device
     ));
     print(&format!(
-        "  images      {all} in the folds, {:.2} % with cancer; calling all positive has F1 {:.4}",
+        "  images      {all} in the folds, {:.2} % with cancer; F1 of calling all positive {:.4}",
         100.0 * prevalence,
         all_positive_f1(prevalence)
     ));
     print(&format!(
-        "  steps       {} an epoch, {} epochs, {:.2} s a step",
+        "  steps       {} per epoch, {} epochs, {:.2} s per step",
         found.steps, train.epochs, found.step_seconds
     ));
     print(&format!(
-        "  time        {} at most for one process, {} a run{}",
+        "  time        {} at most for one process, {} per run{}",
         duration(seconds),
         duration(found.seconds * folds.len() as f64),
         found.memory.map_or(String::new(), |m| format!("; {} of memory", size(m)))
     ));
     let free = free.map_or(String::new(), |free| format!(" ({} free there)", size(free)));
     print(&format!("  disk        {}{free}", size(disk)));
-    print("  nothing was written; run it without --dry-run to start");
+    print("  nothing was written; to start, run the command without --dry-run");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,34 +1,35 @@
-//! How far a sweep is, for the line of the run that is going on.
+//! The progress of a sweep, shown before the progress of its current run.
 
 use std::sync::Mutex;
 use std::time::Instant;
 
-use super::super::progress::duration;
 use crate::error::Fault;
+use crate::number::duration;
 use crate::sweep::{Sweep, Weight};
 use crate::train::run::Status;
 
-/// The runs of a sweep, as this process sees them.
-pub(super) struct Whole {
+/// The progress of a sweep, as far as this process knows it.
+pub(super) struct SweepProgress {
     wanted: usize,
     folds: Vec<Option<u16>>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Of the run that is going on.
+    /// Weight of the current run.
     weight: Option<Weight>,
-    /// Runs finished, by whomever.
+    /// Runs finished by any process.
     done: usize,
-    /// Runs finished by this process, and when it began.
+    /// Runs finished by this process.
     here: usize,
+    /// When this process started.
     began: Instant,
-    /// Share of the run that was done when this process began with it.
+    /// Share of the current run that was done when this process started or resumed it.
     before: Option<f64>,
 }
 
-impl Whole {
-    /// Those of `weights`.
+impl SweepProgress {
+    /// The progress over the runs of `weights`.
     pub fn new(weights: &[Weight], sweep: &Sweep) -> Result<Self, Fault> {
         let mut done = 0;
         for &weight in weights {
@@ -40,20 +41,20 @@ impl Whole {
         Ok(Self { wanted: weights.len(), folds, state: Mutex::new(state) })
     }
 
-    /// The run with `weight` begins or goes on.
+    /// Called when the run with `weight` starts or resumes.
     pub fn begin(&self, weight: Weight) {
         let mut state = self.state();
         (state.weight, state.before) = (Some(weight), None);
     }
 
-    /// It is finished.
+    /// Called when the current run is finished.
     pub fn finished(&self) {
         let mut state = self.state();
         state.done += 1;
         state.here += 1;
     }
 
-    /// Which run it is, of how many, and how long all of them take if nobody helps.
+    /// The current run, its number, and the time left for all runs if no other process helps.
     pub fn text(&self, status: &Status) -> String {
         let mut state = self.state();
         let place = self.folds.iter().position(|fold| *fold == status.fold).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! How far training is: a bar on a terminal, a plain line now and then elsewhere, and a line an
-//! epoch on both.
+//! The progress of training: a bar on a terminal, otherwise a plain line every ten seconds. Both
+//! print a line per epoch.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -7,27 +7,28 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::progress::{duration, say, size};
+use crate::cli::progress::say;
+use crate::number::{duration, size};
 use crate::preprocess::memory;
-use crate::train::Seen;
+use crate::train::Event;
 use crate::train::log::{EpochLine, Line, StepLine};
 use crate::train::run::Status;
 
 /// Time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
-/// Share of the last step in the rates that are shown.
-const FRESH: f64 = 0.1;
+/// Weight of the last step in the running means that are shown.
+const SMOOTHING: f64 = 0.1;
 
-/// The display of a run.
+/// The progress display of a run.
 pub(in crate::cli) struct Bar {
     bar: Option<ProgressBar>,
     quiet: bool,
-    /// What the run is part of, set before all else.
-    within: Mutex<String>,
+    /// Text before every line, such as the run's place in a sweep.
+    prefix: Mutex<String>,
     state: Mutex<Option<Shown>>,
 }
 
-/// Means over the last steps, and when they were printed.
+/// Running means over the steps, and the time of the last plain line.
 struct Shown {
     rate: f64,
     waited: f64,
@@ -43,12 +44,13 @@ impl Bar {
             bar.set_style(ProgressStyle::with_template(style).expect("a template of known keys"));
             bar
         });
-        Self { bar, quiet, within: Mutex::default(), state: Mutex::new(None) }
+        Self { bar, quiet, prefix: Mutex::default(), state: Mutex::new(None) }
     }
 
-    /// Says what the run is part of, from now on.
-    pub fn within(&self, whole: &str) {
-        *self.within.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = format!("{whole}, ");
+    /// Sets the text before every line.
+    pub fn set_prefix(&self, prefix: &str) {
+        *self.prefix.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+            format!("{prefix}, ");
     }
 
     /// Prints a line above the bar.
@@ -60,32 +62,33 @@ impl Bar {
         }
     }
 
-    pub fn seen(&self, seen: &Seen<'_>) {
-        let within = self.within.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        match seen.line {
-            Line::Step(line) => self.step(line, seen.status, &within),
+    /// Shows a step or an epoch.
+    pub fn on_event(&self, event: &Event<'_>) {
+        let prefix = self.prefix.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        match event.line {
+            Line::Step(line) => self.step(line, event.status, &prefix),
             Line::Epoch(line) => {
-                let fold = seen.status.fold.map_or(String::new(), |fold| format!("fold {fold}, "));
-                let (_, epochs) = seen.status.epochs;
-                let number = line.epoch + 1;
-                self.say(&format!("{within}{fold}epoch {number} of {epochs}: {}", epoch(line)));
+                let fold = event.status.fold.map_or(String::new(), |fold| format!("fold {fold}, "));
+                let (_, epochs) = event.status.epochs;
+                let number = line.epoch;
+                self.say(&format!("{prefix}{fold}epoch {number} of {epochs}: {}", epoch(line)));
             }
         }
     }
 
-    fn step(&self, line: &StepLine, status: &Status, within: &str) {
+    fn step(&self, line: &StepLine, status: &Status, prefix: &str) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (rate, waited) = (line.images_per_second, line.data_wait / line.seconds.max(1e-9));
         let shown = state.get_or_insert_with(|| Shown { rate, waited, printed: Instant::now() });
-        shown.rate += FRESH * (rate - shown.rate);
-        shown.waited += FRESH * (waited - shown.waited);
+        shown.rate += SMOOTHING * (rate - shown.rate);
+        shown.waited += SMOOTHING * (waited - shown.waited);
         let (done, all) = status.steps;
         let text = || {
             let fold = match status.fold {
-                Some(fold) if !within.is_empty() => format!("fold {fold}, "),
+                Some(fold) if !prefix.is_empty() => format!("fold {fold}, "),
                 _ => String::new(),
             };
-            format!("{within}{fold}{}", describe(line, status, shown.rate, shown.waited))
+            format!("{prefix}{fold}{}", describe(line, status, shown.rate, shown.waited))
         };
         if let Some(bar) = &self.bar {
             bar.set_length(all);
@@ -115,29 +118,29 @@ fn describe(line: &StepLine, status: &Status, rate: f64, waited: f64) -> String 
     )
 }
 
-/// An epoch in a line.
+/// Describes an epoch in one line.
 pub(super) fn epoch(line: &EpochLine) -> String {
     let mut text = format!("loss {:.4}", line.loss);
     if let Some(scores) = &line.validation {
-        let figure = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.4}"));
+        let metric = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.4}"));
         let breast = &scores.breast;
         text += &format!(
-            "; {} breasts held out, {} with cancer: loss {}, AUROC {}, AUPRC {}, pF1 {}, F1 {}",
+            "; {} held-out breasts, {} with cancer: loss {}, AUROC {}, AUPRC {}, pF1 {}, F1 {}",
             breast.items,
             breast.positives,
-            figure(scores.loss),
-            figure(breast.auroc),
-            figure(breast.auprc),
-            figure(breast.pf1),
-            figure(breast.f1)
+            metric(scores.loss),
+            metric(breast.auroc),
+            metric(breast.auprc),
+            metric(breast.pf1),
+            metric(breast.f1)
         );
         text += &breast.threshold.map_or(String::new(), |t| format!(" at {t:.2}"));
     }
     if line.best {
-        text += "; the best so far";
+        text += "; best so far";
     }
     if line.overfitting {
-        text += "; overfitting: its own loss falls, the held-out loss is past its lowest";
+        text += "; overfitting: training loss falls, validation loss rises";
     }
     text
 }

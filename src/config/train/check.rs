@@ -1,14 +1,14 @@
-//! Refuses what cannot run before anything is read.
+//! Checks the `train` section before any data are read.
 
 use super::{Column, TrainConfig};
 use crate::config::ConfigError;
 
 impl TrainConfig {
-    /// Refuses values that cannot run, each with its key.
+    /// Checks that all values are allowed.
     ///
     /// # Errors
-    /// [`ConfigError::Value`] for the first one, [`ConfigError::Leak`] for an input that tells
-    /// the answer.
+    /// [`ConfigError::Value`] for the first value that is not, [`ConfigError::Leak`] for an
+    /// auxiliary input that leaks the label.
     pub fn check(&self) -> Result<(), ConfigError> {
         let leak = |column: &Column| column.leak().map(|reason| (column.as_str(), reason));
         if let Some((column, reason)) = self.auxiliary.inputs.iter().find_map(leak) {
@@ -24,14 +24,14 @@ impl TrainConfig {
                 return Err(ConfigError::Value { key, found, needed: "each column once" });
             }
         }
-        let told_and_asked = |column: &&Column| {
+        let is_also_a_target = |column: &&Column| {
             self.auxiliary.weight > 0.0 && self.auxiliary.targets.contains(column)
         };
-        if let Some(column) = self.auxiliary.inputs.iter().find(told_and_asked) {
+        if let Some(column) = self.auxiliary.inputs.iter().find(is_also_a_target) {
             return Err(ConfigError::Value {
                 key: "train.auxiliary.inputs",
-                found: format!("a list with {}, which is a target too", column.as_str()),
-                needed: "columns that are no targets: what is told cannot be learnt",
+                found: format!("a list with {}, which is also a target", column.as_str()),
+                needed: "columns that are not targets: the network would only copy them",
             });
         }
         if let Some(augment) = &self.augment {
@@ -75,9 +75,9 @@ impl TrainConfig {
                 "0 without auxiliary.targets",
             ),
             (
-                (1..=1024).contains(&auxiliary.embedding),
-                "train.auxiliary.embedding",
-                count(auxiliary.embedding),
+                (1..=1024).contains(&auxiliary.embedding_dim),
+                "train.auxiliary.embedding_dim",
+                count(auxiliary.embedding_dim),
                 "1 to 1024",
             ),
             (
@@ -131,13 +131,23 @@ impl TrainConfig {
                 "below 1",
             ),
             (
-                optimizer.clip.is_none_or(positive),
-                "train.optimizer.clip",
-                optimizer.clip.unwrap_or_default(),
+                optimizer.max_grad_norm.is_none_or(positive),
+                "train.optimizer.max_grad_norm",
+                optimizer.max_grad_norm.unwrap_or_default(),
                 "more than 0, or null",
             ),
-            (below_one(schedule.warm_up), "train.schedule.warm_up", schedule.warm_up, "below 1"),
-            (share(schedule.last), "train.schedule.last", schedule.last, "0 to 1"),
+            (
+                below_one(schedule.warmup_ratio),
+                "train.schedule.warmup_ratio",
+                schedule.warmup_ratio,
+                "below 1",
+            ),
+            (
+                share(schedule.min_lr_ratio),
+                "train.schedule.min_lr_ratio",
+                schedule.min_lr_ratio,
+                "0 to 1",
+            ),
             (schedule.step_epochs > 0, "train.schedule.step_epochs", 0.0, "1 or more"),
             (
                 schedule.step_factor > 0.0 && schedule.step_factor <= 1.0,
@@ -150,9 +160,9 @@ impl TrainConfig {
             (self.batch > 1, "train.batch", count(self.batch), "2 or more"),
             (self.accumulate > 0, "train.accumulate", 0.0, "1 or more"),
             (
-                self.average.is_none_or(below_one),
-                "train.average",
-                self.average.unwrap_or_default(),
+                self.ema_decay.is_none_or(below_one),
+                "train.ema_decay",
+                self.ema_decay.unwrap_or_default(),
                 "below 1, or null",
             ),
             (
@@ -162,9 +172,9 @@ impl TrainConfig {
                 "less than train.batch",
             ),
             (
-                (1.0..=1000.0).contains(&self.sampling.oversample),
-                "train.sampling.oversample",
-                self.sampling.oversample,
+                (1.0..=1000.0).contains(&self.sampling.oversample_positives),
+                "train.sampling.oversample_positives",
+                self.sampling.oversample_positives,
                 "1 to 1000",
             ),
             (self.save_minutes >= 0.0, "train.save_minutes", self.save_minutes, "0 or more"),
@@ -185,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaks_the_answer_is_refused_as_an_input_with_the_reason() {
+    fn an_input_that_leaks_the_label_is_refused_with_the_reason() {
         for column in Column::ALL {
             let mut config = TrainConfig::default();
             config.auxiliary.targets.clear();
@@ -206,16 +216,16 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_not_told_and_asked_at_once() {
+    fn a_column_is_not_both_input_and_target() {
         let error = refused(|c| c.auxiliary.inputs = vec![Column::Age]);
-        assert!(error.contains("a target too"), "{error}");
+        assert!(error.contains("also a target"), "{error}");
     }
 
     #[test]
-    fn a_value_that_cannot_run_names_its_key() {
+    fn a_value_that_is_not_allowed_names_its_key() {
         let error = refused(|c| c.batch = 1);
         assert_eq!(error, "train.batch is 1, needs 2 or more");
-        let error = refused(|c| c.optimizer.clip = Some(f64::NAN));
-        assert!(error.starts_with("train.optimizer.clip is NaN"), "{error}");
+        let error = refused(|c| c.optimizer.max_grad_norm = Some(f64::NAN));
+        assert!(error.starts_with("train.optimizer.max_grad_norm is NaN"), "{error}");
     }
 }

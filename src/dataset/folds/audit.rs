@@ -1,4 +1,4 @@
-//! What came of the division, and the proof that it leaks nothing.
+//! Summarises the folds, and checks that no patient is in two of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
@@ -10,40 +10,41 @@ use crate::config::{FoldScheme, FoldsConfig};
 use crate::dataset::Role;
 use crate::record::Split;
 
-/// The groups of patients, for the manifest.
+/// The summary of all groups of patients, for the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
-    /// What makes a fold.
+    /// The scheme by which the folds were made.
     pub scheme: FoldScheme,
-    /// Seed of the division.
+    /// The seed of the assignment.
     pub seed: u64,
-    /// The folds in order, then locked, left out and test where there are any.
+    /// The folds in order, then the locked, left-out and test groups if they are not empty.
     pub groups: Vec<Group>,
-    /// Patients who stand on both sides of a line.
+    /// Patients and breasts that occur in two groups of another kind (sites, machines, tables).
     pub straddling: Straddling,
 }
 
-/// One fold, or what is in none.
+/// One fold, or a group that is in no fold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
-    /// Which one.
+    /// The fold or group.
     pub role: Role,
-    /// The site or machine that the fold holds out; `None` under `scheme: patient`, and for the
-    /// fold of those without one.
+    /// The site or machine that the fold holds out; `None` with `scheme: patient`, and for the fold
+    /// of images without a site or machine.
     pub held_out: Option<i64>,
-    /// All of them.
+    /// All patients, breasts and images.
     pub all: Tally,
     /// Those with cancer.
     pub cancer: Tally,
-    /// Share with cancer among those with a label.
+    /// Prevalence: the share with cancer among those with a label.
     pub prevalence: Prevalence,
-    /// By `site_id`, missing last.
+    /// Counts by `site_id`; images without one come last.
     pub sites: Vec<Count>,
-    /// By `machine_id`, missing last.
+    /// Counts by `machine_id`; images without one come last.
     pub machines: Vec<Count>,
 }
 
-/// How many of each. A breast is a patient and a side; images without a side count for none.
+/// Numbers of patients, breasts and images. A breast is a patient and a side; an image without a
+/// side counts as no breast.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Tally {
@@ -52,7 +53,7 @@ pub struct Tally {
     pub images: usize,
 }
 
-/// Share with cancer; `None` where nothing has a label.
+/// The share with cancer; `None` without any label.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Prevalence {
@@ -61,32 +62,33 @@ pub struct Prevalence {
     pub images: Option<f64>,
 }
 
-/// Images of one site or machine.
+/// The images of one site or machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     /// The site or machine.
     pub value: Option<i64>,
     /// Its images.
     pub images: usize,
-    /// Those of them with cancer.
+    /// The images with cancer.
     pub cancer: usize,
 }
 
-/// Patients and breasts on both sides of a line. Each patient is in one fold all the same.
+/// Patients and breasts that occur on both sides of a division. Each patient is in one fold
+/// nevertheless.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Straddling {
-    /// Patients of the training table seen at several sites.
+    /// Patients of the training table with images from several sites.
     pub sites: usize,
-    /// Patients of the training table seen on several machines.
+    /// Patients of the training table with images from several machines.
     pub machines: usize,
-    /// Patients in the training and in the test table.
+    /// Patients in both the training and the test table.
     pub tables: usize,
-    /// Breasts of the training table with cancer in one image and not in another, where a label
-    /// that holds for the breast would be the same in all.
+    /// Breasts of the training table with cancer in one image and without in another. A label that
+    /// describes the breast would be the same in all images.
     pub labels: usize,
 }
 
-/// Counts every group, after proving that no patient of the training table is in two.
+/// Counts every group, after a check that no patient of the training table is in two.
 ///
 /// # Errors
 /// [`FoldsError::Divided`] for a patient in two groups.
@@ -100,7 +102,7 @@ pub fn audit<'a>(
 ) -> Result<Audit, FoldsError> {
     let images: Vec<_> = images.into_iter().collect();
     assert_eq!(images.len(), roles.len(), "every image has a role");
-    prove(&images, roles)?;
+    check_disjoint(&images, roles)?;
 
     let mut members: BTreeMap<Role, Vec<&Member>> = BTreeMap::new();
     if config.scheme == FoldScheme::Patient {
@@ -114,12 +116,12 @@ pub fn audit<'a>(
         scheme: config.scheme,
         seed: config.seed,
         groups: groups.collect(),
-        straddling: straddling(&images),
+        straddling: count_straddling(&images),
     })
 }
 
-/// Patients of the training table alone: nobody trains on the test table.
-fn prove(images: &[Member], roles: &[Role]) -> Result<(), FoldsError> {
+/// Patients of the training table alone, because the test table is not used for training.
+fn check_disjoint(images: &[Member], roles: &[Role]) -> Result<(), FoldsError> {
     let mut seen: HashMap<&str, Role> = HashMap::new();
     let train = images.iter().zip(roles).filter(|(image, _)| image.split == Split::Train);
     for (image, role) in train {
@@ -137,7 +139,7 @@ fn prove(images: &[Member], roles: &[Role]) -> Result<(), FoldsError> {
 
 fn group(role: Role, scheme: FoldScheme, images: &[&Member]) -> Group {
     let held_out = match role {
-        // All patients of such a fold agree on the value; of some of them, images may be missing.
+        // All patients of such a fold have the same value; some of their images may have none.
         Role::Fold(_) => {
             most_common(patients(images.iter().copied()).iter().filter_map(|p| p.held_out(scheme)))
         }
@@ -184,10 +186,10 @@ fn counts(images: &[&Member], value: impl Fn(&Member) -> Option<i64>) -> Vec<Cou
     counts.into_values().collect()
 }
 
-fn straddling(images: &[Member]) -> Straddling {
+fn count_straddling(images: &[Member]) -> Straddling {
     let train = || images.iter().filter(|image| image.split == Split::Train);
     let by_patient = |value: fn(&Member) -> Option<i64>| {
-        several(train().filter_map(|image| Some((image.patient_id, value(image)?))))
+        count_with_several(train().filter_map(|image| Some((image.patient_id, value(image)?))))
     };
     let labelled =
         train().filter_map(|image| Some(((image.patient_id, image.laterality?), image.cancer?)));
@@ -198,12 +200,14 @@ fn straddling(images: &[Member]) -> Straddling {
         sites: by_patient(|image| image.site_id),
         machines: by_patient(|image| image.machine_id),
         tables: trained.intersection(&tested).count(),
-        labels: several(labelled),
+        labels: count_with_several(labelled),
     }
 }
 
-/// How many keys have more than one value.
-fn several<K: Eq + Hash + Copy, V: Eq + Hash>(pairs: impl Iterator<Item = (K, V)>) -> usize {
+/// The number of keys that have more than one value.
+fn count_with_several<K: Eq + Hash + Copy, V: Eq + Hash>(
+    pairs: impl Iterator<Item = (K, V)>,
+) -> usize {
     let pairs: HashSet<(K, V)> = pairs.collect();
     let mut values: HashMap<K, usize> = HashMap::new();
     pairs.iter().for_each(|(key, _)| *values.entry(*key).or_default() += 1);

@@ -1,17 +1,17 @@
-//! One cell to one value, or what it would need to be.
+//! Parses one cell into a value. An error says what the cell should contain.
 
 use crate::record::{Density, Id, Laterality, View};
 
-/// Reads a cell that is not missing; the error says what it needs to be.
+/// Parses a cell that is not missing; the error says what it should contain.
 pub type Parse<T> = fn(&str) -> Result<T, &'static str>;
 
-/// Whether a cell stands for "not known": empty, or as pandas and R write it.
+/// Whether a cell means "missing": it is empty, or written as pandas and R write missing values.
 pub fn is_missing(cell: &[u8]) -> bool {
     let words: [&[u8]; 4] = [b"na", b"nan", b"null", b"none"];
     cell.is_empty() || words.iter().any(|word| cell.eq_ignore_ascii_case(word))
 }
 
-/// A quote is refused too: it is left in a cell only where a blank stands before it.
+/// A quote is refused too: it stays in a cell only if a blank stands before it.
 pub fn id(cell: &str) -> Result<Id, &'static str> {
     let id = Id::new(cell).ok().filter(|_| !cell.contains('"'));
     id.ok_or("the name of one file or folder, without / \\ : \" or ..")
@@ -21,7 +21,7 @@ pub fn text(cell: &str) -> Result<String, &'static str> {
     Ok(cell.to_owned())
 }
 
-/// A column that holds a missing value is a float to pandas, which then writes 2 as 2.0.
+/// pandas stores a column with missing values as floats, and then writes 2 as 2.0.
 pub fn integer(cell: &str) -> Result<i64, &'static str> {
     cell.strip_suffix(".0").unwrap_or(cell).parse().map_err(|_| "a whole number")
 }
@@ -53,7 +53,7 @@ pub fn laterality(cell: &str) -> Result<Laterality, &'static str> {
     }
 }
 
-/// Any code that DICOM's CS could hold, for the list of views is long and grows.
+/// Any code that a DICOM CS can hold, because the list of views is long and still growing.
 pub fn view(cell: &str) -> Result<View, &'static str> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-');
     if cell.len() > 16 || !cell.chars().all(fits) {

@@ -1,4 +1,4 @@
-//! The header: which of the table's columns holds what.
+//! Reads the header: finds the known columns of a table.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Problem, Problems};
 use crate::config::{ConfigError, DatasetConfig, distance};
 
-/// The columns that an image's record is made of.
+/// The columns that become fields of an image's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
     SiteId,
@@ -49,23 +49,23 @@ const NAMES: [&str; 15] = [
 
 const REQUIRED: [Column; 2] = [Column::PatientId, Column::ImageId];
 
-/// A known column that a table lacks: `None` in every row.
+/// A known column that a table lacks; it is `None` in every row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Absent {
-    /// Our name of it.
+    /// The name that this program uses.
     pub column: &'static str,
-    /// A column of the table that may be meant, for `dataset.columns`.
+    /// A column of the table with a similar name, as a suggestion for `dataset.columns`.
     pub nearest: Option<String>,
 }
 
-/// Where each column stands in a row.
+/// The index of each column in a row.
 #[derive(Debug)]
 pub struct Columns {
     known: [Option<usize>; NAMES.len()],
     header: Vec<String>,
-    /// Those of `dataset.extra_columns`, in that order.
+    /// The columns of `dataset.extra_columns`, in that order.
     pub extra: Vec<Option<usize>>,
-    /// Fields of a row.
+    /// The number of fields of a row.
     pub width: usize,
 }
 
@@ -80,16 +80,16 @@ impl Columns {
     }
 }
 
-/// What a header says.
+/// The content of a header.
 pub struct Header {
     pub columns: Columns,
     pub absent: Vec<Absent>,
-    /// Columns that the configuration asks for and this table lacks, with the words for it.
+    /// Columns that the configuration names and this table lacks, each with a message.
     pub unmet: Vec<(String, Problem)>,
 }
 
-/// Finds the columns in a table's header. `None`, with the reason in `problems`, if rows
-/// cannot be read by it.
+/// Finds the columns in a table's header. Returns `None`, with the reason in `problems`, if rows
+/// cannot be read with this header.
 pub fn locate(
     header: &ByteRecord,
     config: &DatasetConfig,
@@ -149,10 +149,10 @@ fn no_column(name: &str, ours: &str, header: &[String]) -> Problem {
     Problem::NoColumn { name: name.to_owned(), hint }
 }
 
-/// Refuses `dataset.columns` and `dataset.extra_columns` that no table could satisfy.
+/// Refuses settings in `dataset.columns` and `dataset.extra_columns` that no table could satisfy.
 ///
 /// # Errors
-/// The first unknown or doubled name.
+/// The first name that is unknown or occurs twice.
 pub fn check_mapping(config: &DatasetConfig) -> Result<(), ConfigError> {
     for ours in config.columns.keys() {
         if !NAMES.contains(&ours.as_str()) {
@@ -169,14 +169,14 @@ pub fn check_mapping(config: &DatasetConfig) -> Result<(), ConfigError> {
             return Err(ConfigError::Value {
                 key: "dataset.extra_columns",
                 found: format!("[{}]", config.extra_columns.join(", ")),
-                needed: "names that are not carried already, each once",
+                needed: "names other than the known columns, each once",
             });
         }
     }
     Ok(())
 }
 
-/// The name that `name` may be a slip of, upper and lower case apart.
+/// The known name that is most similar to `name`, ignoring upper and lower case.
 fn nearest(name: &str, among: &[impl AsRef<str>]) -> Option<String> {
     let far = |other: &str| distance(&other.to_ascii_lowercase(), &name.to_ascii_lowercase());
     let slip = |other: &&str| !NAMES.contains(other) || !NAMES.contains(&name);

@@ -1,24 +1,25 @@
-//! What is wrong with a table, in words that lead to the cell.
+//! The errors that a table can have, each with the place of the cell.
 
+use crate::error::faults;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// How many problems are kept to be shown; the rest are counted.
+/// The number of problems that are listed; further ones are only counted.
 const SHOWN: usize = 20;
 
-/// One thing wrong with a table. Its file and line are told by [`TableErrors`].
+/// One error in a table. [`TableErrors`] adds its file and line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Problem {
-    /// Not even a header.
+    /// The file is empty.
     #[error("no header")]
     Empty,
-    /// A header alone.
+    /// The table has a header and no rows.
     #[error("no rows")]
     NoRows,
-    /// As spreadsheets save "Unicode text".
+    /// Spreadsheet programs write this as "Unicode text".
     #[error("UTF-16 text, needs UTF-8 (save it as \"CSV UTF-8\")")]
     Utf16,
-    /// As spreadsheets save it where the comma is the decimal sign.
+    /// Spreadsheet programs write this where the decimal sign is a comma.
     #[error("separated by {0}, needs commas")]
     Separator(&'static str),
     /// A required column is absent.
@@ -26,24 +27,24 @@ pub enum Problem {
     NoColumn {
         /// The column that is needed.
         name: String,
-        /// The nearest one, or those that there are.
+        /// The most similar column, or the columns that the table has.
         hint: String,
     },
-    /// Two columns of one name.
-    #[error("column {0} stands twice in the header")]
+    /// Two columns with the same name.
+    #[error("column {0} occurs twice in the header")]
     ColumnTwice(String),
-    /// More or fewer fields than the header.
+    /// A row with more or fewer fields than the header.
     #[error(
         "{have} {}, the header has {need}{}",
         if *.have == 1 { "field" } else { "fields" },
-        if *.breaks { "; is a quote left open?" } else { "" }
+        if *.breaks { "; is a quote not closed?" } else { "" }
     )]
     Ragged {
         /// Fields of the row.
         have: usize,
         /// Fields of the header.
         need: usize,
-        /// Whether a field goes on over a line's end.
+        /// Whether a field continues on the next line.
         breaks: bool,
     },
     /// A required cell is empty.
@@ -52,34 +53,34 @@ pub enum Problem {
         /// The table's name of the column.
         column: String,
     },
-    /// A cell that cannot be read.
+    /// A cell that cannot be parsed.
     #[error("{column} is {found:?}, needs {needs}")]
     Cell {
         /// The table's name of the column.
         column: String,
-        /// The cell, cut short.
+        /// The cell, shortened.
         found: String,
-        /// What could be read.
+        /// What the cell should contain.
         needs: &'static str,
     },
-    /// An image that another row has already.
-    #[error("image_id {image_id} is in {} line {first_line} already", .first_path.display())]
+    /// An image that occurs in an earlier row.
+    #[error("image_id {image_id} occurs already in {}, line {first_line}", .first_path.display())]
     Duplicate {
         /// The image.
         image_id: String,
-        /// Table of the first row.
+        /// The table of the first row.
         first_path: PathBuf,
-        /// Line of the first row.
+        /// The line of the first row.
         first_line: u64,
     },
-    /// A file that another row has already.
-    #[error("its file {relative} is also that of {} line {first_line}", .first_path.display())]
+    /// A file that belongs to an earlier row.
+    #[error("its file {relative} belongs already to {}, line {first_line}", .first_path.display())]
     SameFile {
-        /// The file that both rows lead to.
+        /// The file of both rows.
         relative: String,
-        /// Table of the first row.
+        /// The table of the first row.
         first_path: PathBuf,
-        /// Line of the first row.
+        /// The line of the first row.
         first_line: u64,
     },
 }
@@ -95,7 +96,7 @@ impl Problem {
     }
 }
 
-/// Gathers problems while tables are read.
+/// Collects problems while tables are read.
 #[derive(Debug, Default)]
 pub struct Problems {
     first: Vec<(PathBuf, u64, Problem)>,
@@ -103,7 +104,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Adds one, at a line of a table.
+    /// Adds a problem at a line of a table.
     pub fn push(&mut self, path: &Path, line: u64, problem: Problem) {
         self.count += 1;
         if self.first.len() < SHOWN {
@@ -111,10 +112,10 @@ impl Problems {
         }
     }
 
-    /// Ends the gathering.
+    /// Ends the collection.
     ///
     /// # Errors
-    /// All that was gathered, if anything was.
+    /// All problems, if there are any.
     pub fn check(self) -> Result<(), TableErrors> {
         match self.count {
             0 => Ok(()),
@@ -123,14 +124,15 @@ impl Problems {
     }
 }
 
-/// Everything that is wrong with the tables.
+/// All errors in the tables.
 #[derive(Debug)]
 pub struct TableErrors {
     /// Table, line and problem of the first ones.
     pub first: Vec<(PathBuf, u64, Problem)>,
-    /// How many there are in all.
+    /// The number of all problems.
     pub count: usize,
 }
+faults!(TableErrors);
 
 impl fmt::Display for TableErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

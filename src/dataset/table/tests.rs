@@ -142,7 +142,7 @@ fn a_ragged_row_is_named_with_both_counts() {
     let open = problems("patient_id,image_id\n1,\"10\n1,11\n1,12\n");
     assert!(!open.is_empty(), "an open quote swallows the rest of the file");
     let open = problems("patient_id,image_id\n\"1,10\n1,11\n1,12\n");
-    assert!(open.contains("t.csv:2: 1 field, the header has 2; is a quote left open?"), "{open}");
+    assert!(open.contains("t.csv:2: 1 field, the header has 2; is a quote not closed?"), "{open}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_file_that_is_no_table_says_what_it_is() {
     let semicolons = problems("patient_id;image_id\n1;10\n");
     assert!(semicolons.contains("t.csv:1: separated by semicolons"), "{semicolons}");
     let twice = problems("patient_id,image_id,age,age\n1,10,50,51\n");
-    assert!(twice.contains("t.csv:1: column age stands twice"), "{twice}");
+    assert!(twice.contains("t.csv:1: column age occurs twice"), "{twice}");
     let lacking = problems("patient_id,imageid,age\n1,10,50\n");
     assert!(lacking.contains("t.csv:1: no column image_id; did you mean imageid?"), "{lacking}");
 }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::evaluate::predictions::made::made;
-use crate::evaluate::predictions::sigmoid;
+use crate::predictions::made::made;
+use crate::predictions::sigmoid;
 use crate::random::Random;
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 300, seed: 1, confidence: 0.95 };
@@ -26,7 +26,7 @@ fn a_worse_model_is_told_from_a_better_one_and_from_itself_it_is_not() {
     let bad = noisier(&good, 4.0);
     let comparison = compare(run(&good), run(&bad), &BOOTSTRAP).unwrap();
     let breast = &comparison.parts[0].levels[1];
-    let auroc = breast.differences.get(Name::Auroc).unwrap();
+    let auroc = breast.differences.get(MetricName::Auroc).unwrap();
     let [low, high] = auroc.difference.interval.unwrap();
     assert!(low < high && high < 0.0, "{auroc:?}");
     assert!(auroc.p_value.unwrap() <= 2.0 / 301.0 + 1e-12);
@@ -35,7 +35,7 @@ fn a_worse_model_is_told_from_a_better_one_and_from_itself_it_is_not() {
     assert!(delong.p_value.unwrap() < 0.01);
 
     let same = compare(run(&good), run(&good), &BOOTSTRAP).unwrap();
-    let auroc = same.parts[0].levels[1].differences.get(Name::Auroc).unwrap();
+    let auroc = same.parts[0].levels[1].differences.get(MetricName::Auroc).unwrap();
     assert_eq!((auroc.difference.interval, auroc.p_value), (Some([0.0, 0.0]), Some(1.0)));
     assert_eq!(same.parts[0].levels[1].delong.unwrap().p_value, None);
 }
@@ -52,7 +52,7 @@ fn runs_are_paired_by_image_whatever_their_order_and_folds() {
         p.role = Role::Fold(3 - fold);
     });
     let dealt_anew = compare(run(&first), run(&second), &BOOTSTRAP).unwrap();
-    let auroc = |c: &Comparison| *c.parts[0].levels[1].differences.get(Name::Auroc).unwrap();
+    let auroc = |c: &Comparison| *c.parts[0].levels[1].differences.get(MetricName::Auroc).unwrap();
     assert_eq!(auroc(&dealt_anew), auroc(&ordered));
 }
 
@@ -64,8 +64,8 @@ fn runs_that_cannot_be_paired_are_refused() {
     };
     assert_eq!(
         refused(&first[..196]),
-        "the runs judged different images: 4 only the first (296), 0 only the second (none), 196 \
-         both; train both on the same release and folds"
+        "the runs have predictions of different images: 4 only in the first (296), 0 only in the second \
+         (none), 196 in both; train both on the same release and folds"
     );
     let mut other = first.clone();
     other[3].record.cancer = Some(true);
@@ -74,5 +74,5 @@ fn runs_that_cannot_be_paired_are_refused() {
         "image 103 has cancer false in the first run and true in the second"
     );
     other.push(first[0].clone());
-    assert!(refused(&other).starts_with("the second run: image 100 is predicted twice"));
+    assert!(refused(&other).starts_with("the second run: image 100 has two predictions"));
 }

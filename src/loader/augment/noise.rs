@@ -1,8 +1,8 @@
-//! Normal noise, from a table that is drawn once.
+//! Gaussian noise from a table that is drawn once.
 //!
-//! A row starts anywhere in the table, with either sign. So two rows of one image may share
-//! some noise at another place, which no eye and no convolution of a few pixels can tell, and
-//! a pixel costs a multiplication instead of a draw.
+//! Each stretch of pixels starts at a random place in the table, with a random sign. So two
+//! stretches of an image may share some noise at different positions. No convolution of a few
+//! pixels can see that, and a pixel costs a multiplication instead of a random draw.
 
 use std::sync::OnceLock;
 
@@ -12,16 +12,16 @@ use crate::random::Random;
 /// Noise on one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
-    /// Standard deviation, white being 1; at most 0.1.
+    /// Standard deviation (white is 1); at most 0.1.
     pub deviation: f64,
-    /// What is drawn from.
+    /// Random seed.
     pub seed: u64,
 }
 
 const TABLE: usize = 1 << 16;
-/// Pixels that take their noise from one stretch of the table.
+/// Pixels per stretch.
 const STRETCH: usize = 512;
-/// A standard deviation in the table.
+/// The standard deviation of the table.
 const ONE: f32 = 4096.0;
 
 fn table() -> &'static [i16] {
@@ -33,9 +33,9 @@ fn table() -> &'static [i16] {
 }
 
 impl Noise {
-    /// Adds it to every pixel that is not 0.
+    /// Adds the noise to every pixel that is not 0.
     pub(super) fn add<T: Grey>(&self, pixels: &mut [T]) {
-        // In sixteenths of a level: at 0.1 of 65535 and 3.5 deviations still 31 bits.
+        // In sixteenths of a level, which needs 31 bits at 0.1 of 65535 and 3.5 deviations.
         let one = (self.deviation.min(0.1) * f64::from(T::WHITE) * 16.0).round() as i32;
         let mut random = Random::new(self.seed);
         for pixels in pixels.chunks_mut(STRETCH) {

@@ -35,7 +35,7 @@ fn noise(count: usize, seed: u64) -> Vec<u16> {
 }
 
 #[test]
-fn flips_exchange_left_and_right_or_top_and_bottom() {
+fn flips_swap_left_and_right_or_top_and_bottom() {
     let flip = |horizontal, vertical| {
         moved(&[1u8, 2, 3, 4, 5, 6], 3, Place::Flip { horizontal, vertical })
     };
@@ -118,7 +118,7 @@ fn a_crop_shows_the_part_it_names() {
     assert_eq!(shown(0.7, 0.65), Some((level(4), level(4))));
 }
 
-/// Linear interpolation by the book.
+/// Textbook bilinear interpolation.
 fn interpolated(source: &[u8], width: usize, map: &Affine, x: usize, y: usize) -> f64 {
     let height = source.len() / width;
     let (x, y) = (x as f64 + 0.5, y as f64 + 0.5);
@@ -136,7 +136,7 @@ fn interpolated(source: &[u8], width: usize, map: &Affine, x: usize, y: usize) -
 
 proptest! {
     #[test]
-    fn every_pixel_is_what_interpolation_by_the_book_gives(
+    fn every_pixel_matches_textbook_interpolation(
         (width, height) in (1usize..40, 1usize..40), seed: u64,
         rotate_degrees in -180.0..180.0f64, scale in 0.3..3.0f64, shear_degrees in -40.0..40.0f64,
         shift in (-0.8..0.8f64, -0.8..0.8f64), flips: (bool, bool), share in 0.2..1.0f64,
@@ -155,7 +155,7 @@ proptest! {
 }
 
 #[test]
-fn looking_at_the_content_alone_changes_no_pixel() {
+fn reading_the_content_alone_changes_no_pixel() {
     let (width, height) = (30, 44);
     let content = Rect { left: 5, top: 3, width: 19, height: 40 };
     let mut source = vec![0u16; width * height];
@@ -181,24 +181,24 @@ fn beyond_the_image_is_air() {
 }
 
 #[test]
-fn a_tone_changes_grey_levels_as_it_says_and_leaves_black_and_air() {
-    let tone = |brightness, contrast, gamma| {
-        let tone = Some(Tone { brightness, contrast, gamma });
-        applied(&Drawn { tone, ..Drawn::nothing() }, &[0u8, 51, 102, 204, 255], 5)
+fn an_intensity_change_changes_grey_levels_as_it_says_and_leaves_black_and_air() {
+    let intensity = |brightness, contrast, gamma| {
+        let intensity = Some(Intensity { brightness, contrast, gamma });
+        applied(&Drawn { intensity, ..Drawn::nothing() }, &[0u8, 51, 102, 204, 255], 5)
     };
-    assert_eq!(tone(0.0, 1.0, 1.0), [0, 51, 102, 204, 255]);
-    assert_eq!(tone(0.1, 1.0, 1.0), [0, 77, 128, 230, 255]);
+    assert_eq!(intensity(0.0, 1.0, 1.0), [0, 51, 102, 204, 255]);
+    assert_eq!(intensity(0.1, 1.0, 1.0), [0, 77, 128, 230, 255]);
     // 0.5 + 0.5 * (share - 0.5)
-    assert_eq!(tone(0.0, 0.5, 1.0), [0, 89, 115, 166, 191]);
+    assert_eq!(intensity(0.0, 0.5, 1.0), [0, 89, 115, 166, 191]);
     // share ^ 2
-    assert_eq!(tone(0.0, 1.0, 2.0), [0, 10, 41, 163, 255]);
+    assert_eq!(intensity(0.0, 1.0, 2.0), [0, 10, 41, 163, 255]);
 }
 
 #[test]
-fn a_tone_of_16_bits_keeps_levels_apart_that_8_bits_would_not() {
-    let tone = Tone { brightness: 0.05, contrast: 1.1, gamma: 1.2 };
+fn an_intensity_change_of_16_bits_keeps_levels_apart_that_8_bits_would_not() {
+    let intensity = Intensity { brightness: 0.05, contrast: 1.1, gamma: 1.2 };
     let source: Vec<u16> = (20_000..20_600).collect();
-    let out = applied(&Drawn { tone: Some(tone), ..Drawn::nothing() }, &source, 600);
+    let out = applied(&Drawn { intensity: Some(intensity), ..Drawn::nothing() }, &source, 600);
     let mut distinct = out.clone();
     distinct.dedup();
     assert!(distinct.len() > 550, "{} levels of 600", distinct.len());
@@ -246,15 +246,15 @@ fn what_is_drawn_depends_on_the_seed_alone_and_keeps_to_its_ranges() {
     let (config, size) = (AugmentConfig::default(), (512, 1024));
     let drawn = |seed| Drawn::new(&config, seed, size);
     assert_eq!(drawn(3), drawn(3));
-    let (mut flips, mut maps, mut tones, mut noises, mut cuts) = (0, 0, 0, 0, 0);
+    let (mut flips, mut maps, mut intensities, mut noises, mut cuts) = (0, 0, 0, 0, 0);
     for seed in 0..2000 {
         let drawn = drawn(seed);
         flips += i32::from(matches!(drawn.place, Place::Flip { .. }));
         maps += i32::from(matches!(drawn.place, Place::Affine(_)));
-        if let Some(tone) = drawn.tone {
-            tones += 1;
-            assert!(tone.brightness.abs() <= 0.1 && (tone.contrast - 1.0).abs() <= 0.2);
-            assert!((0.8..=1.25).contains(&tone.gamma), "{tone:?}");
+        if let Some(intensity) = drawn.intensity {
+            intensities += 1;
+            assert!(intensity.brightness.abs() <= 0.1 && (intensity.contrast - 1.0).abs() <= 0.2);
+            assert!((0.8..=1.25).contains(&intensity.gamma), "{intensity:?}");
         }
         if let Some(noise) = drawn.noise {
             noises += 1;
@@ -267,9 +267,9 @@ fn what_is_drawn_depends_on_the_seed_alone_and_keeps_to_its_ranges() {
             assert!((25..=77).contains(&hole.width) && (51..=154).contains(&hole.height));
         }
     }
-    // Of 2000: 0.8 or 0.3 of the maps, half the tones, a fifth of noise and cuts.
+    // Of 2000: 0.8 or 0.3 of the maps, half the intensities, a fifth of noise and cuts.
     assert!((1660..1780).contains(&maps) && maps + flips == 2000, "{maps}");
-    assert!((900..1100).contains(&tones), "{tones}");
+    assert!((900..1100).contains(&intensities), "{intensities}");
     assert!((320..480).contains(&noises) && (320..480).contains(&cuts), "{noises} {cuts}");
 }
 
@@ -287,7 +287,7 @@ fn switching_one_change_off_moves_nothing_in_the_others() {
 }
 
 #[test]
-fn a_setting_that_means_nothing_is_named() {
+fn a_setting_that_is_not_allowed_is_named() {
     assert_eq!(AugmentConfig::default().check(), Ok(()));
     assert_eq!(AugmentConfig::all().check(), Ok(()));
     let mut config = AugmentConfig::default();

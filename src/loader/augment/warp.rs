@@ -1,12 +1,12 @@
-//! All changes of place as one linear map, and the pass that carries it out.
+//! Combines all geometric changes into one affine map, and applies it in one pass.
 //!
-//! Positions are continuous: the centre of pixel `i` is at `i + 0.5`. Levels between pixel
-//! centres are interpolated linearly, beyond the image is air.
+//! Positions are continuous: the centre of pixel `i` is at `i + 0.5`. Levels between pixel centres
+//! are interpolated linearly; beyond the image is air.
 
 use super::Grey;
-use crate::plane::Rect;
+use crate::image::Rect;
 
-/// From a position of the output to the position of the source that it shows:
+/// Maps a position of the output to the position of the source that it shows:
 /// `x = xx * X + xy * Y + x0`, `y = yx * X + yy * Y + y0`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs)]
@@ -19,16 +19,16 @@ pub struct Affine {
     pub y0: f64,
 }
 
-/// What happens to what the image shows.
+/// The affine change of the image content.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Motion {
-    /// Clockwise as one looks at it, about the middle.
+    /// Clockwise rotation about the centre.
     pub rotate_degrees: f64,
-    /// Enlarged so much, about the middle.
+    /// Scale factor about the centre; above 1 enlarges.
     pub scale: f64,
-    /// Vertical lines lean so much, their lower ends to the right.
+    /// Shear angle of vertical lines; their lower ends move to the right.
     pub shear_degrees: f64,
-    /// Moved right and down, as shares of width and height.
+    /// Shift to the right and down, as shares of width and height.
     pub shift: (f64, f64),
 }
 
@@ -38,7 +38,7 @@ impl Default for Motion {
     }
 }
 
-/// The part that is enlarged to the whole, in shares of width and height.
+/// The part of the image that is resized to the full size, in shares of width and height.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crop {
     /// Its width and height.
@@ -56,8 +56,8 @@ impl Default for Crop {
 }
 
 impl Affine {
-    /// Cuts out `crop` and enlarges it, flips that (horizontally, vertically), and moves it by
-    /// `motion`: scale, shear, rotation, shift.
+    /// Crops and resizes, then flips (horizontally, vertically), then scales, shears, rotates and
+    /// shifts by `motion`.
     pub fn new(
         motion: &Motion,
         (horizontal, vertical): (bool, bool),
@@ -67,13 +67,13 @@ impl Affine {
         let (sin, cos) = motion.rotate_degrees.to_radians().sin_cos();
         let lean = motion.shear_degrees.to_radians().tan();
         let sign = |flipped: bool| if flipped { -1.0 } else { 1.0 };
-        // Undone from the last to the first, on positions from the middle: turn back by
-        // [cos sin; -sin cos], lean back by [1 -lean; 0 1], then scale, flip and crop.
+        // The inverse, from the last change to the first, on positions relative to the centre:
+        // rotate by [cos sin; -sin cos], shear by [1 -lean; 0 1], then scale, flip and crop.
         let across = sign(horizontal) * crop.share / motion.scale;
         let down = sign(vertical) * crop.share / motion.scale;
         let (xx, xy) = (across * (cos + lean * sin), across * (sin - lean * cos));
         let (yx, yy) = (down * -sin, down * cos);
-        // The middle of the output, moved back, shows the middle of the crop.
+        // The centre of the output, shifted back, shows the centre of the crop.
         let middle = (width * (0.5 + motion.shift.0), height * (0.5 + motion.shift.1));
         let shown =
             (width * (crop.left + crop.share / 2.0), height * (crop.top + crop.share / 2.0));
@@ -88,13 +88,13 @@ impl Affine {
     }
 }
 
-/// Positions have 32 bits behind the point, weights 8: the sum over four pixels of 16 bits
-/// still fits into 32.
+/// Fixed-point positions have 32 fractional bits and weights have 8, so the sum over four pixels of
+/// 16 bits fits into 32 bits.
 const POINT: u32 = 32;
 const ONE: i64 = 1 << POINT;
 
-/// Fills `out` with what `affine` shows of `source`, and `level` makes of it. Both have rows of
-/// `width`; outside of `content` the source is all 0, which `level` leaves alone.
+/// Fills `out` with `source` mapped by `affine`, and applies `level` to each pixel. Both have rows
+/// of `width`. The source is 0 outside of `content`, and `level` must keep 0.
 pub(super) fn warp<T: Grey>(
     affine: &Affine,
     (source, content): (&[T], Rect),
@@ -109,12 +109,12 @@ pub(super) fn warp<T: Grey>(
     let step = (fixed(affine.xx), fixed(affine.yx));
     for (y, row) in out.chunks_exact_mut(width).enumerate() {
         let (x, y) = (0.5, y as f64 + 0.5);
-        // Of the upper left of the four pixels, whose centre is half a pixel in.
+        // The position of the upper left of the four pixels, relative to its centre.
         let start = (
             fixed(affine.xx * x + affine.xy * y + affine.x0 - 0.5),
             fixed(affine.yx * x + affine.yy * y + affine.y0 - 0.5),
         );
-        // Where any of the four is content, and where all of them are.
+        // The columns where any of the four pixels is content, and those where all four are.
         let near = columns(start.0, step.0, left - ONE, right, width);
         let near = both(columns(start.1, step.1, top - ONE, bottom, width), near);
         let inside = columns(start.0, step.0, left, right - ONE, width);
@@ -178,7 +178,7 @@ fn mix<T: Grey>([a, b, c, d]: [T; 4], x: u32, y: u32) -> u32 {
     (upper * (256 - y) + lower * y + (1 << 15)) >> 16
 }
 
-/// As in the middle, with air for the pixels that are not there.
+/// The interpolated level where some of the four pixels are outside the content, and so are air.
 fn at_edge<T: Grey>((source, content): (&[T], Rect), width: usize, (u, v): (i64, i64)) -> T {
     let within = |place: i64, from: usize, to: usize| {
         usize::try_from(place).ok().filter(|place| (from..to).contains(place))

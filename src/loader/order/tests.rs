@@ -71,7 +71,7 @@ fn no_more_blocks_than_the_window_are_open_at_once() {
 
 #[test]
 fn every_batch_has_its_positives_and_every_other_row_comes_once() {
-    let sampling = Sampling { positives_per_batch: 2, oversample: 1.0 };
+    let sampling = Sampling { positives_per_batch: 2, oversample_positives: 1.0 };
     let order = order(1003, 20, Shuffle::Rows, sampling);
     let rows = order.epoch(0);
     assert_eq!(rows.len(), order.len());
@@ -90,7 +90,7 @@ fn every_batch_has_its_positives_and_every_other_row_comes_once() {
 
 #[test]
 fn oversampling_repeats_each_positive_and_says_what_that_makes_of_the_prior() {
-    let sampling = Sampling { positives_per_batch: 0, oversample: 5.0 };
+    let sampling = Sampling { positives_per_batch: 0, oversample_positives: 5.0 };
     let order = order(1000, 20, Shuffle::Blocks { window: 2 }, sampling);
     let rows = order.epoch(1);
     let counts = counts(&rows);
@@ -120,8 +120,8 @@ fn a_remainder_is_dropped_unless_it_is_all_there_is() {
 
 #[test]
 fn what_cannot_be_sampled_is_refused() {
-    let check = |positives_per_batch, oversample, positives| {
-        Sampling { positives_per_batch, oversample }.check(positives, 100, 16)
+    let check = |positives_per_batch, oversample_positives, positives| {
+        Sampling { positives_per_batch, oversample_positives }.check(positives, 100, 16)
     };
     assert_eq!(check(1, 1.0, 0), Err(SamplingError::NoPositives(100)));
     assert_eq!(check(16, 1.0, 9), Err(SamplingError::NoRoom { positives: 16, batch: 16 }));

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::random::Random;
 
-/// Sleeps some microseconds, other ones each time.
+/// Sleeps a few microseconds, depending on the number.
 fn dawdle(number: usize) {
     let micros = Random::seed_of(9, number as u64) % 200;
     std::thread::sleep(Duration::from_micros(micros));
@@ -37,12 +37,12 @@ fn no_more_items_than_allowed_are_made_ahead() {
         std::thread::sleep(Duration::from_micros(50));
         made.fetch_sub(1, Ordering::SeqCst);
     }
-    // The one that was just taken is not given back yet.
+    // The item that was just taken still counts.
     assert!((2..=4).contains(&worst.load(Ordering::SeqCst)), "{worst:?}");
 }
 
 #[test]
-fn who_leaves_early_never_waits_for_more_than_what_is_being_made() {
+fn dropping_early_waits_only_for_items_in_progress() {
     let mut random = Random::new(1);
     for _ in 0..500 {
         let (lanes, ahead) = (1 + random.next() as usize % 4, 1 + random.next() as usize % 4);
@@ -63,7 +63,7 @@ fn who_leaves_early_never_waits_for_more_than_what_is_being_made() {
 }
 
 #[test]
-fn a_stop_ends_a_taker_that_is_waiting() {
+fn a_stop_ends_a_caller_that_is_waiting() {
     for _ in 0..100 {
         let stop = Stop::default();
         let raise = stop.clone();
@@ -80,7 +80,7 @@ fn a_stop_ends_a_taker_that_is_waiting() {
 }
 
 #[test]
-fn a_panic_of_the_work_is_the_taker_s() {
+fn a_panic_of_the_work_reaches_the_caller() {
     let work = |number: usize, _: &AtomicBool| {
         assert_ne!(number, 2, "a bug");
         number

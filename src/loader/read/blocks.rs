@@ -1,17 +1,17 @@
-//! Decompressed blocks of images: the ones used last are kept.
+//! A cache of decompressed blocks of images: the most recently used ones stay.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 
-/// Shard, and block of that shard.
+/// Indices of shard and block.
 type Key = (usize, usize);
 
-/// A cache of blocks by last use.
+/// A least-recently-used cache of blocks.
 ///
-/// Threads that want the same block wait for the one that is at it. A block that falls out
-/// while a thread still copies from it lives until that is done, so at most one a thread more
+/// Threads that want the same block wait for the thread that reads it. A block that is removed
+/// while a thread copies from it lives until the copy is done, so up to one block per thread more
 /// than `most` is in memory.
 #[derive(Debug)]
 pub struct Blocks {
@@ -37,10 +37,10 @@ impl Blocks {
         Self { most: most.max(1), state: Mutex::default() }
     }
 
-    /// The block of `key`, from `read` unless it is kept.
+    /// The block of `key`, from the cache or from `read`.
     ///
     /// # Errors
-    /// What `read` has; the next to ask tries again.
+    /// The error of `read`; the next call tries again.
     pub fn get(
         &self,
         key: Key,
@@ -73,7 +73,7 @@ impl Blocks {
     }
 }
 
-/// What is locked stays whole if a holder panics: each change to it is a single step.
+/// Ignores poisoning: every change under the lock is a single step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

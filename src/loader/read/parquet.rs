@@ -1,9 +1,9 @@
-//! Images of a Parquet shard, one at a time.
+//! Reads single images from a Parquet shard.
 //!
-//! The writer gives every image a page of its own, and the file's offset index says where it
-//! lies: only that page is touched and decompressed. Of the file's metadata nothing but the
-//! image column's is kept, 24 bytes a row and some hundred a group of 16. Images smaller than
-//! a page share one; then the page is read whole.
+//! The writer puts every image into its own page, and the offset index of the file gives its
+//! position, so only that page is read and decompressed. Only the metadata of the image column are
+//! kept: 24 bytes per row, and a few hundred per group of 16. Images smaller than a page share one;
+//! then the whole page is read.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct ParquetImages {
     groups: Vec<Group>,
     /// First row of each group.
     starts: Vec<usize>,
-    /// Whether a value may be null, so that levels stand before the values of a page.
+    /// Whether values may be null; then a page has definition levels before its values.
     has_levels: bool,
 }
 
@@ -34,10 +34,10 @@ struct Group {
 }
 
 impl ParquetImages {
-    /// Reads where the images lie.
+    /// Reads the positions of the images.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the file.
+    /// A message about what is wrong with the file.
     pub fn open(bytes: Bytes) -> Result<Self, String> {
         let metadata = guarded(|| {
             let reader = ParquetMetaDataReader::new();
@@ -77,7 +77,7 @@ impl ParquetImages {
     /// The bytes of row `row`.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with it.
+    /// A message about what is wrong with the row.
     pub fn pixels(&self, row: usize) -> Result<Bytes, String> {
         let number = self.starts.partition_point(|start| *start <= row).checked_sub(1);
         let number = number.ok_or("the file has no rows")?;
@@ -98,11 +98,11 @@ impl ParquetImages {
         };
         let page = guarded(|| read().map_err(|e: ParquetError| e.to_string()))?;
         let page = page.ok_or("its page is not there")?;
-        self.value(&page, within).ok_or_else(|| "its page is torn".to_owned())?
+        self.value(&page, within).ok_or_else(|| "its page is cut off".to_owned())?
     }
 
-    /// Value `index` of a page in plain encoding: 4 bytes of length, then as many bytes. No
-    /// value of our column is null, so values and rows are the same.
+    /// Value `index` of a page in plain encoding: 4 bytes of length, then as many bytes. Our column
+    /// has no nulls, so the index of a value is that of its row.
     fn value(&self, page: &Page, index: usize) -> Option<Result<Bytes, String>> {
         let (buffer, encoding, start) = match page {
             Page::DataPage { buf, encoding, .. } => {

@@ -1,4 +1,4 @@
-//! Images of a tensor shard, one at a time, or by the block where blocks are compressed.
+//! Reads single images from a tensor shard, or blocks of images if it is compressed.
 
 use std::sync::OnceLock;
 
@@ -19,12 +19,12 @@ pub struct TensorImages {
 }
 
 enum Blocks {
-    /// Parts of the file itself, found when they are first asked for.
+    /// Slices of the file, found at their first use.
     Plain(Vec<OnceLock<Bytes>>),
     Compressed,
 }
 
-/// A buffer as the owner of bytes.
+/// A buffer that owns the memory of `Bytes`.
 struct Owner(Buffer);
 
 impl AsRef<[u8]> for Owner {
@@ -34,10 +34,10 @@ impl AsRef<[u8]> for Owner {
 }
 
 impl TensorImages {
-    /// Reads where the blocks lie. An image has `image_bytes`.
+    /// Reads the positions of the blocks. An image has `image_bytes` bytes.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the file.
+    /// A message about what is wrong with the file.
     pub fn open(bytes: Bytes, image_bytes: usize, compressed: bool) -> Result<Self, String> {
         let file = TensorFile::open(bytes)?;
         let column = file.schema().index_of("image").map_err(|_| "has no column image")?;
@@ -48,11 +48,11 @@ impl TensorImages {
         Ok(Self { file, column, image_bytes, blocks })
     }
 
-    /// The bytes of row `row`. A compressed block comes from `kept`, which reads it with what
-    /// it is handed unless it has it.
+    /// The bytes of row `row`. A compressed block comes from the cache `kept`, which calls its
+    /// argument to read a block that it does not have.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with it.
+    /// A message about what is wrong with the row.
     pub fn pixels(
         &self,
         row: usize,

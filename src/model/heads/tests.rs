@@ -1,6 +1,6 @@
 use super::*;
-use crate::config::train::Column;
 use crate::model::Rule;
+use crate::record::Column;
 use crate::record::{Id, Laterality};
 
 fn row(laterality: Laterality, birads: Option<i64>) -> ImageRecord {
@@ -26,7 +26,7 @@ fn features(values: &[f32]) -> Var {
 }
 
 #[test]
-fn each_logit_is_its_line_of_weights_on_the_features() {
+fn each_logit_is_the_product_of_its_weights_and_the_features() {
     let heads = Heads::new(spec(&[]), 7);
     let names: Vec<_> = heads.layout().iter().map(|entry| entry.name.as_str()).collect();
     let expected = ["cancer", "birads", "implant"]
@@ -48,7 +48,7 @@ fn each_logit_is_its_line_of_weights_on_the_features() {
 }
 
 #[test]
-fn what_the_heads_are_told_changes_the_logit_and_has_a_gradient() {
+fn auxiliary_inputs_change_the_logit_and_have_a_gradient() {
     let mut heads = Heads::new(spec(&[Column::Laterality]), 7);
     let (left, right) = (row(Laterality::Left, None), row(Laterality::Right, None));
     let same = [&FEATURES[..3], &FEATURES[..3]].concat();
@@ -59,13 +59,13 @@ fn what_the_heads_are_told_changes_the_logit_and_has_a_gradient() {
     heads.backward(&outputs, &loss).unwrap();
     let embedding = &heads.layout()[0];
     assert_eq!(embedding.name, "heads.inputs.weight");
-    // Columns L, R and missing of the first embedded value: nobody's side is missing.
+    // Inputs L, R and missing of the first embedded value; no laterality is missing.
     let gradient = &heads.read(Buffer::Gradient)[embedding.range.clone()][..3];
     assert!(gradient[0] != 0.0 && gradient[1] != 0.0 && gradient[2] == 0.0, "{gradient:?}");
 }
 
 #[test]
-fn the_gradient_of_features_and_weights_is_that_of_finite_differences() {
+fn the_gradients_of_features_and_weights_match_finite_differences() {
     let mut heads = Heads::new(spec(&[Column::Laterality]), 3);
     let rows = [row(Laterality::Left, None), row(Laterality::Right, None)];
     let rows = [&rows[0], &rows[1]];

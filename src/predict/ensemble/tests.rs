@@ -1,11 +1,11 @@
 use super::*;
 use crate::dataset::Role;
+use crate::image::Pixels;
+use crate::image::Plane;
 use crate::model::heads::{Heads, HeadsSpec};
 use crate::model::{
     Backbone, Buffer, Images, Layout, Mode, ModelError, Pixels as Grey, Tap, Update,
 };
-use crate::plane::Plane;
-use crate::preprocess::resize::Pixels;
 use crate::record::Id;
 use std::ops::Range;
 
@@ -141,9 +141,9 @@ fn a_network_never_speaks_of_a_patient_that_it_was_trained_on() {
     for patient in ["a", "b", "c", "new"] {
         ensemble.push(input(patient, 8)).unwrap();
     }
-    let opinion = ensemble.finish().unwrap();
-    let found: Vec<f64> = opinion.predictions.iter().map(|p| p.probability).collect();
+    let output = ensemble.finish().unwrap();
+    let found: Vec<f64> = output.predictions.iter().map(|p| p.probability).collect();
     close(&found, &[sigmoid(2.0), sigmoid(-2.0), 0.5]);
-    let unheard: Vec<&str> = opinion.unheard.iter().map(|r| r.patient_id.as_str()).collect();
-    assert_eq!(unheard, ["c"], "all networks were trained on her");
+    let trained_on: Vec<&str> = output.trained_on.iter().map(|r| r.patient_id.as_str()).collect();
+    assert_eq!(trained_on, ["c"], "all networks were trained on her");
 }

@@ -1,10 +1,12 @@
-//! Why pixel data cannot be decoded.
+//! Errors of decoding pixel data.
 
-use super::codestream::CodestreamError;
-use super::jpeg::JpegError;
-use super::jpeg_ls::JpegLsError;
-use super::jpeg2000;
-use super::rle::RleError;
+use mammo_codecs::jpeg::JpegError;
+use mammo_codecs::jpeg_ls::JpegLsError;
+use mammo_codecs::jpeg2000;
+use mammo_codecs::jpeg2000::guard::CodestreamError;
+use mammo_codecs::openjpeg;
+use mammo_codecs::rle::RleError;
+
 use crate::preprocess::read::TransferSyntax;
 
 /// Why this stage rejects a file.
@@ -22,7 +24,7 @@ pub enum DecodeError {
         /// Height in the header.
         rows: usize,
     },
-    /// The codestream holds a value in more bits than a stored value can have.
+    /// The samples of the codestream have more bits than a stored value can have.
     #[error("the codestream has {found} bits a sample, BitsAllocated is {bits_allocated}")]
     Precision {
         /// Bits in the codestream.
@@ -30,23 +32,23 @@ pub enum DecodeError {
         /// Bits in the header.
         bits_allocated: u16,
     },
-    /// More wavelet levels are to be left out than there are.
-    #[error("{wanted} wavelet levels are to be left out, there are {levels}")]
+    /// More wavelet levels are to be left out than the codestream has.
+    #[error("{wanted} wavelet levels are to be left out, the codestream has {levels}")]
     Levels {
-        /// Asked for.
+        /// The number of levels to leave out.
         wanted: u8,
-        /// In the codestream; 0 for anything but JPEG 2000.
+        /// The number of levels in the codestream; 0 for all formats but JPEG 2000.
         levels: u8,
     },
-    /// JPEG 2000 whose structure cannot be.
+    /// The structure of the JPEG 2000 stream is invalid.
     #[error("JPEG 2000")]
     Codestream(#[from] CodestreamError),
-    /// JPEG 2000.
+    /// Our JPEG 2000 decoder refuses the stream.
     #[error("JPEG 2000")]
     Jpeg2000(#[from] jpeg2000::Error),
-    /// JPEG 2000 that the library refuses.
-    #[error("JPEG 2000: OpenJPEG refuses the codestream ({0})")]
-    OpenJpeg(String),
+    /// OpenJPEG refuses the stream.
+    #[error("JPEG 2000: {0}")]
+    OpenJpeg(openjpeg::Error),
     /// JPEG.
     #[error("JPEG")]
     Jpeg(#[source] JpegError),
@@ -56,7 +58,7 @@ pub enum DecodeError {
     /// RLE.
     #[error("RLE")]
     Rle(#[from] RleError),
-    /// No decoder.
+    /// There is no decoder for this transfer syntax.
     #[error("{} is not supported", syntax.name())]
     Syntax {
         /// The transfer syntax.

@@ -1,17 +1,18 @@
-//! JPEG 2000 by our own decoder, and by OpenJPEG what that leaves to others.
+//! Decodes JPEG 2000: with our own decoder, or with OpenJPEG if that does not support the stream.
 
 use std::sync::Arc;
 
-use super::codestream::Codestream;
-use super::jpeg2000::display::{self, Slopes};
-use super::jpeg2000::{self, BitPlanes};
+use mammo_codecs::jpeg2000::display::{self, Slopes};
+use mammo_codecs::jpeg2000::guard::Codestream;
+use mammo_codecs::jpeg2000::{self, BitPlanes};
+use mammo_codecs::openjpeg;
+
 use super::values::{Fidelity, Sample, Values};
-use super::{DecodeError, Decoded, DecoderName, Kept, Purpose, Want};
-use super::{openjpeg, size, size_error};
+use super::{DecodeError, Decoded, DecoderName, Kept, Purpose, Want, size, size_error};
 use crate::preprocess::read::Header;
 
-/// Decodes a stream of `length` bytes, of which `stream` are the first at least, into `out`. Its
-/// size has to be the header's.
+/// Decodes a stream of `length` bytes into `out`. `stream` holds the whole or at least its first
+/// bytes. The size has to equal the header's.
 ///
 /// # Errors
 /// [`DecodeError`].
@@ -38,7 +39,7 @@ pub fn decode(
     let exact = want.reduce == 0 && want.display.is_none();
     let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
     let values = Values::new(&header.layout, fidelity, sample)?;
-    match own(decoder, header, stream, length, want, codestream.signed) {
+    match decode_with_own(decoder, header, stream, length, want, codestream.signed) {
         Ok((image, is_beyond, kept)) => {
             let (width, height) = (image.width as usize, image.height as usize);
             let origin = (image.origin.0 as usize, image.origin.1 as usize);
@@ -50,16 +51,17 @@ pub fn decode(
             Ok(Decoded { is_beyond, size, origin, surplus_bytes: 0, kept, decoder })
         }
         Err(jpeg2000::Error::Unsupported(_)) if stream.len() == length => {
+            openjpeg::decode(&codestream, want.reduce, out, |sample| values.stored(sample))
+                .map_err(DecodeError::OpenJpeg)?;
             let size = size(header, want.reduce);
-            openjpeg::decode(&codestream, want.reduce, size, values, out)?;
             Ok(Decoded::whole(size, 0, DecoderName::OpenJpeg))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Decodes what is wanted, says whether samples go beyond their range, and keeps what it may.
-fn own(
+/// Decodes the wanted part, says whether samples exceed their range, and keeps the state if asked.
+fn decode_with_own(
     decoder: &mut jpeg2000::Decoder,
     header: &Header,
     stream: &[u8],
@@ -80,6 +82,8 @@ fn own(
         planes: BitPlanes::Exact,
         range: None,
         max_samples: layout.pixels() as u64,
+        // The memory of `limits.memory_mb` was divided before any image is decoded.
+        max_memory: u64::MAX,
         prefix_of: Some(length),
         low: want.kept.0.clone(),
     };
@@ -93,7 +97,7 @@ fn own(
         }
         let mut output = purpose.output.clone();
         if !are_stored {
-            // Samples are not stored values, so where they lie says nothing of the slope.
+            // Samples are not stored values here, so their position says nothing about the slope.
             let (least, most) = output.slopes.all();
             output.slopes = Slopes::anywhere(least..=most);
         }
@@ -107,12 +111,12 @@ fn own(
     Ok((image, false, Kept(low.map(Arc::new))))
 }
 
-/// `exact`, less what can be left out, and with the range of samples that this leaves, where the
-/// grey scale is a straight line that goes on beyond the stored values: then all that is left out
-/// cancels in full.
+/// Like `exact`, but without the bit-planes that can be left out, and with the range of samples
+/// that this allows. It applies if the grey scale is a straight line that continues beyond the
+/// stored values: the effect of the omitted planes then cancels in full.
 ///
-/// That holds of streams coded without loss, in which exact samples do not go beyond. Where
-/// loss clipped them, that would be seen in the difference.
+/// This needs a stream that was coded without loss, whose exact samples never exceed the range. If
+/// lossy coding clipped them, the difference would be visible.
 fn straight(
     header: &Header,
     stream: &[u8],
@@ -130,7 +134,7 @@ fn straight(
     let low = exact.low.as_deref();
     let plan = display::plan(stream, &output, 1.0, purpose.assurance, low)?;
     let fits = plan.planes != BitPlanes::Exact && plan.reach.ceil() <= f64::from(line.margin);
-    // The line's margin lies within 16 bits of two's complement.
+    // The line's margin fits into 16 bits of two's complement.
     let (low, high) = header.layout.range();
     let reach = plan.reach.ceil() as i32;
     let range = Some(((low - reach) as i16, (high + reach) as i16));

@@ -1,11 +1,11 @@
-//! Pixels without compression: 8 or 16 bits each, in the file's byte order.
+//! Uncompressed pixels: 8 or 16 bits each, in the file's byte order.
 
 use crate::preprocess::read::{ByteOrder, PixelLayout};
 
-/// Fills `out`, which is empty, with as many samples as `layout` has pixels; `bytes` has them.
+/// Fills the empty `out` with as many samples as `layout` has pixels. `bytes` holds that many.
 ///
-/// Bytes in a big endian OW come in words of two with the first on top, so those are swapped
-/// (PS3.5 8.1.1).
+/// The bytes in a big endian OW are stored in 16-bit words with the first pixel in the high byte,
+/// so each pair is swapped (PS3.5 8.1.1).
 pub fn decode(bytes: &[u8], order: ByteOrder, layout: &PixelLayout, out: &mut Vec<u16>) {
     let pixels = layout.pixels();
     match (layout.bits_allocated, order) {

@@ -1,49 +1,50 @@
-//! What a decoder yields, made the stored value that the header describes.
+//! Converts decoded samples to the stored values that the header describes.
 //!
-//! Four things differ in real files, and each has one answer here:
-//! - The codestream has more bits than Bits Stored (JPEG 2000 of the RSNA set: 16 for 12).
-//!   Bits above High Bit are no part of a value (PS3.5 8.1.1), so an exact decoding is cut to
-//!   the bits stored. One that is not exact (a lossy stream, a reduced image, planes left out)
-//!   may have overshot its range, so it is clipped to that.
+//! Real files differ from the header in four ways. Each is handled in one way:
+//!
+//! - The codestream has more bits than Bits Stored (JPEG 2000 in RSNA's dataset: 16 for 12).
+//!   Bits above High Bit are not part of a value (PS3.5 8.1.1), so exact samples are cut to the bits
+//!   stored. Samples that are not exact (a lossy stream, a reduced image, omitted planes) may have
+//!   overshot the range, so they are clipped to it.
 //! - High Bit is above Bits Stored - 1: the value is shifted down.
-//! - The codestream says unsigned where Pixel Representation says signed, or the reverse: the
-//!   low bits of its precision are read with the header's sign, as pydicom reads them.
-//! - JPEG and JPEG-LS know no sign: the same.
+//! - The codestream says unsigned and Pixel Representation says signed, or the reverse: the low
+//!   bits of the codestream's precision are read with the header's sign, as pydicom does.
+//! - JPEG and JPEG-LS have no sign: the same.
 
 use super::DecodeError;
 use crate::preprocess::read::{PixelLayout, TransferSyntax};
 
-/// What a codestream says of its samples.
+/// The sample type that a codestream declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     /// Bits.
     pub precision: u8,
-    /// Whether they are two's complement.
+    /// Whether samples are two's complement.
     pub signed: bool,
 }
 
-/// Whether decoded samples are those that were encoded.
+/// Whether decoded samples equal those that were encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fidelity {
-    /// They are.
+    /// They are equal.
     Exact,
-    /// They are near them, and may lie beyond the range of stored values.
+    /// They are approximate, and may exceed the range of stored values.
     Approximate,
 }
 
 impl Fidelity {
-    /// Of a codestream in `syntax`, decoded in full.
+    /// The kind for a codestream in `syntax`, decoded in full.
     pub fn of(syntax: TransferSyntax) -> Self {
         if syntax.may_be_lossy() { Self::Approximate } else { Self::Exact }
     }
 }
 
-/// Makes decoded samples stored values.
+/// Converts decoded samples to stored values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Values {
-    /// Unused bits below the value.
+    /// The number of unused bits below the value.
     shift: u32,
-    /// Bits above those that count, of 32: shifting there and back drops them.
+    /// The number of bits, of 32, above the value: shifting up and down again drops them.
     above: u32,
     signed: bool,
     clip: (i32, i32),
@@ -52,10 +53,10 @@ pub struct Values {
 }
 
 impl Values {
-    /// For samples of `sample`'s kind under the header's `layout`.
+    /// A converter for samples of the type `sample` under the header's `layout`.
     ///
     /// # Errors
-    /// [`DecodeError::Precision`] for more bits than are allocated.
+    /// [`DecodeError::Precision`] for more bits than Bits Allocated.
     pub fn new(
         layout: &PixelLayout,
         fidelity: Fidelity,
@@ -82,7 +83,7 @@ impl Values {
         Ok(Self { shift, above: 32 - bits, signed, clip, is_identity })
     }
 
-    /// One sample's stored value, two's complement over 16 bits when signed.
+    /// The stored value of one sample; two's complement in 16 bits if signed.
     #[inline(always)]
     pub fn stored(self, sample: i32) -> u16 {
         let up = (sample >> self.shift) << self.above;
@@ -90,7 +91,7 @@ impl Values {
         value.clamp(self.clip.0, self.clip.1) as u16
     }
 
-    /// All of them, in place, where the codestream may have been signed.
+    /// Converts all samples in place, for codestreams that may be signed.
     pub fn correct_signed(self, signed: bool, samples: &mut [u16]) {
         if !signed {
             return self.correct(samples);
@@ -100,15 +101,15 @@ impl Values {
         }
     }
 
-    /// All of them, in place.
+    /// Converts all samples in place.
     pub fn correct(self, samples: &mut [u16]) {
         if self.is_identity {
             return;
         }
         let mask = u32::MAX >> self.above;
         if !self.signed && self.shift == 0 && i64::from(mask) <= i64::from(self.clip.1) {
-            // The usual case, in a form that a processor does many of at once: what the mask
-            // leaves needs no clipping.
+            // The usual case, written so that the compiler vectorises it: what the mask leaves
+            // needs no clipping.
             samples.iter_mut().for_each(|sample| *sample &= mask as u16);
             return;
         }

@@ -1,9 +1,9 @@
-//! Tears: steps that run along a row, and tiles of noise where there should be air.
+//! Finds seams (level steps that run along a row) and tiles of noise in the air.
 
-use crate::plane::Plane;
+use crate::image::Plane;
 
-/// Length of the longest tear along a row, as a share of the image's width; 1 where a tile of
-/// air is noise.
+/// The length of the longest seam along a row, as a share of the image's width; 1 if a tile of air
+/// is noise.
 pub fn longest(image: &Plane<u16>, air: Option<u16>) -> f32 {
     let (width, height) = (image.width(), image.height());
     if width < 64 || height < 64 {
@@ -22,12 +22,12 @@ pub fn longest(image: &Plane<u16>, air: Option<u16>) -> f32 {
 
 /// The longest step or line along a row that begins at a side of the frame, in pixels.
 ///
-/// A step is a change of 3 % of the range within two rows, with less than a third of it in
-/// the two rows above and the two below: a skin line that runs along a row is softer. A line
-/// is one row that stands out by 1 % from two that are alike: restart markers end the damage
-/// with the row. What is sharp and straight and is no tear (text, tape, a marker) stands free
-/// in the air, whereas a decoder that has lost its way has lost the rest of the row. A film's
-/// rim lies in the outer 4 %, which are left out.
+/// A step is a change of 3 % of the range within two rows, with less than a third of it in the two
+/// rows above and the two below; a skin line along a row is softer. A line is one row that differs
+/// by 1 % from its two neighbours, which are alike: with restart markers the damage ends with the
+/// row. Sharp straight things that are not seams (text, tape, a marker) lie free in the air,
+/// whereas a damaged stream spoils the rest of the row. The rim of a film lies in the outer 4 %,
+/// which are ignored.
 fn steps(image: &Plane<u16>, range: i32) -> usize {
     let (width, height) = (image.width(), image.height());
     let rim = (height / 25).max(2);
@@ -39,7 +39,7 @@ fn steps(image: &Plane<u16>, range: i32) -> usize {
         let (a, b, c, d, e, f) =
             (row(y - 2), row(y - 1), row(y), row(y + 1), row(y + 2), row(y + 4));
         let (steps, lines) = (&mut steps[..width], &mut lines[..width]);
-        // Without branches, so that the compiler does many pixels at once.
+        // Without branches, so that the compiler vectorises it.
         for x in 0..width {
             let [a, b, c, d, e, f] = [a[x], b[x], c[x], d[x], e[x], f[x]].map(i32::from);
             let step = e - c;
@@ -58,7 +58,7 @@ fn steps(image: &Plane<u16>, range: i32) -> usize {
     longest
 }
 
-/// How far steps of one sign reach from the beginning, with gaps of 1/32 of the width.
+/// How far steps of one sign reach from the beginning, with gaps of up to 1/32 of the width.
 fn reach<'a>(signs: impl Iterator<Item = &'a i8>, width: usize) -> usize {
     let (mut sign, mut end, mut count) = (0, 0, 0);
     for (x, &here) in signs.enumerate() {
@@ -72,14 +72,14 @@ fn reach<'a>(signs: impl Iterator<Item = &'a i8>, width: usize) -> usize {
     count
 }
 
-/// Side of a tile. The code-blocks of JPEG 2000 are 64 coefficients or fewer of a band that is
-/// at least halved: 64 pixels or more of the look.
+/// The side of a tile. A code-block of JPEG 2000 has at most 64 coefficients a side, in a band that
+/// is at least halved: 64 pixels of the look or more.
 const TILE: usize = 64;
-/// Side of the cells that a tile is judged by.
+/// The side of the cells that a tile is divided into.
 const CELL: usize = 8;
 
-/// Whether half of a tile's cells lie in the dark and are disturbed, while most of the air is
-/// not. A skin line or text that passes through a tile disturbs a fifth of it at most.
+/// Whether half of a tile's cells are dark and disturbed, while most of the air is not. A skin line
+/// or text disturbs at most a fifth of a tile's cells.
 fn has_noisy_air(image: &Plane<u16>, dark: i32, range: i32) -> bool {
     let (across, down) = (image.width() / CELL, image.height() / CELL);
     let cells: Vec<Cell> =
@@ -108,8 +108,8 @@ fn has_noisy_air(image: &Plane<u16>, dark: i32, range: i32) -> bool {
     (0..down / per_tile).any(|y| (0..across / per_tile).any(|x| is_noise(x, y)))
 }
 
-/// The value of the air, where most of its cells have one and the same: as many machines write
-/// it, and no decoder changes it.
+/// The value of the air, if most of its cells have exactly one value. Many machines write such air,
+/// and no decoder changes it.
 fn air_of_one_level<'a>(dark: impl Iterator<Item = &'a Cell>) -> Option<u16> {
     let (mut levels, mut all) = (std::collections::BTreeMap::new(), 0);
     for cell in dark {
@@ -122,10 +122,10 @@ fn air_of_one_level<'a>(dark: impl Iterator<Item = &'a Cell>) -> Option<u16> {
     (count * 2 > all).then_some(level)
 }
 
-/// What there is in 8 x 8 pixels.
+/// Statistics of 8 x 8 pixels.
 struct Cell {
     mean: i32,
-    /// Mean second difference along the rows: blind to a gradient.
+    /// Mean second difference along the rows, which is 0 for a gradient.
     rough: i32,
     lowest: u16,
     highest: u16,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::preprocess::resize::Side;
+use crate::image::Side;
 use crate::preprocess::roi::RoiMethod;
 
 const WIDTH: usize = 320;

@@ -1,8 +1,8 @@
-//! Typed values of the few attributes that the pipeline reads.
+//! Typed values of the few attributes that the pipeline uses.
 //!
-//! Attributes outside [`WANTED`] are walked over and never looked at: that is why no name
-//! or birth date of a patient can reach a message or a shard. (What a derived image copies of
-//! its source is another walk, in `origin`, whose result cannot be printed.)
+//! Attributes outside [`WANTED`] are skipped and never interpreted, so no name or birth date of a
+//! patient can reach a message or a shard. (The attributes that a derived image copies from its
+//! source are read separately, in `origin`, whose result cannot be printed.)
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -10,7 +10,7 @@ use dicom_dictionary_std::tags;
 use super::ReadError;
 use super::elements::{Element, Elements, Encoding, name};
 
-/// Attributes at the top of the data set whose values are kept.
+/// Attributes at the top level of the data set whose values are kept.
 const WANTED: [Tag; 26] = [
     tags::MANUFACTURER,
     tags::MANUFACTURER_MODEL_NAME,
@@ -43,7 +43,7 @@ const WANTED: [Tag; 26] = [
 /// A value as it lies in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct Raw<'a> {
-    /// Value representation, where stated.
+    /// The value representation, if the file states it.
     pub vr: Option<[u8; 2]>,
     /// The value's bytes.
     pub bytes: &'a [u8],
@@ -70,11 +70,11 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// Walks up to the pixel data; also gives their element, at whose value `elements` then
-    /// stands.
+    /// Reads up to the pixel data. Also returns the element of Pixel Data; `elements` is then at
+    /// the element's value.
     ///
     /// # Errors
-    /// Those of the walk, and [`ReadError::Missing`] without Pixel Data.
+    /// Those of the parser, and [`ReadError::Missing`] without Pixel Data.
     pub fn collect(elements: &mut Elements<'a>) -> Result<(Self, Element), ReadError> {
         let mut found = Self {
             encoding: elements.encoding(),
@@ -109,14 +109,14 @@ impl<'a> Attributes<'a> {
         Err(ReadError::Missing { attribute: "PixelData".into() })
     }
 
-    /// The bytes of a value that is there and not empty.
+    /// The bytes of a value that is present and not empty.
     pub fn raw(&self, tag: Tag) -> Option<Raw<'a>> {
         debug_assert!(WANTED.contains(&tag));
         let (_, raw) = self.values.iter().find(|(known, _)| *known == tag)?;
         (!raw.bytes.is_empty()).then_some(*raw)
     }
 
-    /// A text without the spaces around it and with `?` for what is not printable ASCII;
+    /// A text without surrounding spaces, with `?` for every character that is not printable ASCII;
     /// `None` if absent or empty.
     pub fn text(&self, tag: Tag) -> Option<String> {
         let clean = |&byte: &u8| match byte {
@@ -129,7 +129,7 @@ impl<'a> Attributes<'a> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// An unsigned 16-bit number (US), the first if several.
+    /// An unsigned 16-bit number (US); the first one if there are several.
     ///
     /// # Errors
     /// [`ReadError::Value`] if it is shorter.
@@ -138,18 +138,18 @@ impl<'a> Attributes<'a> {
         self.words(tag, raw)?.next().map(Some).ok_or_else(|| wrong_length(tag, raw))
     }
 
-    /// Like [`Attributes::number`], of an attribute that must be there.
+    /// Like [`Attributes::number`], for a required attribute.
     ///
     /// # Errors
-    /// [`ReadError::Missing`] if it is not.
+    /// [`ReadError::Missing`] if it is absent.
     pub fn required(&self, tag: Tag) -> Result<u16, ReadError> {
         self.number(tag)?.ok_or_else(|| ReadError::Missing { attribute: name(tag) })
     }
 
-    /// Decimal or integer strings (DS, IS) between backslashes; none if absent or empty.
+    /// Decimal or integer strings (DS, IS), separated by backslashes; none if absent or empty.
     ///
     /// # Errors
-    /// [`ReadError::Value`] for what is not a finite number.
+    /// [`ReadError::Value`] for a text that is not a finite number.
     pub fn decimals(&self, tag: Tag) -> Result<Vec<f64>, ReadError> {
         let Some(raw) = self.raw(tag) else { return Ok(Vec::new()) };
         let text = String::from_utf8_lossy(raw.bytes);

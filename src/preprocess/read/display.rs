@@ -1,21 +1,21 @@
-//! What a header says about how stored values become grey levels.
+//! The attributes of a header that define how stored values become grey levels.
 //!
-//! Only read here; `window` computes with it.
+//! They are only read here; `window` computes with them.
 
 /// Everything that PS3.3 C.11.1, C.11.2 and C.7.5.1.1.2 need.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Display {
-    /// Stored values to the manufacturer-independent ones that windows are given in.
+    /// From stored values to the manufacturer-independent values in which windows are given.
     pub modality: Modality,
-    /// Tables of the VOI LUT Sequence.
+    /// The tables of the VOI LUT Sequence.
     pub tables: Vec<LookupTable>,
-    /// Windows, the file's preferred one first.
+    /// The windows; the file's preferred one is first.
     pub windows: Vec<VoiWindow>,
-    /// What a window means.
+    /// The function of a window.
     pub function: VoiFunction,
-    /// Stored values, ends included, that stand for no measurement.
+    /// The stored values that are padding.
     pub padding: Option<Padding>,
-    /// What Presentation LUT Shape asks for.
+    /// The polarity that Presentation LUT Shape asks for.
     pub shape: PresentationShape,
 }
 
@@ -39,15 +39,15 @@ impl Default for Modality {
     }
 }
 
-/// A table of PS3.3 C.11.1.1.1: inputs below `first` take the first entry, those beyond the
-/// end the last.
+/// A table of PS3.3 C.11.1.1.1. Inputs below `first` take the first entry, inputs beyond the end
+/// the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookupTable {
-    /// Input that the first entry is for.
+    /// The input of the first entry.
     pub first: i32,
-    /// Bits of an entry, 8 to 16; the output's range is 0 to `2^bits - 1`.
+    /// Bits of an entry, 8 to 16; outputs are from 0 to `2^bits - 1`.
     pub bits: u8,
-    /// Outputs; at least one.
+    /// The outputs; at least one.
     pub entries: Vec<u16>,
 }
 
@@ -58,7 +58,7 @@ impl LookupTable {
         self.entries[index.min(self.entries.len() - 1)]
     }
 
-    /// Largest output that the bits allow.
+    /// The largest output that the bits allow.
     pub fn max(&self) -> u16 {
         u16::MAX >> (16 - self.bits)
     }
@@ -67,16 +67,16 @@ impl LookupTable {
 /// One pair of Window Center and Window Width.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VoiWindow {
-    /// Middle of the window, in output values of the modality transformation.
+    /// The middle of the window, in output values of the modality transformation.
     pub center: f64,
-    /// Its width, in the same.
+    /// The width of the window, in the same unit.
     pub width: f64,
 }
 
 /// VOI LUT Function, PS3.3 C.11.2.1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VoiFunction {
-    /// C.11.2.1.2.1; also what an absent or empty attribute means.
+    /// C.11.2.1.2.1; also the meaning of an absent or empty attribute.
     #[default]
     Linear,
     /// C.11.2.1.3.2.

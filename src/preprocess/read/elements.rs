@@ -1,8 +1,8 @@
-//! Walks the data elements of a data set (DICOM PS3.5 chapter 7) where they lie.
+//! Parses the data elements of a data set (DICOM PS3.5 chapter 7) in place.
 //!
-//! In: the bytes of a file. Out: each element's tag, value representation and the slice
-//! that is its value. Nothing is copied and nothing is allocated by a length that the file
-//! claims, so a hostile file costs no more than its size.
+//! In: the bytes of a file. Out: each element's tag, value representation, and the slice that is
+//! its value. Nothing is copied, and nothing is allocated because of a length that the file
+//! declares, so a hostile file costs no more than its size.
 
 use std::ops::Range;
 
@@ -17,7 +17,8 @@ const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_DELIMITER: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_DELIMITER: Tag = Tag(0xFFFE, 0xE0DD);
 
-/// Deeper than any real file, shallow enough for any stack.
+/// The deepest nesting of sequences that is accepted: deeper than any real file, small enough for
+/// any stack.
 const MAX_DEPTH: usize = 16;
 
 /// The head of an element; its value follows.
@@ -25,13 +26,13 @@ const MAX_DEPTH: usize = 16;
 pub struct Element {
     /// Group and element number.
     pub tag: Tag,
-    /// The value representation, where the encoding states it.
+    /// The value representation, if the encoding states it.
     pub vr: Option<[u8; 2]>,
-    /// Bytes of the value; `None` if it ends at a delimiter.
+    /// The length of the value in bytes; `None` if a delimiter ends it.
     pub length: Option<usize>,
 }
 
-/// The name that PS3.6 gives a tag, or the tag.
+/// The name of a tag in PS3.6, or the tag itself.
 pub fn name(tag: Tag) -> String {
     match StandardDataDictionary.by_tag(tag) {
         Some(entry) if !entry.alias().is_empty() => entry.alias().to_owned(),
@@ -39,7 +40,7 @@ pub fn name(tag: Tag) -> String {
     }
 }
 
-/// A position among the elements of a data set.
+/// A position in the elements of a data set.
 #[derive(Debug, Clone)]
 pub struct Elements<'a> {
     bytes: &'a [u8],
@@ -48,7 +49,7 @@ pub struct Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
-    /// Starts at the offset `at` of `bytes`.
+    /// A position at the offset `at` of `bytes`.
     pub fn new(bytes: &'a [u8], at: usize, encoding: Encoding) -> Self {
         Self { bytes, at, encoding }
     }
@@ -58,15 +59,16 @@ impl<'a> Elements<'a> {
         self.at
     }
 
-    /// The byte order in force.
+    /// The byte order of the data set.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// The next element's head, or `None` at the end of the bytes.
+    /// The head of the next element, or `None` at the end of the bytes.
     ///
     /// # Errors
-    /// [`ReadError::Truncated`] inside a head, [`ReadError::Structure`] where none can be.
+    /// [`ReadError::Truncated`] inside a head, [`ReadError::Structure`] for bytes that are not a
+    /// head.
     pub fn next(&mut self) -> Result<Option<Element>, ReadError> {
         if self.at == self.bytes.len() {
             return Ok(None);
@@ -98,12 +100,11 @@ impl<'a> Elements<'a> {
         Ok(Some(Element { tag, vr: Some(vr), length }))
     }
 
-    /// The value of `element`, whose head was read last; goes behind it. A sequence or
-    /// fragments of undefined length are skipped and give an empty value.
+    /// The value of `element`, whose head was read last. Moves the position to its end. A sequence
+    /// or fragments of undefined length are skipped and give an empty value.
     ///
     /// # Errors
-    /// [`ReadError::Truncated`] if the value goes beyond the bytes, and those of
-    /// [`Elements::items`].
+    /// [`ReadError::Truncated`] if the value exceeds the bytes, and those of [`Elements::items`].
     pub fn value(&mut self, element: &Element) -> Result<&'a [u8], ReadError> {
         self.nested_value(element, 0)
     }
@@ -126,12 +127,13 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Calls `visit` with the number of the item, the element and its value for each element
-    /// directly in an item of `sequence`, whose head was read last; goes behind it.
+    /// Calls `visit` with the item's number, the element and its value, for each element directly
+    /// in an item of `sequence`, whose head was read last. Moves the position to the sequence's
+    /// end.
     ///
     /// # Errors
-    /// [`ReadError::Truncated`], or [`ReadError::Structure`] if items and delimiters do not
-    /// match or sequences lie too deep in each other.
+    /// [`ReadError::Truncated`], or [`ReadError::Structure`] if items and delimiters do not match
+    /// or sequences are nested too deep.
     pub fn items(
         &mut self,
         sequence: &Element,
@@ -178,11 +180,11 @@ impl<'a> Elements<'a> {
         Ok(())
     }
 
-    /// The range of bytes of the next fragment of encapsulated pixel data (PS3.5 A.4), or
-    /// `None` behind the delimiter that ends them.
+    /// The byte range of the next fragment of encapsulated pixel data (PS3.5 A.4), or `None` after
+    /// the delimiter that ends the fragments.
     ///
     /// # Errors
-    /// [`ReadError::Truncated`], or [`ReadError::Structure`] if there is something else.
+    /// [`ReadError::Truncated`], or [`ReadError::Structure`] if something else is there.
     pub fn fragment(&mut self, owner: Tag) -> Result<Option<Range<usize>>, ReadError> {
         let Some(range) = self.declared_fragment(owner)? else { return Ok(None) };
         self.peek(range.len(), || name(owner))?;
@@ -190,8 +192,9 @@ impl<'a> Elements<'a> {
         Ok(Some(range))
     }
 
-    /// The range that the head of the next fragment declares, whether or not it is all there;
-    /// goes to its first byte. `None` behind the delimiter that ends the fragments.
+    /// The range that the head of the next fragment declares, even if the bytes are not all there.
+    /// Moves the position to the range's first byte. `None` after the delimiter that ends the
+    /// fragments.
     ///
     /// # Errors
     /// As [`Elements::fragment`], but for the fragment's value.

@@ -1,4 +1,4 @@
-//! What the pipeline needs of a header, each with its type.
+//! The parts of a header that the pipeline needs, each with its own type.
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -12,7 +12,7 @@ use super::{ReadError, TransferSyntax};
 use crate::record::{Laterality, View};
 use crate::units::{Millimetres, PixelSpacing};
 
-/// The facts of a file that are worth carrying; none of them identifies a patient.
+/// The facts of a file that are kept. None of them identifies a patient.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
     /// How elements and pixels are written.
@@ -21,7 +21,7 @@ pub struct Header {
     pub layout: PixelLayout,
     /// How stored values become grey levels.
     pub display: Display,
-    /// Distance between pixels at the breast, where the file says so.
+    /// The distance between pixels at the breast, if the file gives it.
     pub spacing: Option<PixelSpacing>,
     /// Image Laterality, or Laterality.
     pub laterality: Option<Laterality>,
@@ -42,38 +42,43 @@ pub struct PixelLayout {
     pub rows: u16,
     /// Width.
     pub columns: u16,
-    /// Bits that a pixel takes.
+    /// Bits Allocated: the bits that a pixel takes in the file.
     pub bits_allocated: u16,
-    /// Bits of them that are its value.
+    /// Bits Stored: the bits that hold its value.
     pub bits_stored: u16,
-    /// The highest of those, counted from 0.
+    /// High Bit: the highest bit of the value, counted from 0.
     pub high_bit: u16,
     /// Whether values are two's complement (Pixel Representation 1).
     pub signed: bool,
-    /// Values of a pixel: 1 for grey, 3 for colour.
+    /// Samples per Pixel: 1 for grey, 3 for colour.
     pub samples_per_pixel: u16,
-    /// What a value means.
+    /// Photometric Interpretation: the meaning of a value.
     pub photometric: Photometric,
-    /// Images in the file.
+    /// The number of frames.
     pub frames: u32,
 }
 
 impl PixelLayout {
-    /// Pixels of one frame.
+    /// The number of pixels of one frame.
     pub fn pixels(&self) -> usize {
         usize::from(self.rows) * usize::from(self.columns)
     }
 
-    /// Smallest and largest stored value that the bits can hold.
+    /// Columns and rows.
+    pub fn size(&self) -> (usize, usize) {
+        (self.columns.into(), self.rows.into())
+    }
+
+    /// The smallest and the largest stored value that the bits can hold.
     pub fn range(&self) -> (i32, i32) {
         let values = 1 << self.bits_stored;
         if self.signed { (-(values / 2), values / 2 - 1) } else { (0, values - 1) }
     }
 
-    /// Whether the pipeline can work with it.
+    /// Checks that the pipeline can work with this image.
     ///
     /// # Errors
-    /// The first attribute that it cannot work with, or more than `max_pixels`.
+    /// The first attribute that is not supported, or more pixels than `max_pixels`.
     pub fn check(&self, max_pixels: usize) -> Result<(), ReadError> {
         let unsupported = |attribute, found: &dyn ToString, needed| {
             Err(ReadError::Unsupported { attribute, found: found.to_string(), needed })
@@ -116,7 +121,7 @@ pub enum Photometric {
     Monochrome1,
     /// Large values are bright.
     Monochrome2,
-    /// Colour, or a term that this list lacks.
+    /// Colour, or another term.
     Other(String),
 }
 
@@ -132,11 +137,11 @@ impl Photometric {
 }
 
 impl Header {
-    /// Types what was collected.
+    /// Converts the collected attributes.
     ///
     /// # Errors
-    /// [`ReadError::Missing`] or [`ReadError::Value`] for the first attribute that stands in
-    /// the way.
+    /// [`ReadError::Missing`] or [`ReadError::Value`] for the first attribute that cannot be
+    /// converted.
     pub fn new(syntax: TransferSyntax, attributes: &Attributes) -> Result<Self, ReadError> {
         let layout = layout(attributes)?;
         Ok(Self {
@@ -223,7 +228,7 @@ fn display(attributes: &Attributes, layout: &PixelLayout) -> Result<Display, Rea
     })
 }
 
-/// Padding is a stored value, so its sign is theirs, whichever of US and SS the file states.
+/// Padding is a stored value, so it has the sign of stored values, whether the file says US or SS.
 fn padding(attributes: &Attributes, signed: bool) -> Result<Option<Padding>, ReadError> {
     let stored = |word: u16| if signed { i32::from(word as i16) } else { i32::from(word) };
     let Some(value) = attributes.number(tags::PIXEL_PADDING_VALUE)? else { return Ok(None) };
@@ -248,7 +253,7 @@ fn lookup_table(
     if !(8..=16).contains(&bits) {
         return Err(value(tags::LUT_DESCRIPTOR, format!("{bits} bits an entry"), "8 to 16"));
     }
-    // PS3.3 C.11.1.1.1: 0 stands for the 65536 that 16 bits cannot say.
+    // PS3.3 C.11.1.1.1: 0 means 65536 entries, which 16 bits cannot hold.
     let count = if count == 0 { 1 << 16 } else { usize::from(count) };
     let signed = descriptor.vr.map_or(signed_pixels, |vr| vr == *b"SS");
     let entries = entries(attributes, data, count, bits == 8)?;
@@ -256,7 +261,7 @@ fn lookup_table(
     Ok(LookupTable { first, bits: bits as u8, entries })
 }
 
-/// Entries of 8 bits come one in a word or two packed into one (PS3.3 C.11.1.1.1).
+/// Entries of 8 bits are stored one per word, or two packed into one word (PS3.3 C.11.1.1.1).
 fn entries(
     attributes: &Attributes,
     data: Raw,
@@ -275,11 +280,11 @@ fn entries(
     Err(value(tags::LUT_DATA, format!("{have} bytes"), "as many entries as LUTDescriptor says"))
 }
 
-/// Distance between pixels at the breast, PS3.3 10.7.1.3.
+/// The distance between pixels at the breast, PS3.3 10.7.1.3.
 ///
-/// Pixel Spacing is calibrated to the patient where it differs from Imager Pixel Spacing.
-/// Otherwise the spacing is the detector's, and without a magnification factor nothing says
-/// what it is at the breast.
+/// If Pixel Spacing differs from Imager Pixel Spacing, it is calibrated to the patient. Otherwise
+/// the spacing is measured at the detector, and only the magnification factor gives the spacing at
+/// the breast.
 fn spacing(attributes: &Attributes) -> Result<Option<PixelSpacing>, ReadError> {
     let pair = |tag: Tag| match attributes.decimals(tag)?.as_slice() {
         [] => Ok(None),
@@ -296,8 +301,8 @@ fn spacing(attributes: &Attributes) -> Result<Option<PixelSpacing>, ReadError> {
         (_, Some((row, column))) => {
             let tag = tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR;
             match attributes.decimals(tag)?.first() {
-                // Imager Pixel Spacing is measured at the detector. A magnification view shows
-                // the breast larger than life, so divide by the factor.
+                // Imager Pixel Spacing is measured at the detector. A magnification view shows the
+                // breast larger than it is, so divide by the factor.
                 Some(&factor) if factor > 0.0 => Ok(Some(in_mm(row / factor, column / factor))),
                 Some(factor) => Err(value(tag, factor, "a number above 0")),
                 None => Ok(None),

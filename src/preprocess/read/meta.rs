@@ -1,5 +1,5 @@
-//! The beginning of a file: preamble, File Meta Information (PS3.10 chapter 7), and the
-//! inflating of what a deflated file has behind it.
+//! Reads the beginning of a file: preamble and File Meta Information (PS3.10 chapter 7). Also
+//! inflates the data set of a deflated file.
 
 use std::io::Read;
 
@@ -9,16 +9,16 @@ use flate2::read::DeflateDecoder;
 use super::elements::{Elements, Encoding, Tag};
 use super::{ReadError, TransferSyntax};
 
-/// As much of a deflated data set as any header takes.
+/// The bytes of a deflated data set that are inflated to read a header.
 const MAX_HEADER: u64 = 16 << 20;
 
-/// The transfer syntax and the offset at which the data set begins.
+/// The transfer syntax, and the offset of the data set.
 ///
-/// The group's length is not used: the group ends where another begins, so a file without
-/// (0002,0000) or with a wrong one reads like any other.
+/// The group length is not used: the group ends where another group begins. So a file without
+/// (0002,0000), or with a wrong value, is read like any other.
 ///
 /// # Errors
-/// [`ReadError::Empty`], [`ReadError::NotDicom`], and what is wrong with the group.
+/// [`ReadError::Empty`], [`ReadError::NotDicom`], and errors of the group's elements.
 pub fn read(bytes: &[u8]) -> Result<(TransferSyntax, usize), ReadError> {
     let mut uid = None;
     let end = walk(bytes, |tag, value| {
@@ -33,7 +33,7 @@ pub fn read(bytes: &[u8]) -> Result<(TransferSyntax, usize), ReadError> {
     let syntax = TransferSyntax::from_uid(&uid).ok_or_else(|| ReadError::Unsupported {
         attribute: "TransferSyntaxUID",
         found: uid.chars().take(64).collect::<String>().escape_debug().to_string(),
-        needed: "a syntax of still grey images",
+        needed: "a transfer syntax of still grey images",
     })?;
     Ok((syntax, end))
 }
@@ -50,12 +50,12 @@ pub fn value(bytes: &[u8], wanted: Tag) -> Option<&[u8]> {
     found
 }
 
-/// Calls `visit` with every attribute of the group; gives the offset behind it.
+/// Calls `visit` with every attribute of the group. Returns the offset of its end.
 fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Tag, &'a [u8])) -> Result<usize, ReadError> {
     let start = match bytes {
         [] => return Err(ReadError::Empty),
         _ if bytes.get(128..132) == Some(b"DICM") => 132,
-        // Some archives leave the preamble out.
+        // Some archives omit the preamble.
         [0x02, 0x00, ..] => 0,
         _ => {
             let found = bytes.iter().take(16).flat_map(|byte| byte.escape_ascii());
@@ -63,7 +63,7 @@ fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Tag, &'a [u8])) -> Result<usi
         }
     };
     let mut elements = Elements::new(bytes, start, Encoding::ExplicitLittle);
-    // The data set behind may have another encoding, so look at the group before reading on.
+    // The data set that follows may have another encoding, so check the group before reading on.
     while bytes.get(elements.at()..elements.at() + 2) == Some(&[0x02, 0x00]) {
         let Some(element) = elements.next()? else { break };
         visit(element.tag, elements.value(&element)?);
@@ -86,10 +86,10 @@ pub fn inflate(bytes: &[u8], max: u64) -> Result<Vec<u8>, ReadError> {
     Ok(inflated)
 }
 
-/// Inflates what a header may take of a data set whose end may be missing.
+/// Inflates as much as a header may need, from a data set whose end may be missing.
 ///
 /// # Errors
-/// [`ReadError::Deflate`] if nothing comes out.
+/// [`ReadError::Deflate`] if no bytes result.
 pub fn inflate_beginning(bytes: &[u8]) -> Result<Vec<u8>, ReadError> {
     let mut inflated = Vec::new();
     let mut decoder = DeflateDecoder::new(bytes).take(MAX_HEADER);

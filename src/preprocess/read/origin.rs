@@ -1,9 +1,9 @@
-//! What an image made from a file has to know of it: which instance it is made from, and what
-//! files it into the same study.
+//! Reads what a derived image has to repeat of its source: the instance that it was made from, and
+//! the attributes that file it into the same study.
 //!
-//! In: a file. Out: [`Origin`], whose attributes go byte for byte into another DICOM file and
-//! nowhere else: here, and only here, are attributes read that identify a patient. That is why
-//! nothing of it can be printed.
+//! In: a file. Out: [`Origin`], whose attributes are copied byte for byte into another DICOM file
+//! and nowhere else. This is the only place where attributes are read that identify a patient, and
+//! therefore an `Origin` cannot be printed.
 
 use bytes::Bytes;
 use dicom_dictionary_std::tags;
@@ -12,8 +12,8 @@ use super::elements::{Elements, name};
 use super::{ReadError, TransferSyntax, meta};
 use crate::dicom::{DataSet, Tag, Value};
 
-/// What is copied where the source has it, with its value representation. All are text, so that
-/// the source's byte order does not matter; their character set is the first of them.
+/// The attributes that are copied if the source has them, with their value representation. All are
+/// text, so the source's byte order does not matter. The first is their character set.
 pub const COPIED: [(Tag, &[u8; 2]); 24] = [
     (tags::SPECIFIC_CHARACTER_SET, b"CS"),
     (tags::STUDY_DATE, b"DA"),
@@ -41,7 +41,7 @@ pub const COPIED: [(Tag, &[u8; 2]); 24] = [
     (tags::LOSSY_IMAGE_COMPRESSION_METHOD, b"CS"),
 ];
 
-/// Where a derived image is from.
+/// The source of a derived image.
 #[derive(Clone, PartialEq)]
 pub struct Origin {
     /// SOP Class UID.
@@ -50,16 +50,16 @@ pub struct Origin {
     pub instance: String,
     /// Study Instance UID.
     pub study: String,
-    /// What of [`COPIED`] the file has.
+    /// The attributes of [`COPIED`] that the file has.
     pub copied: DataSet,
 }
 
 impl Origin {
-    /// Reads it from a whole file, or from as much as has the header.
+    /// Reads the origin from a whole file, or from a part that contains the header.
     ///
     /// # Errors
-    /// [`ReadError::Missing`] without SOP Class, SOP Instance or Study Instance UID, for then
-    /// nothing can refer to it; and what is wrong with the file.
+    /// [`ReadError::Missing`] without SOP Class, SOP Instance or Study Instance UID, because then
+    /// nothing can refer to the source; and all errors of reading the header.
     pub fn read(bytes: &Bytes) -> Result<Self, ReadError> {
         let (syntax, start) = meta::read(bytes)?;
         let (bytes_of_set, start) = match syntax {
@@ -86,7 +86,7 @@ impl Origin {
                 copied.set(*tag, vr, Value::Bytes(value.to_vec()));
             }
         }
-        // The data set of some files leaves to the file's head what they are.
+        // Some files have SOP Class and Instance UID only in the File Meta Information.
         let class = class.or_else(|| uid(meta::value(bytes, tags::MEDIA_STORAGE_SOP_CLASS_UID)?));
         let instance =
             instance.or_else(|| uid(meta::value(bytes, tags::MEDIA_STORAGE_SOP_INSTANCE_UID)?));

@@ -1,4 +1,4 @@
-//! Where the pixels lie: slices of the file's one buffer, never copies.
+//! The position of the pixels: slices of the file's one buffer, never copies.
 
 use bytes::Bytes;
 
@@ -8,25 +8,25 @@ use super::{Header, ReadError};
 /// The value of Pixel Data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PixelData {
-    /// Pixels as they are, without compression.
+    /// Uncompressed pixels.
     Native {
-        /// Exactly as many bytes as the frame needs.
+        /// Exactly the bytes of the frame.
         bytes: Bytes,
-        /// Order of the bytes in a 16-bit word.
+        /// The order of the bytes in a 16-bit word.
         order: ByteOrder,
     },
     /// The fragments of one frame's compressed stream, in order; at least one.
     Fragments(Vec<Bytes>),
-    /// The first bytes of the one fragment of a JPEG 2000 stream, as far as they were read.
+    /// The first bytes of the single fragment of a JPEG 2000 stream, as far as they were read.
     Prefix {
-        /// What was read.
+        /// The bytes that were read.
         bytes: Bytes,
-        /// Bytes of the fragment.
+        /// The length of the whole fragment in bytes.
         length: usize,
     },
 }
 
-/// Order of the bytes in a 16-bit word.
+/// The order of the bytes in a 16-bit word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum ByteOrder {
@@ -35,12 +35,12 @@ pub enum ByteOrder {
 }
 
 impl PixelData {
-    /// Takes the value of `element`, at which `elements` (over the same `bytes`) stands.
+    /// Takes the value of `element`, at which `elements` (over the same `bytes`) is positioned.
     ///
     /// # Errors
-    /// [`ReadError::Truncated`] where the file ends too early, [`ReadError::PixelDataLength`]
-    /// where the value has another length than the header needs, [`ReadError::Structure`]
-    /// where it is encapsulated against the transfer syntax or the reverse.
+    /// [`ReadError::Truncated`] if the file ends too early, [`ReadError::PixelDataLength`] if the
+    /// length differs from the header's, [`ReadError::Structure`] if the value is encapsulated and
+    /// the transfer syntax is not, or the reverse.
     pub fn take(
         bytes: &Bytes,
         mut elements: Elements,
@@ -62,7 +62,8 @@ impl PixelData {
                 let need = layout.pixels() * usize::from(layout.bits_allocated / 8);
                 let at = elements.at();
                 elements.value(element)?;
-                // Every value has an even length, so an odd one has a byte behind it.
+                // Every value has an even length, so an odd number of bytes is followed by one
+                // more.
                 if have != need && have != need + 1 {
                     let (rows, columns) = (layout.rows, layout.columns);
                     return Err(ReadError::PixelDataLength { have, need, rows, columns });
@@ -72,15 +73,15 @@ impl PixelData {
                     Encoding::ExplicitBig if is_words => ByteOrder::Big,
                     _ => ByteOrder::Little,
                 };
-                // Bytes in words (8 bits of an OW) are swapped in pairs, so the last may lie
-                // in the byte that evens the length.
+                // Bytes in words (8 bits in an OW) are swapped in pairs, so the last pixel may lie
+                // in the byte that makes the length even.
                 let bytes = bytes.slice(at..at + have);
                 Ok(Self::Native { bytes, order })
             }
         }
     }
 
-    /// Bytes of the value, as far as they were read.
+    /// The bytes of the value, as far as they were read.
     pub fn len(&self) -> usize {
         match self {
             Self::Native { bytes, .. } => bytes.len(),
@@ -89,14 +90,14 @@ impl PixelData {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// The first item is the Basic Offset Table (PS3.5 A.4), which one frame does not need: all
-/// other fragments are that frame's.
+/// The first item is the Basic Offset Table (PS3.5 A.4), which a single frame does not need. All
+/// other fragments belong to that frame.
 fn fragments(
     bytes: &Bytes,
     mut elements: Elements,

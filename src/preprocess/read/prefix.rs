@@ -1,12 +1,12 @@
-//! Reads no more of a JPEG 2000 file than a reduced image needs.
+//! Reads only the part of a JPEG 2000 file that a reduced image needs.
 //!
-//! In: a file of known size. Out: [`Prefix`], its header and the beginning of its pixel data,
-//! or nothing, where the whole file has to be read: it needs most of it, or something about it
-//! is not as plain as in files that are sound. Those who read it whole then find out what.
+//! In: a file of known size. Out: [`Prefix`], its header and the beginning of its pixel data; or
+//! `None` if the whole file has to be read, because most of it is needed, or because something
+//! differs from what sound files have. Reading the whole file then gives the reason.
 //!
-//! A truncated file is none of the plain ones. Its fragment has to end before the file does,
-//! with the marker that ends a codestream and the delimiter that ends fragments: that end is
-//! read as well.
+//! A truncated file is never read as a prefix: its fragment has to end before the file does, with
+//! the marker that ends a codestream and the delimiter that ends fragments. That end is read as
+//! well.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -14,31 +14,30 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use dicom_dictionary_std::tags;
+use mammo_codecs::jpeg2000;
+use mammo_codecs::jpeg2000::guard::{Codestream, CodestreamError};
 
 use super::attributes::Attributes;
 use super::elements::Elements;
 use super::{Header, PixelData, ReadError, meta};
 use crate::config::DecodeConfig;
-use crate::preprocess::decode::codestream::{Codestream, CodestreamError};
-use crate::preprocess::decode::jpeg2000;
-use crate::preprocess::look;
+use crate::preprocess::reduce;
 
-/// Header, coarse levels and most likely some more of a mammogram.
+/// The first read: header, coarse levels and most likely some more of a mammogram.
 const FIRST: u64 = 128 << 10;
 
-/// Room for a packet's header behind what is known to be needed, so that most packets take one
-/// read each.
+/// Room for the header of the next packet, so that most packets need one read each.
 const AHEAD: u64 = 16 << 10;
 
 /// The delimiter that ends fragments (PS3.5 A.4), with its length.
 const DELIMITER: [u8; 8] = [0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0];
 
-/// A file of which the beginning is enough.
+/// A file of which the beginning suffices.
 pub struct Prefix {
     header: Header,
-    /// Where the one fragment lies in the file.
+    /// The byte range of the single fragment in the file.
     fragment: Range<usize>,
-    /// Bytes that were read, those at the file's end included.
+    /// The number of bytes read, including those at the file's end.
     pub read: u64,
 }
 
@@ -51,8 +50,9 @@ impl Prefix {
     }
 }
 
-/// Reads the beginning of a file of `size` bytes into `buffer`, as much as `decode` needs; `None`
-/// if the rest has to be read as well, with `file` standing behind what is in `buffer`.
+/// Reads the beginning of a file of `size` bytes into `buffer`, as much as `decode` needs. Returns
+/// `None` if the rest has to be read as well; `file` is then positioned after the bytes in
+/// `buffer`.
 ///
 /// # Errors
 /// [`ReadError::Io`].
@@ -63,7 +63,7 @@ pub fn read(
     decode: &DecodeConfig,
 ) -> Result<Option<Prefix>, ReadError> {
     let mut goal = FIRST;
-    // Two reads for little more than half the bytes are no gain.
+    // Two reads for little more than half the bytes gain nothing.
     while goal <= size / 4 * 3 {
         file.take(goal - buffer.len() as u64).read_to_end(buffer)?;
         match survey(buffer, size, decode) {
@@ -85,11 +85,11 @@ pub fn read(
 }
 
 enum Survey {
-    /// What was read is enough.
+    /// The bytes that were read suffice.
     Enough { header: Box<Header>, fragment: Range<usize> },
     /// More must be read, at least up to this byte of the file.
     AtLeast(usize),
-    /// All must be read.
+    /// The whole file must be read.
     Whole,
 }
 
@@ -129,9 +129,14 @@ fn look_into(buffer: &[u8], size: u64, decode: &DecodeConfig) -> Result<Survey, 
         }
         Err(_) => return Ok(Survey::Whole),
     };
-    let reduce = look::least_reduce(&header, levels, decode.reduce);
+    let reduce = reduce::least(header.layout.size(), levels, decode.reduce);
     let max_samples = header.layout.pixels() as u64;
-    let request = jpeg2000::Request { reduce, max_samples, ..jpeg2000::Request::default() };
+    let request = jpeg2000::Request {
+        reduce,
+        max_samples,
+        max_memory: u64::MAX,
+        ..jpeg2000::Request::default()
+    };
     Ok(match jpeg2000::prefix(stream, length, &request) {
         Ok(jpeg2000::Prefix::Needs(_)) if reduce > 0 => {
             Survey::Enough { header: Box::new(header), fragment }
@@ -141,7 +146,7 @@ fn look_into(buffer: &[u8], size: u64, decode: &DecodeConfig) -> Result<Survey, 
     })
 }
 
-/// The last bytes of the fragment that ends at `end`, and the delimiter behind it.
+/// The last bytes of the fragment that ends at `end`, and the delimiter after it.
 fn read_end(file: &mut File, end: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(end.saturating_sub(3)))?;

@@ -1,8 +1,8 @@
-//! Transfer syntaxes: how the elements and the pixels of a file are written.
+//! Transfer syntaxes: how the elements and the pixels of a file are encoded.
 
 use super::elements::Encoding;
 
-/// A transfer syntax of DICOM PS3.5 that mammograms come in.
+/// A transfer syntax of DICOM PS3.5 in which mammograms are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum TransferSyntax {
@@ -96,7 +96,7 @@ impl TransferSyntax {
         }
     }
 
-    /// How the elements of the data set are written.
+    /// How the elements of the data set are encoded.
     pub fn encoding(self) -> Encoding {
         match self {
             ImplicitLittleEndian => Encoding::ImplicitLittle,
@@ -105,7 +105,7 @@ impl TransferSyntax {
         }
     }
 
-    /// Whether pixels come as fragments of a compressed stream (PS3.5 A.4).
+    /// Whether the pixels are fragments of a compressed stream (PS3.5 A.4).
     pub fn is_encapsulated(self) -> bool {
         !matches!(
             self,
@@ -116,7 +116,7 @@ impl TransferSyntax {
         )
     }
 
-    /// Whether the pixels are JPEG 2000, high throughput or not.
+    /// Whether the pixels are JPEG 2000 or HTJ2K.
     pub fn is_jpeg_2000(self) -> bool {
         matches!(
             self,
@@ -124,8 +124,7 @@ impl TransferSyntax {
         )
     }
 
-    /// Whether decoded values may differ from those that were encoded, and so lie outside
-    /// the range that they had.
+    /// Whether decoded values may differ from the encoded ones, and so may exceed their range.
     pub fn may_be_lossy(self) -> bool {
         matches!(self, JpegBaseline | JpegExtended | JpegLsNearLossless | Jpeg2000 | HtJpeg2000)
     }

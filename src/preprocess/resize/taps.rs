@@ -1,7 +1,7 @@
-//! Which pixels of one axis make an output pixel, and with what weight.
+//! The source pixels of each output pixel along one axis, with their weights.
 
-/// The source pixels `first..first + count` of one output pixel. All but the first and the last
-/// weigh `scale`; those weigh `head * scale` and `tail * scale`.
+/// The source pixels `first..first + count` of one output pixel. All weigh `scale`, except the
+/// first with `head * scale` and the last with `tail * scale`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tap {
     pub first: usize,
@@ -12,13 +12,13 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// The pixel behind the last.
+    /// The index after the last pixel.
     pub fn end(&self) -> usize {
         self.first + self.count
     }
 }
 
-/// The taps of `outputs` pixels that share `low..high` of an axis of `pixels` evenly.
+/// The taps of `outputs` pixels that divide `low..high` of an axis of `pixels` evenly.
 pub fn taps(into: &mut Vec<Tap>, low: f64, high: f64, pixels: usize, outputs: usize) {
     let step = (high - low) / outputs as f64;
     assert!(pixels > 0 && step > 0.0, "nothing to resize: {low}..{high} of {pixels} pixels");
@@ -32,11 +32,11 @@ pub fn taps(into: &mut Vec<Tap>, low: f64, high: f64, pixels: usize, outputs: us
     }));
 }
 
-/// The mean over `a..b`, what of it lies in the image.
+/// The mean over the part of `a..b` that lies in the image.
 fn area(a: f64, b: f64, pixels: usize) -> Tap {
     let most = pixels as f64;
     let (a, b) = (a.clamp(0.0, most), b.clamp(0.0, most));
-    // Rounding must not turn a touched corner into a pixel.
+    // Rounding must not count a pixel that is touched only at its corner.
     let first = ((a + 1e-9).floor() as usize).min(pixels - 1);
     let end = ((b - 1e-9).ceil() as usize).clamp(first + 1, pixels);
     let covered = |pixel: usize| ((pixel + 1) as f64).min(b) - (pixel as f64).max(a);
@@ -48,7 +48,7 @@ fn area(a: f64, b: f64, pixels: usize) -> Tap {
     Tap { first, count, head, tail, scale: (1.0 / (b - a)) as f32 }
 }
 
-/// Between the two pixels whose centres enclose `x`.
+/// Interpolation between the two pixels whose centres enclose `x`.
 fn linear(x: f64, pixels: usize) -> Tap {
     let from_first = (x - 0.5).clamp(0.0, (pixels - 1) as f64);
     let first = (from_first.floor() as usize).min(pixels - 1);

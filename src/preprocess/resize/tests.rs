@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::Fit;
-use crate::plane::Rect;
+use crate::image::Rect;
+use crate::image::Side;
 use crate::preprocess::window::GreyScale;
 use proptest::prelude::*;
 
@@ -132,7 +133,7 @@ fn padding_is_air_and_the_buffers_carry_nothing_over() {
 
 #[test]
 fn a_crop_cut_from_a_reduced_image_lines_up_with_the_full_one() {
-    use crate::preprocess::sampling::{Reduction, Sampling};
+    use crate::image::sampling::{Reduction, Sampling};
     // A ramp, and its wavelet-reduced image: sample i shows source pixel 2 i.
     let full = Plane::new(400, 8, (0..3200u32).map(|i| (i % 400 * 100) as u16).collect());
     let half = Plane::new(200, 4, (0..800u32).map(|i| (i % 200 * 200) as u16).collect());

@@ -1,23 +1,23 @@
-//! One try: given a level for air, the box of the breast and how much it looks like one.
+//! One attempt: for a given level of air, the box of the breast and its plausibility.
 
-use crate::plane::{Plane, Rect};
-use crate::preprocess::resize::Side;
+use crate::image::Side;
+use crate::image::{Plane, Rect};
 
 use super::components::{Component, Components};
 use super::levels::{Histogram, Levels};
 use super::mask::{Mask, without_rim};
 
-/// What one try found, in pixels of the look.
+/// The result of one attempt, in pixels of the look.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
     pub rect: Rect,
     pub confidence: f32,
     pub chest_wall: Option<Side>,
-    /// Up to this value a pixel is air.
+    /// Pixels up to this value are air.
     pub air: u16,
 }
 
-/// The memory of the tries.
+/// The buffers of the attempts.
 #[derive(Debug, Clone, Default)]
 pub struct Buffers {
     pub histogram: Histogram,
@@ -29,12 +29,12 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Takes what is brighter than the air for candidates, chooses the breast among them and
-    /// follows it down to its faint skin. `None` if nothing stands out.
+    /// Takes the pixels brighter than air as candidates, chooses the breast among the connected
+    /// parts, and extends it to its faint skin. `None` if no part stands out.
     pub fn attempt(&mut self, image: &Plane<u16>, levels: Levels) -> Option<Attempt> {
         let (width, height) = (image.width(), image.height());
         let inner = without_rim(image, levels);
-        // Strokes of burned-in text are about 0.5 % of the frame, paddle edges up to 2.5 %.
+        // Strokes of burned-in text are about 0.5 % of the frame's width, paddle edges up to 2.5 %.
         let radius = (width.max(height) as f32 * 0.003).round().max(1.0) as usize;
         let thick = (width / 40).max(3);
 
@@ -45,7 +45,7 @@ impl Buffers {
         let (index, part) = self.choose(inner)?;
         let confidence = self.confidence(image, levels, inner, index);
         self.components.keep(index, &mut self.sure.plane);
-        let breast = self.follow(image, levels, inner, radius);
+        let breast = self.extend_to_skin(image, levels, inner, radius);
 
         let chest_wall = side(&part);
         Some(Attempt {
@@ -59,14 +59,20 @@ impl Buffers {
     /// The part that is most likely the breast.
     fn choose(&self, inner: Rect) -> Option<(usize, Component)> {
         let parts = self.components.found.iter().copied().enumerate();
-        let score = |part: &Component| part.area as f32 * likeness(part, inner);
+        let score = |part: &Component| part.area as f32 * outline_plausibility(part, inner);
         parts.max_by(|(_, a), (_, b)| score(a).total_cmp(&score(b)))
     }
 
-    /// The box of what is joined to the chosen part and is faint: the skin's edge and the tips
-    /// that opening took off, within 1/40 of the frame's width; a nipple or a fold, which is
-    /// solid, within 1/12.
-    fn follow(&mut self, image: &Plane<u16>, levels: Levels, inner: Rect, radius: usize) -> Rect {
+    /// The box of faint pixels that are connected to the chosen part: the skin's edge and tips that
+    /// the opening removed, within 1/40 of the frame's width; solid tissue such as a nipple or a
+    /// fold, within 1/12.
+    fn extend_to_skin(
+        &mut self,
+        image: &Plane<u16>,
+        levels: Levels,
+        inner: Rect,
+        radius: usize,
+    ) -> Rect {
         let width = image.width();
         self.faint.above(image, levels.faint, inner);
         self.faint.remove_lines((width / 40).max(3));
@@ -83,25 +89,25 @@ impl Buffers {
         self.components.touching(&self.sure.plane).expect("the chosen part is not empty")
     }
 
-    /// How much part `index` looks like the breast, 0 to 1: a product of ramps, each 1 for every
-    /// real image at hand.
+    /// How plausible part `index` is as a breast, 0 to 1: a product of ramps, each of which is 1
+    /// for every real image that we have.
     fn confidence(&self, image: &Plane<u16>, levels: Levels, inner: Rect, index: usize) -> f32 {
         let part = &self.components.found[index];
         let area = part.area as f32 / inner.area() as f32;
-        // Tissue is mottled; a plate, a film's margin or the air of an inverted image is not.
+        // Tissue is mottled. A plate, a film's margin or the air of an inverted image is not.
         let (sum, squares) = self.components.moments(index, image);
         let mean = sum / part.area as f64;
         let deviation = (squares / part.area as f64 - mean * mean).max(0.0).sqrt();
         let range = f64::from(levels.bright.saturating_sub(levels.air).max(1));
         let mottled = ramp((deviation / range) as f32, 0.0, 0.03);
-        // Where the level is not air's but tissue's, the frame falls into many parts.
+        // If the level is one of tissue and not of air, the frame falls into many parts.
         let parts = self.components.found.iter().filter(|p| !is_band(p, inner));
         let whole: usize = parts.map(|p| p.area).sum();
         let dominant = part.area as f32 / whole.max(part.area) as f32;
-        // Air surrounds a breast on three sides, a breast does not so surround the air.
+        // Air surrounds a breast on three sides; a breast does not surround the air that way.
         let opposite = part.contact[0].min(part.contact[1]) + part.ends / 2;
         let around = opposite as f32 / (inner.height + 2 * inner.width) as f32;
-        likeness(part, inner)
+        outline_plausibility(part, inner)
             * ramp(area, 0.003, 0.02)
             * (0.3 + 0.7 * mottled)
             * ramp(dominant, 0.3, 0.7)
@@ -109,9 +115,9 @@ impl Buffers {
     }
 }
 
-/// How much a part's outline is a breast's: it stands on a side edge, is solid as seen from
-/// there, and is no band along the frame.
-fn likeness(part: &Component, inner: Rect) -> f32 {
+/// How plausible a part's outline is: it stands on a side edge, is solid when seen from there, and
+/// is not a band along the frame.
+fn outline_plausibility(part: &Component, inner: Rect) -> f32 {
     let side = usize::from(part.contact[1] > part.contact[0]);
     let contact = part.contact[side] as f32 / inner.height as f32;
     let anchored = part.anchored[side] as f32 / part.area as f32;
@@ -120,14 +126,14 @@ fn likeness(part: &Component, inner: Rect) -> f32 {
     stands * ramp(fill, 0.15, 0.4) * if is_band(part, inner) { 0.05 } else { 1.0 }
 }
 
-/// Whether a part runs along most of the frame and is narrow: a paddle's edge, a film's margin.
+/// Whether a part is narrow and runs along most of the frame: a paddle's edge, a film's margin.
 fn is_band(part: &Component, inner: Rect) -> bool {
     let across = part.rect.width as f32 / inner.width as f32;
     let down = part.rect.height as f32 / inner.height as f32;
     (down > 0.7 && across < 0.08) || (across > 0.7 && down < 0.08)
 }
 
-/// The edge that a part stands on, if it stands on one clearly.
+/// The edge that a part stands on, if that is clear.
 fn side(part: &Component) -> Option<Side> {
     let [left, right] = part.contact;
     match left.cmp(&right) {
@@ -137,7 +143,7 @@ fn side(part: &Component) -> Option<Side> {
     }
 }
 
-/// 0 up to `low`, 1 from `high` on, straight between.
+/// 0 up to `low`, 1 from `high` on, linear between them.
 fn ramp(x: f32, low: f32, high: f32) -> f32 {
     ((x - low) / (high - low)).clamp(0.0, 1.0)
 }

@@ -1,25 +1,25 @@
-//! Connected parts of a mask.
+//! Connected components of a mask.
 
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
 use super::mask::each_run;
 
-/// One connected part.
+/// One component.
 #[derive(Debug, Clone, Copy)]
 pub struct Component {
-    /// Its box.
+    /// Its bounding box.
     pub rect: Rect,
-    /// Its pixels.
+    /// The number of its pixels.
     pub area: usize,
-    /// Rows in which it touches the left edge of the inner frame, and the right one.
+    /// The number of rows in which it touches the left edge of the inner frame, and the right one.
     pub contact: [usize; 2],
     /// Its pixels in the two outermost rows at the top and at the bottom of the inner frame.
     pub ends: usize,
-    /// Its pixels that are reached from that edge along a row without leaving it.
+    /// Its pixels that can be reached from that edge along a row without leaving the component.
     pub anchored: [usize; 2],
 }
 
-/// A run of a row and the component it belongs to.
+/// A run of pixels in a row, and the component that it belongs to.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     y: usize,
@@ -28,17 +28,17 @@ struct Run {
     component: usize,
 }
 
-/// Finds the parts of one mask after the other; its buffers stay with it.
+/// Finds the components of one mask after the other and reuses its buffers.
 #[derive(Debug, Clone, Default)]
 pub struct Components {
     runs: Vec<Run>,
     parent: Vec<usize>,
-    /// The parts, in the order of their first pixel.
+    /// The components, in the order of their first pixel.
     pub found: Vec<Component>,
 }
 
 impl Components {
-    /// Parts whose pixels share a side or a corner. `inner` is the frame without its rim.
+    /// Finds the parts whose pixels share a side or a corner. `inner` is the frame without its rim.
     pub fn find(&mut self, mask: &Plane<u8>, inner: Rect) {
         self.runs.clear();
         self.parent.clear();
@@ -52,7 +52,7 @@ impl Components {
             let mut a = above;
             for b in start..self.runs.len() {
                 let run = self.runs[b];
-                // Both rows are sorted: skip what ends before, join what touches.
+                // Both rows are sorted: skip runs that end before, join runs that touch.
                 while a < above_end && self.runs[a].end < run.first {
                     a += 1;
                 }
@@ -75,7 +75,7 @@ impl Components {
         }
     }
 
-    /// Sum and sum of squares of `image` over part `index`.
+    /// The sum and the sum of squares of `image` over part `index`.
     pub fn moments(&self, index: usize, image: &Plane<u16>) -> (f64, f64) {
         let mut moments = (0.0, 0.0);
         for run in self.runs.iter().filter(|r| r.component == index) {
@@ -150,7 +150,7 @@ fn root(parent: &mut [usize], mut at: usize) -> usize {
     at
 }
 
-/// The smallest box around both.
+/// The smallest box that contains both.
 pub fn union(a: Rect, b: Rect) -> Rect {
     let (left, top) = (a.left.min(b.left), a.top.min(b.top));
     Rect {

@@ -1,25 +1,26 @@
-//! From the breast's box to the crop: margin, then aspect, always within the frame.
+//! Computes the crop from the breast's box: first the margin, then the aspect ratio, always within
+//! the frame.
 
 use crate::config::{Aspect, RoiConfig, RoiExtent};
-use crate::plane::Rect;
+use crate::image::Rect;
 use crate::units::PixelSpacing;
 
 /// Why this stage rejects a file.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum RoiError {
-    /// A margin in millimetres means nothing without a spacing.
+    /// The margin is in millimetres, and no spacing is known.
     #[error(
         "roi.margin_mm is {margin_mm} mm, but the file tells no spacing and \
          spacing.by_machine has none for its machine"
     )]
     NoSpacing {
-        /// The margin asked for.
+        /// The configured margin in mm.
         margin_mm: f64,
     },
 }
 
-/// What to cut from a frame of `frame` (columns, rows) whose breast is in `breast`, for an
-/// output of `output` (columns, rows).
+/// The crop in a frame of `frame` (columns, rows) with the breast in `breast`, for an output of
+/// `output` (columns, rows).
 ///
 /// # Errors
 /// [`RoiError::NoSpacing`] if the margin is in millimetres and `spacing` is not known.
@@ -56,12 +57,12 @@ pub fn crop(
     Ok(Rect { left, top, width: right - left, height: bottom - top })
 }
 
-/// `margin` more at both ends, as far as the frame goes.
+/// `margin` more at both ends, limited by the frame.
 fn widen(low: usize, high: usize, margin: usize, frame: usize) -> (usize, usize) {
     (low.saturating_sub(margin), (high + margin).min(frame))
 }
 
-/// Grows to `length` about the middle, moved where the frame ends.
+/// Grows to `length` around the middle, shifted where the frame ends.
 fn stretch(low: usize, high: usize, length: usize, frame: usize) -> (usize, usize) {
     let length = length.clamp(high - low, frame);
     let low = low.saturating_sub((length - (high - low)) / 2).min(frame - length);

@@ -1,6 +1,6 @@
-//! Reads the grey levels of an image: where its air may be, and what stands out from it.
+//! Finds levels that may be air in the histogram of an image, and thresholds for tissue.
 
-use crate::plane::Plane;
+use crate::image::Plane;
 
 /// Grey values counted in 512 to 1023 equal bins.
 #[derive(Debug, Clone, Default)]
@@ -14,29 +14,29 @@ pub struct Histogram {
 /// A level that may be air, and the thresholds that follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Levels {
-    /// Most frequent value of the air.
+    /// The most frequent value of the air.
     pub air: u16,
-    /// Above it a pixel is surely no air.
+    /// Above this value a pixel is certainly not air.
     pub sure: u16,
-    /// Above it a pixel beside tissue is tissue: thin, faint skin.
+    /// Above this value a pixel next to tissue is tissue: thin, faint skin.
     pub faint: u16,
-    /// Bright tissue: 95 % of what is no air lies below.
+    /// Bright tissue: 95 % of the pixels that are not air lie below.
     pub bright: u16,
 }
 
-/// A pixel of tissue is at least this much brighter than air, as a share of the tissue's range.
-/// On eight real images of four machines, half of it and four times of it give the same box
-/// within 1 % of the frame; skin starts at about 3 %.
+/// A tissue pixel is at least this much brighter than air, as a share of the tissue's range. On
+/// eight real images of four machines, half and four times this value give the same box within 1 %
+/// of the frame; skin starts at about 3 %.
 const SURE: f32 = 0.02;
-/// The same for the faint end of the skin, beside sure tissue.
+/// The same for the faint end of the skin, next to certain tissue.
 const FAINT: f32 = 0.006;
-/// Standard deviations of the air's own variation that count as air, far from the breast...
+/// The air's own variation, in standard deviations, that counts as air: far from the breast...
 const SURE_DEVIATIONS: f32 = 4.0;
-/// ... and beside it.
+/// ... and next to it.
 const FAINT_DEVIATIONS: f32 = 2.5;
 
 impl Histogram {
-    /// Counts the pixels of `image`. Its memory is used again.
+    /// Counts the pixels of `image`. Reuses its memory.
     pub fn count(&mut self, image: &Plane<u16>) {
         let most = image.pixels().iter().fold(0, |a, &b| a.max(b));
         self.shift = (u16::BITS - most.leading_zeros()).saturating_sub(10);
@@ -60,7 +60,7 @@ impl Histogram {
         self.value(first + at.unwrap_or(above.len()))
     }
 
-    /// The dark peaks that may be air, darkest first, three at most.
+    /// The dark peaks that may be air, darkest first, at most three.
     ///
     /// A film has several: the light box's shutters, the unexposed rim, the air.
     pub fn air(&self) -> Vec<Levels> {
@@ -93,19 +93,19 @@ impl Histogram {
         peaks.into_iter().map(levels).collect()
     }
 
-    /// The standard deviation of the air, in bins, as its flanks say. Scatter and skin lengthen
-    /// the bright flank, clouds on a film the dark one: the shorter counts.
+    /// The standard deviation of the air, in bins, estimated from its flanks. Scatter and skin
+    /// widen the bright flank, clouds on a film the dark one, so the narrower flank is used.
     fn deviation(&self, mass: &[u32], peak: usize) -> f32 {
-        // 95 % down from its peak, a normal distribution is 2.45 deviations away.
+        // 95 % below its peak, a normal distribution is 2.45 deviations away from it.
         let fallen = |m: &u32| *m * 20 < mass[peak];
         let bright = mass[peak..].iter().position(fallen).map_or(f32::MAX, |b| b as f32 / 2.45);
         let dark = mass[..=peak].iter().rev().position(fallen).map(|b| b as f32 / 2.45);
-        // An air that is the darkest of all has no dark flank, or one without width.
+        // Air that is the darkest of all has no dark flank, or one without width.
         let width = self.counts[..=peak].iter().rev().take_while(|n| **n > 0).count();
         dark.unwrap_or(f32::MAX).min(bright).min(width as f32)
     }
 
-    /// Otsu's threshold (1979): the split that leaves the least variance on both sides.
+    /// Otsu's threshold (1979): the one with the least variance within both classes.
     pub fn otsu(&self) -> Levels {
         let all: f64 = self.counts.iter().enumerate().map(|(b, &n)| b as f64 * f64::from(n)).sum();
         let (mut dark, mut dark_sum, mut best, mut split) = (0.0, 0.0, -1.0, 0);

@@ -1,10 +1,10 @@
-//! Sets of pixels: opened, grown, freed of lines and film rims.
+//! Sets of pixels (masks), with morphological operations and removal of lines and film rims.
 
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
 
 use super::levels::Levels;
 
-/// A set of pixels, a byte each: 1 in the set, 0 not.
+/// A set of pixels with one byte each: 1 in the set, 0 outside.
 #[derive(Debug, Clone, Default)]
 pub struct Mask {
     pub plane: Plane<u8>,
@@ -21,7 +21,7 @@ impl Mask {
         self.keep(inside);
     }
 
-    /// Empties everything outside `inside`.
+    /// Clears everything outside `inside`.
     pub fn keep(&mut self, inside: Rect) {
         for y in 0..self.plane.height() {
             let row = self.plane.row_mut(y);
@@ -34,8 +34,8 @@ impl Mask {
         }
     }
 
-    /// Removes what is narrower than `2 * radius + 1` pixels: text, scratches, wires. The
-    /// frame's edge cuts nothing: the image is thought to go on beyond it.
+    /// Removes what is narrower than `2 * radius + 1` pixels: text, scratches, wires. The image is
+    /// taken to continue beyond the frame, so the edge removes nothing.
     pub fn open(&mut self, radius: usize) {
         self.slide(radius, |a, b| a & b);
         self.slide(radius, |a, b| a | b);
@@ -46,22 +46,22 @@ impl Mask {
         self.slide(radius, |a, b| a | b);
     }
 
-    /// Keeps what `other` holds as well.
+    /// Keeps the pixels that `other` has as well.
     pub fn intersect(&mut self, other: &Self) {
         for (a, b) in self.plane.pixels_mut().iter_mut().zip(other.plane.pixels()) {
             *a &= b;
         }
     }
 
-    /// Adds what `other` holds.
+    /// Adds the pixels of `other`.
     pub fn unite(&mut self, other: &Self) {
         for (a, b) in self.plane.pixels_mut().iter_mut().zip(other.plane.pixels()) {
             *a |= b;
         }
     }
 
-    /// Joins every pixel with those in a square of `2 * radius + 1` around it: along the rows,
-    /// then down the columns, each in steps that double the window.
+    /// Combines every pixel with those in a square of `2 * radius + 1` around it: along the rows,
+    /// then along the columns, each in steps that double the window.
     fn slide(&mut self, radius: usize, join: impl Fn(u8, u8) -> u8 + Copy) {
         let (width, height) = (self.plane.width(), self.plane.height());
         let window = 2 * radius + 1;
@@ -97,9 +97,9 @@ impl Mask {
         self.plane.pixels_mut().copy_from_slice(&self.spare[..width * height]);
     }
 
-    /// Removes straight lines that run up and down or across the frame: the edges of paddles
-    /// and collimators. They may be as thick as `thick` pixels and cross the breast, where
-    /// they stay. What touches the frame beside them is no line.
+    /// Removes straight lines that cross the whole frame from top to bottom or from side to side:
+    /// the edges of paddles and collimators. They may be up to `thick` pixels wide. Where they
+    /// cross the breast they stay. A part that touches the frame beside them is not a line.
     pub fn remove_lines(&mut self, thick: usize) {
         let (width, height) = (self.plane.width(), self.plane.height());
         let mut thin = Vec::new();
@@ -114,7 +114,7 @@ impl Mask {
             self.plane.row_mut(y)[first..end].fill(0);
         }
         thin.clear();
-        // Down all columns at once, a row at a time: where the run began that is open there.
+        // All columns at once, row by row: the row where the open run of each column began.
         let mut began = vec![0; width];
         for y in 1..height {
             let (above, row) = (self.plane.row(y - 1), self.plane.row(y));
@@ -141,7 +141,7 @@ impl Mask {
     }
 }
 
-/// The shifts whose joins make a window of `window`: 1, 2, 4... and what is left.
+/// The shifts that combine to a window of `window`: 1, 2, 4... and the rest.
 fn each_step(window: usize, mut join: impl FnMut(usize)) {
     let mut have = 1;
     while have < window {
@@ -151,7 +151,7 @@ fn each_step(window: usize, mut join: impl FnMut(usize)) {
     }
 }
 
-/// Calls `run` with the first and the end of every run of ones.
+/// Calls `run` with the start and the end of every run of ones.
 pub fn each_run(line: &[u8], mut run: impl FnMut(usize, usize)) {
     const CHUNK: usize = 16;
     let (mut first, mut before) = (0, 0);
@@ -176,8 +176,8 @@ pub fn each_run(line: &[u8], mut run: impl FnMut(usize, usize)) {
     }
 }
 
-/// Keeps the runs `(line, first, end)` whose middle is shared by runs of three tenths of all
-/// `lines`, within 3 pixels: a line may lean a little.
+/// Keeps the runs `(line, first, end)` whose middle, within 3 pixels, is shared by runs in three
+/// tenths of all `lines`: a line may be slightly tilted.
 fn on_lines(
     thin: &mut Vec<(usize, usize, usize)>,
     pixels: usize,
@@ -197,14 +197,14 @@ fn on_lines(
     thin
 }
 
-/// The frame without its white rim, as scanned films have one: whole rows or columns from the
-/// edge inwards that are white and flat, and then an end of it. At most 8 % of the frame a
-/// side; what is wider is not taken for a rim.
+/// The frame without the white rim that scanned films have: whole rows or columns from the edge
+/// inwards that are white and uniform, and then a clear end. At most 8 % of the frame on each side;
+/// what is wider is not a rim.
 pub fn without_rim(image: &Plane<u16>, levels: Levels) -> Rect {
     let (width, height) = (image.width(), image.height());
     let range = f64::from(levels.bright) - f64::from(levels.air);
     let level = f64::from(levels.air) + 0.85 * range;
-    // Share of white pixels in a line, and their deviation.
+    // The share of white pixels in a line, and their standard deviation.
     let white = |line: &mut dyn Iterator<Item = u16>, length: usize| {
         let (mut count, mut sum, mut squares) = (0usize, 0.0, 0.0);
         for v in line.map(f64::from).filter(|&v| v >= level) {
@@ -225,7 +225,7 @@ pub fn without_rim(image: &Plane<u16>, levels: Levels) -> Rect {
             share > 0.95 && deviation < 0.05 * range
         };
         let rim = (0..=limit).take_while(is_rim).count();
-        // One pixel more is a mixture. A rim ends at once; bright tissue goes on behind it.
+        // One pixel more is a mixture. A rim ends abruptly; bright tissue continues behind it.
         let ends = rim > 0 && rim <= limit && line(rim + 2).0 < 0.5;
         if ends { rim + 1 } else { 0 }
     };

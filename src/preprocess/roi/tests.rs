@@ -2,7 +2,7 @@
 //! formula, so that the region finder's tests need no generator.
 
 use super::*;
-use crate::preprocess::sampling::Sampling;
+use crate::image::sampling::Sampling;
 
 const WIDTH: usize = 480;
 const HEIGHT: usize = 600;

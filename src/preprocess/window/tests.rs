@@ -165,7 +165,7 @@ fn a_window_that_cannot_be_is_named() {
     let flat = error(Linear, 9.0, WindowMode::Minmax, Some((7.0, 7.0)));
     assert!(flat.contains("7 to 7, needs two different ones"), "{flat}");
     let none = error(Linear, 9.0, WindowMode::Percentile, None);
-    assert_eq!(none, "no pixel besides padding and air to find a window from");
+    assert_eq!(none, "every pixel is padding or air, so no window can be computed");
 }
 
 #[test]

@@ -6,17 +6,23 @@ use super::{Compared, Pair, Setting, p_value, signed};
 use crate::dataset::Role;
 use crate::evaluate::compare::{ComparedLevel, ComparedPart};
 use crate::evaluate::curves::{Curve, band};
-use crate::evaluate::figures::Name;
-use crate::evaluate::judge::{AtLevel, Judged};
-use crate::evaluate::predictions::{Items, Level, Prediction};
+use crate::evaluate::evaluation::{EvaluatedSplit, LevelMetrics};
+use crate::evaluate::metric_set::MetricName;
 use crate::evaluate::run::Epoch;
-use crate::report::number::count;
+use crate::number::count;
+use crate::predictions::{Items, Level, Prediction};
 use crate::report::page::{Align, Html, Page, Section, Table, code, details, figure, figures};
-use crate::report::run::judged::{POINTS, over_chance};
-use crate::report::svg::{Stem, forest};
+use crate::report::run::performance::{POINTS, over_chance};
+use crate::report::svg::{ForestRow, forest};
 
-/// What a reader wants to see first of a difference.
-const FIRST: [Name; 5] = [Name::Auroc, Name::Auprc, Name::Pf1, Name::F1, Name::SensitivityAt90];
+/// The metrics in the plot of differences and in the table of runs.
+const FIRST: [MetricName; 5] = [
+    MetricName::Auroc,
+    MetricName::Auprc,
+    MetricName::Pf1,
+    MetricName::F1,
+    MetricName::SensitivityAt90,
+];
 
 /// The page.
 pub fn page(compared: &Compared) -> Page {
@@ -28,7 +34,7 @@ pub fn page(compared: &Compared) -> Page {
         subtitle: Html::element(
             "p",
             "subtitle",
-            Html::text(format!("Runs side by side: {}", folders.join(", "))),
+            Html::text(format!("Comparison of runs: {}", folders.join(", "))),
         ),
         sections: vec![differences(compared), side_by_side(compared), settings(compared)],
         data: vec![(
@@ -47,14 +53,14 @@ fn differences(compared: &Compared) -> Section {
         }
     }
     Section {
-        id: "difference",
-        title: "Is one better, or lucky?",
+        id: "differences",
+        title: "Paired differences",
         intro: Html::text(format!(
-            "Both runs of a pair judged the same images. The difference is that of the second \
-             minus the first, with a {:.0} % interval from {} resamples of patients in which both \
-             see the same ones; p is two-sided. An interval that holds 0 shows no difference, which \
-             is not to show that there is none. Of so many figures one in twenty stands out by \
-             chance: name the one that counts beforehand.",
+            "Both runs of a pair were evaluated on the same images. The difference is the second \
+             run minus the first, with a {:.0} % interval from {} resamples that draw the same \
+             patients for both runs; p is two-sided. An interval that contains 0 does not show a \
+             difference, and does not show that there is none. With so many metrics, about one in \
+             twenty differs by chance: choose the primary metric before you look.",
             100.0 * bootstrap.confidence,
             count(bootstrap.resamples)
         )),
@@ -63,9 +69,9 @@ fn differences(compared: &Compared) -> Section {
 }
 
 fn of_pair(pair: &Pair, part: &ComparedPart) -> Html {
-    let of = match part.judged {
-        Judged::HeldOutFolds => "held-out folds",
-        Judged::LockedSplit => "the locked split",
+    let of = match part.split {
+        EvaluatedSplit::HeldOutFolds => "held-out folds",
+        EvaluatedSplit::LockedSplit => "the locked split",
     };
     let heading = format!("{} minus {}, on {of}", pair.second, pair.first);
     let mut body = Html::element("h3", "", heading.into());
@@ -88,14 +94,14 @@ fn of_pair(pair: &Pair, part: &ComparedPart) -> Html {
     body
 }
 
-/// What the AUROC by breast says, in a sentence.
+/// The difference in AUROC by breast, in a sentence.
 fn verdict(pair: &Pair, at: &ComparedLevel) -> Html {
-    let Some(auroc) = at.differences.get(Name::Auroc) else { return Html::default() };
+    let Some(auroc) = at.differences.get(MetricName::Auroc) else { return Html::default() };
     let (value, interval) = (auroc.difference.value, auroc.difference.interval);
     let text = match value.zip(interval) {
         None => "The AUROC is not defined here.".to_owned(),
         Some((_, [low, high])) if low <= 0.0 && high >= 0.0 => format!(
-            "No difference in AUROC is shown: {} (p {}).",
+            "No significant difference in AUROC: {} (p {}).",
             signed(&auroc.difference),
             p_value(auroc.p_value)
         ),
@@ -110,11 +116,11 @@ fn verdict(pair: &Pair, at: &ComparedLevel) -> Html {
 }
 
 fn plot(at: &ComparedLevel) -> Html {
-    let stems: Vec<Stem> = FIRST
+    let stems: Vec<ForestRow> = FIRST
         .into_iter()
         .filter_map(|name| {
             let estimate = at.differences.get(name)?.difference;
-            Some(Stem { label: name.label().trim_start().into(), estimate })
+            Some(ForestRow { label: name.label().trim_start().into(), estimate })
         })
         .collect();
     let ends = stems.iter().flat_map(|stem| stem.estimate.interval.into_iter().flatten());
@@ -122,13 +128,13 @@ fn plot(at: &ComparedLevel) -> Html {
     figure(
         "Differences by breast",
         forest(&stems, [-widest, widest], Some(0.0)),
-        "The grey line is no difference. At its right the second run is better.",
+        "The grey line marks no difference. To the right of it, the second run is better.",
     )
 }
 
 fn table(pair: &Pair, at: &ComparedLevel) -> Html {
     let mut table = Table::new(&[
-        ("Figure", Align::Left),
+        ("Metric", Align::Left),
         ("First", Align::Right),
         ("Second", Align::Right),
         ("Difference", Align::Right),
@@ -155,21 +161,21 @@ fn table(pair: &Pair, at: &ComparedLevel) -> Html {
     }
     let note = match at.level {
         Level::Image => {
-            "DeLong's test takes items for independent, which images of one patient are not: go by \
-             the resamples."
+            "DeLong's test assumes independent items, and images of one patient are not: use the \
+             interval from resamples."
         }
-        _ => "DeLong's test takes items for independent, which breasts of one patient nearly are.",
+        _ => "DeLong's test assumes independent items; breasts of one patient nearly are.",
     };
     let who = format!(
-        "First: {}. Second: {}. Of Brier and ECE less is better. {note}",
+        "First: {}. Second: {}. For Brier score and ECE lower is better. {note}",
         pair.first, pair.second
     );
     table.html().and(Html::element("p", "note", who.into()))
 }
 
-/// Each run's own figures and curves.
+/// The metrics and curves of each run.
 fn side_by_side(compared: &Compared) -> Section {
-    let breasts: Vec<Option<&AtLevel>> = compared
+    let breasts: Vec<Option<&LevelMetrics>> = compared
         .runs
         .iter()
         .map(|run| {
@@ -193,8 +199,9 @@ fn side_by_side(compared: &Compared) -> Section {
                 Some((band, run.name.clone()))
             })
             .collect();
-        let caption = "By breast, on held-out folds. Bands that overlap do not show that the runs \
-                       are alike: both see the same patients, and the test above takes that in.";
+        let caption = "By breast, on held-out folds. Overlapping bands do not show that the runs \
+                       are equal: both runs have the same patients, and only the paired differences \
+                       above take that into account.";
         charts.push(figure(title, over_chance(curve, &curves, prevalence), caption));
     }
     let mut table = Table::new(&[
@@ -204,19 +211,19 @@ fn side_by_side(compared: &Compared) -> Section {
         ("pF1", Align::Right),
         ("F1, frozen threshold", Align::Right),
         ("Sensitivity at 90 % spec.", Align::Right),
-        ("Epoch chosen by", Align::Left),
+        ("Epoch chosen on", Align::Left),
     ]);
     for (run, at) in compared.runs.iter().zip(breasts) {
         let mut cells = vec![code(&run.name)];
         cells.extend(FIRST.map(|name| {
-            let estimate = at.and_then(|at| at.figures.get(name));
+            let estimate = at.and_then(|at| at.metrics.get(name));
             estimate.map_or("–".into(), Html::text)
         }));
         cells.push(
             match run.epoch {
                 Epoch::OtherFolds { .. } => "the other folds",
-                Epoch::ItsOwnFold => "each fold itself, which flatters it",
-                _ => "not told",
+                Epoch::ItsOwnFold => "each fold itself (optimistic)",
+                _ => "not known",
             }
             .into(),
         );
@@ -224,8 +231,9 @@ fn side_by_side(compared: &Compared) -> Section {
     }
     Section {
         id: "runs",
-        title: "Each by itself",
-        intro: "By breast, with intervals of each run by itself.".into(),
+        title: "Performance of each run",
+        intro: "By breast. The intervals are those of each run alone, not of the difference."
+            .into(),
         body: figures(charts).and(table.html()),
     }
 }
@@ -235,17 +243,17 @@ fn settings(compared: &Compared) -> Section {
         true => Html::element("p", "note", "No setting differs.".into()),
         false => table_of(&compared.differing, compared),
     };
-    let summary = format!("{} settings that all have", count(compared.same.len()));
+    let summary = format!("{} settings that all runs share", count(compared.same.len()));
     Section {
         id: "settings",
-        title: "What differs",
-        intro: "The settings, releases and programs that differ.".into(),
+        title: "Differences in settings",
+        intro: "Settings, releases and programs that differ between the runs.".into(),
         body: body.and(details(summary, table_of(&compared.same, compared))),
     }
 }
 
 fn table_of(settings: &[Setting], compared: &Compared) -> Html {
-    let mut table = Table::new(&[("Setting", Align::Left), ("Values, run by run", Align::Left)]);
+    let mut table = Table::new(&[("Setting", Align::Left), ("Value in each run", Align::Left)]);
     for Setting { key, values } in settings {
         let is_same = values.iter().all(|value| *value == values[0]);
         let typed = |value: &Value| match value {

@@ -1,4 +1,4 @@
-//! In which settings runs differ.
+//! The settings in which runs differ.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::train::run::RunFacts;
 pub struct Setting {
     /// Such as `train.auxiliary.weight`.
     pub key: String,
-    /// In the order of the runs; null where one has no such setting.
+    /// In the order of the runs; null if a run has no such setting.
     pub values: Vec<Value>,
 }
 
-/// The settings that differ, and those that do not, each by key.
+/// The settings that differ and those that do not, sorted by key.
 pub fn sorted(runs: &[RunFacts]) -> (Vec<Setting>, Vec<Setting>) {
     let trees: Vec<BTreeMap<String, Value>> = runs.iter().map(flat).collect();
     let mut keys: Vec<&String> = trees.iter().flat_map(BTreeMap::keys).collect();
@@ -31,7 +31,7 @@ pub fn sorted(runs: &[RunFacts]) -> (Vec<Setting>, Vec<Setting>) {
         .partition(|setting| setting.values.iter().any(|value| *value != setting.values[0]))
 }
 
-/// All that decides what a run becomes, by dotted key.
+/// Everything that determines the result of a run, by dotted key.
 fn flat(facts: &RunFacts) -> BTreeMap<String, Value> {
     let tree = json!({
         "program_sha256": facts.program_sha256,

@@ -1,23 +1,24 @@
-//! A comparison for a terminal.
+//! A comparison as text.
 
 use super::{Compared, Pair, p_value, signed};
 use crate::evaluate::compare::ComparedLevel;
-use crate::evaluate::figures::Name;
-use crate::evaluate::judge::Judged;
-use crate::evaluate::predictions::Level;
-use crate::report::number::count;
+use crate::evaluate::evaluation::EvaluatedSplit;
+use crate::evaluate::metric_set::MetricName;
+use crate::number::count;
+use crate::predictions::Level;
 
-/// Of each pair, by breast and by image in full, and what settings differ.
+/// The differences of each pair at every level, all metrics by breast (mean) and the main ones at
+/// the other levels, and the settings that differ.
 pub fn text(compared: &Compared) -> String {
     let mut out = String::new();
     let names: Vec<&str> = compared.runs.iter().map(|run| run.name.as_str()).collect();
     for pair in &compared.comparisons {
         for part in &pair.comparison.parts {
-            let of = match part.judged {
-                Judged::HeldOutFolds => "held-out folds",
-                Judged::LockedSplit => "the locked split",
+            let of = match part.split {
+                EvaluatedSplit::HeldOutFolds => "held-out folds",
+                EvaluatedSplit::LockedSplit => "the locked split",
             };
-            out += &format!("{} against {}, on {of}\n", pair.second, pair.first);
+            out += &format!("{} compared with {}, on {of}\n", pair.second, pair.first);
             for at in &part.levels {
                 out += &level(pair, at);
             }
@@ -35,7 +36,7 @@ pub fn text(compared: &Compared) -> String {
     let bootstrap = &compared.comparisons[0].comparison.bootstrap;
     out += &format!(
         "In brackets, {:.0} % intervals of the difference from {} resamples of patients, the same \
-         for both runs (seed {}); p is two-sided. An interval that holds 0 shows no difference.\n",
+         for both runs (seed {}); p is two-sided. An interval that contains 0 shows no difference.\n",
         100.0 * bootstrap.confidence,
         count(bootstrap.resamples),
         bootstrap.seed
@@ -50,9 +51,9 @@ fn level(pair: &Pair, at: &ComparedLevel) -> String {
         count(at.size.n),
         count(at.size.positives)
     );
-    let names: &[Name] = match at.level {
-        Level::BreastMean => &Name::ALL,
-        _ => &[Name::Auroc, Name::Auprc, Name::Pf1, Name::F1],
+    let names: &[MetricName] = match at.level {
+        Level::BreastMean => &MetricName::ALL,
+        _ => &[MetricName::Auroc, MetricName::Auprc, MetricName::Pf1, MetricName::F1],
     };
     let wide = [&pair.first, &pair.second].map(|name| name.chars().count().clamp(6, 24));
     let head = ["", pair.first.as_str(), pair.second.as_str(), "difference", "p"];

@@ -1,4 +1,4 @@
-//! The source's frame again, small, in the grey scale that its row was made with.
+//! Thumbnails of the source frames before cropping, in the grey scale of the release.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::rows::Row;
 use crate::config::{DecodeConfig, WindowConfig};
-use crate::error::Reject;
-use crate::plane::{Plane, Rect};
+use crate::image::{Plane, Rect};
+use crate::preprocess::Reject;
 use crate::preprocess::decode::{self, Decoder};
 use crate::preprocess::read::{self, ReadError};
 use crate::preprocess::roi::{self, Finder};
@@ -17,7 +17,7 @@ use crate::preprocess::{look, window};
 use crate::report::gallery::Thumbnail;
 use crate::store;
 
-/// Where sources are, and how they are looked at.
+/// The source files of a release, and the settings to render them with.
 pub struct Sources {
     input: PathBuf,
     decode: DecodeConfig,
@@ -27,10 +27,10 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The dataset in `input`, under the settings of a release.
+    /// The dataset in `input`, with the settings of a release.
     ///
     /// # Errors
-    /// A sentence for the reader of the page.
+    /// The reason, as a sentence for the page.
     pub fn new(input: Option<&Path>, settings: &Value) -> Result<Self, String> {
         let input = input.ok_or(
             "The dataset's folder was not given, so the frames before cropping are drawn as \
@@ -38,7 +38,7 @@ impl Sources {
         )?;
         if !input.is_dir() {
             let input = input.display();
-            return Err(format!("{input} cannot be reached: the frames are drawn as outlines."));
+            return Err(format!("{input} is not a folder, so the frames are drawn as outlines."));
         }
         Ok(Self {
             input: input.into(),
@@ -52,19 +52,19 @@ impl Sources {
     /// The whole frame of the image in `row`.
     ///
     /// # Errors
-    /// A sentence on why there is none.
+    /// The reason why there is none.
     pub fn frame(&mut self, row: &Row) -> Result<Thumbnail, String> {
         let bytes = fs::read(self.input.join(&row.source_path))
             .map_err(|error| format!("{}: {error}", row.source_path))?;
-        // A file that was read in part has no hash.
+        // A file of which only a prefix was read has no hash.
         if row.source_sha256.as_ref().is_some_and(|sha256| *sha256 != store::sha256(&bytes)) {
-            return Err("the file is another one now than when it was processed".into());
+            return Err("the file has changed since it was processed".into());
         }
         let grey = self.grey(bytes).map_err(|reject| reject.to_string())?;
         Ok(Thumbnail::new(&grey))
     }
 
-    /// The steps of the run up to its grey scale, on the look alone.
+    /// The steps of preprocessing up to the grey scale, at reduced resolution.
     fn grey(&mut self, bytes: Vec<u8>) -> Result<Plane<u16>, Reject> {
         if bytes.is_empty() {
             return Err(ReadError::Empty.into());
@@ -92,6 +92,8 @@ impl Sources {
 
 fn part<T: DeserializeOwned>(settings: &Value, name: &str) -> Result<T, String> {
     serde_json::from_value(settings[name].clone()).map_err(|error| {
-        format!("The release's {name} settings are of another version of mammo-pipe ({error}).")
+        format!(
+            "The release's {name} settings were written by another version of mammo-pipe ({error})."
+        )
     })
 }

@@ -1,9 +1,9 @@
-//! What the images are: where and how they were taken, how they were stored.
+//! Dataset characteristics: where and how the images were acquired and stored.
 
 use super::Html;
 use super::counter::{Counter, Share};
 use super::tally::{Machine, Tally};
-use crate::report::number::{count, of, percent, short};
+use crate::number::{count, of, percent, short};
 use crate::report::page::{Align, Section, Table, figure, figures};
 use crate::report::svg::{Bar, MOST_BARS, bars};
 
@@ -16,10 +16,10 @@ pub fn section(tally: &Tally) -> Section {
     };
     Section {
         id: "contents",
-        title: "What is in it",
-        intro: "The images written, by what the table says of them (site, machine, view, side, \
-                density, age) and by what their files say (how pixels are compressed, which grey \
-                is white, how many pixels and bits)."
+        title: "Dataset characteristics",
+        intro: "The images written, by columns of the table (site, machine, view, laterality, \
+                density, age) and by attributes of their files (compression, photometric \
+                interpretation, frame size, bits)."
             .into(),
         body,
     }
@@ -30,38 +30,38 @@ fn charts(tally: &Tally) -> Vec<Html> {
         figure(title, images(counter, tally.all.images), caption)
     };
     let mut all = vec![
-        chart("Site", &tally.sites, "Where the image was taken."),
-        chart("Machine", &tally.machine, "Which mammography unit took it."),
+        chart("Site", &tally.sites, "The hospital or screening site."),
+        chart("Machine", &tally.machine, "The mammography unit."),
         chart(
             "View",
             &tally.views,
-            "CC: from above. MLO: oblique, with the chest muscle. Others are extra views.",
+            "CC: from above. MLO: oblique, with the pectoral muscle. Others are additional views.",
         ),
-        chart("Side", &tally.sides, "The patient's left (L) or right (R) breast."),
+        chart("Laterality", &tally.sides, "The patient's left (L) or right (R) breast."),
         chart(
             "Transfer syntax",
             &tally.syntaxes,
-            "How the file stores its pixels; it decides the time to decode.",
+            "How the file stores its pixels; it determines the decoding time.",
         ),
         chart(
             "Photometric interpretation",
             &tally.photometric,
-            "MONOCHROME1 stores black as the highest value; it is inverted, so that here every \
-             breast is bright on dark air.",
+            "MONOCHROME1 stores black as the highest value. It is inverted, so that in the release \
+             every breast is bright on a dark background.",
         ),
         chart("Frame size", &tally.sizes, "Columns × rows of the source image."),
-        chart("Bits stored", &tally.bits, "Bits of a pixel's value in the source."),
+        chart("Bits stored", &tally.bits, "Bits per pixel in the source."),
         chart(
             "Grey scale",
             &tally.windows,
-            "Which rule turned stored values into grey (DICOM's VOI LUT).",
+            "The rule from stored values to grey levels (DICOM's VOI LUT).",
         ),
         figure(
             "Density",
             images_of(&tally.densities.natural(), tally.all.images),
-            "ACR's letters, from A (fatty) to D (extremely dense).",
+            "ACR density, from A (almost entirely fatty) to D (extremely dense).",
         ),
-        chart("Implant", &tally.implants, "As the table says."),
+        chart("Implant", &tally.implants, "From the table."),
     ];
     if let Some((mean, _)) = tally.age.mean_and_least() {
         let unknown = match tally.all.images - tally.age.total() {
@@ -132,8 +132,8 @@ fn machines(tally: &Tally) -> Html {
             Html::text(format!("{:.2}", machine.confidence / images as f64)),
         ]);
     }
-    let about = "Confidence is the mean of the boxes'. Of several values the most frequent come \
-                 first.";
+    let about = "Confidence is the mean confidence of the breast's boxes. Of several values the most \
+                 frequent come first.";
     Html::element("h3", "", "By machine".into()).and(table.html()).and(Html::element(
         "p",
         "note",

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub struct Counter(BTreeMap<Option<String>, Share>);
 
-/// Some images.
+/// A number of images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share {
-    /// All of them.
+    /// All images.
     pub images: usize,
-    /// Those whose label is known.
+    /// Images with a label.
     pub labelled: usize,
-    /// Those with cancer.
+    /// Images with cancer.
     pub cancer: usize,
 }
 
@@ -39,7 +39,7 @@ impl Counter {
         all
     }
 
-    /// The values in their own order, a number at the end by its value.
+    /// The values in natural order: a number at the end is sorted by its value.
     pub fn natural(&self) -> Vec<(&str, Share)> {
         let mut all: Vec<_> = self
             .0

@@ -1,4 +1,4 @@
-//! How the breasts were found and cut out: figures, and pictures to judge by.
+//! The crops: charts of the breast's boxes, and galleries to check them by eye.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -9,15 +9,16 @@ use super::rows::Row;
 use super::tally::{TYPICAL, Tally};
 use super::{Html, Release};
 use crate::error::Fault;
-use crate::plane::Plane;
+use crate::image::Plane;
+use crate::number::short;
 use crate::report::gallery::{Item, Mark, Picture, Thumbnail, gallery};
-use crate::report::number::short;
 use crate::report::page::{Section, code, figure, figures};
 use crate::report::svg::Histogram;
+use crate::shard::ReleaseError;
 use crate::shard::image::Rows;
 use crate::shard::reader::ShardReader;
 
-/// The section; none without a row. Takes the rows that the galleries show out of `tally`.
+/// The section; `None` without rows. Takes the rows of the galleries out of `tally`.
 ///
 /// # Errors
 /// A [`Fault`] if a shard cannot be read.
@@ -31,9 +32,9 @@ pub fn section(
     }
     let mut shown = HashSet::new();
     let mut galleries = vec![
-        ("The least certain first", tally.least_certain.take()),
-        ("Others that quality flags", tally.odd.take()),
-        ("Typical ones, drawn at random", tally.typical.take()),
+        ("Least certain boxes first", tally.least_certain.take()),
+        ("Other images with a quality flag", tally.odd.take()),
+        ("Random sample", tally.typical.take()),
     ];
     for (_, rows) in &mut galleries {
         rows.retain(|row| shown.insert(row.place));
@@ -56,15 +57,15 @@ pub fn section(
     Ok(Some(Section {
         id: "crops",
         title: "Crops",
-        intro: "Most of a frame is air. The breast is found on a reduced image, and only its box \
-                is kept, so that it fills the output. What to look for: a breast cut off, or a \
-                box drawn around something else."
+        intro: "Most of a frame is air. The breast is located on a reduced image, and the image is \
+                cropped to its box, so that it fills the output. Look for breasts that were cut off \
+                and for boxes around something else."
             .into(),
         body,
     }))
 }
 
-/// Pictures of some rows, each with `head` before its caption; nothing without a row.
+/// Pictures of `rows`, each with `head` before its caption; empty without rows.
 ///
 /// # Errors
 /// A [`Fault`] if a shard cannot be read.
@@ -86,33 +87,36 @@ pub(in crate::report) fn gallery_of(
     Ok(gallery(&items.collect::<Vec<_>>()))
 }
 
-/// What the pictures show.
-pub(in crate::report) const LEGEND: &str = "In each pair, at the left the source's frame with \
+/// The legend of the galleries.
+pub(in crate::report) const LEGEND: &str = "In each pair, on the left the source frame with \
     <span class=\"key breast\">the breast's box</span> and \
-    <span class=\"key crop\">what was cut out</span>; at the right the image of the release. \
-    Under them stand the confidence and the method of the box, side, view and machine.";
+    <span class=\"key crop\">the crop</span>; on the right the image in the release. \
+    The caption gives confidence and method of the box, laterality, view and machine.";
 
 fn charts(tally: &Tally) -> Vec<Html> {
     let about = |histogram: &Histogram| match histogram.mean_and_least() {
-        Some((mean, least)) => format!("Mean {}, least {}.", short(mean), short(least)),
+        Some((mean, least)) => format!("Mean {}, minimum {}.", short(mean), short(least)),
         None => "Not known.".into(),
     };
     vec![
         figure(
             "Confidence",
             tally.confidence.chart("s0", "confidence of the box"),
-            format!("Images by confidence, 1 being best. {}", about(&tally.confidence)),
+            format!("Number of images by confidence (1 is best). {}", about(&tally.confidence)),
         ),
         figure(
             "Size of the breast's box",
             tally.box_share.chart("s0", "share of the frame"),
-            format!("Images by the share of the frame. {}", about(&tally.box_share)),
+            format!(
+                "Number of images by the share of the frame that the box covers. {}",
+                about(&tally.box_share)
+            ),
         ),
         figure(
             "Method",
             images(&tally.methods, tally.all.images),
-            "air: what stands out from the darkest frequent grey. second air, otsu, inverted: \
-             fallbacks for odd backgrounds. whole frame: nothing was convincing.",
+            "air: brighter than the darkest frequent grey level. second air, otsu, inverted: \
+             fallbacks for unusual backgrounds. whole frame: no box was plausible.",
         ),
     ]
 }
@@ -121,10 +125,10 @@ fn item(row: &Row, sources: Option<&mut Sources>, output: Option<Output>) -> Ite
     let (before, why) = match sources.map(|sources| sources.frame(row)) {
         None => (None, String::new()),
         Some(Ok(thumbnail)) => (Some(thumbnail), String::new()),
-        Some(Err(why)) => (None, format!("No source: {why}.")),
+        Some(Err(why)) => (None, format!("No picture of the source: {why}.")),
     };
     let mut pictures = vec![Picture {
-        label: "before: the source's frame",
+        label: "before: the source frame",
         size: row.size,
         content: before,
         marks: vec![
@@ -133,7 +137,7 @@ fn item(row: &Row, sources: Option<&mut Sources>, output: Option<Output>) -> Ite
         ],
     }];
     pictures.extend(output.map(|Output { size, thumbnail }| Picture {
-        label: "after: the image of the release",
+        label: "after: the image in the release",
         size,
         content: Some(thumbnail),
         marks: Vec::new(),
@@ -161,13 +165,13 @@ fn caption(row: &Row) -> Html {
         .and(Html::element("div", "ids", ids))
 }
 
-/// An image of the release.
+/// An image in the release.
 struct Output {
     size: (usize, usize),
     thumbnail: Thumbnail,
 }
 
-/// The images of `rows`, by place.
+/// The images of `rows`, by their place in the release.
 fn outputs<'a>(
     release: &Release,
     rows: impl Iterator<Item = &'a Row>,
@@ -180,7 +184,8 @@ fn outputs<'a>(
     for (shard, mut wanted) in wanted {
         let file = release.shards[shard].file.as_ref().expect("a row came out of it");
         let path = release.folder.join(file);
-        let damaged = |reason: String| Fault::Shard { path: path.clone(), reason };
+        let damaged =
+            |reason: String| Fault::from(ReleaseError::Shard { path: path.clone(), reason });
         let reader = ShardReader::open(&path, Some(&["image_id", "checksum", "image"]))?;
         let layout = Layout::of(&reader).map_err(damaged)?;
         let mut first = 0;
@@ -202,7 +207,7 @@ fn outputs<'a>(
     Ok(outputs)
 }
 
-/// How the bytes of an image are to be read.
+/// The layout of an image's bytes.
 struct Layout {
     width: usize,
     height: usize,
@@ -227,7 +232,7 @@ impl Layout {
         };
         let need = self.width * self.height;
         if pixels.len() != need || need == 0 {
-            return Err(format!("an image has {} pixels, its size says {need}", pixels.len()));
+            return Err(format!("an image has {} pixels, its size needs {need}", pixels.len()));
         }
         Ok(Plane::new(self.width, self.height, pixels))
     }

@@ -1,4 +1,5 @@
-//! How the patients are divided, and the proof that no patient is on two sides.
+//! Folds and prevalence: the division of the patients, and the check that no patient is in two
+//! folds.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +7,19 @@ use super::counter::Counter;
 use super::tally::Tally;
 use super::{Html, Release};
 use crate::dataset::folds::{Audit, Group, Straddling};
-use crate::report::number::{count, of, percent};
+use crate::number::{count, of, percent};
 use crate::report::page::{Align, Section, Table, figure, figures};
 use crate::report::svg::{Bar, MOST_BARS, SERIES, Stack, bars, stacked};
 
-/// The section; none without a row.
+/// The section; `None` without rows.
 pub fn section(release: &Release, tally: &Tally) -> Option<Section> {
     if tally.all.images == 0 {
         return None;
     }
     let mut charts = vec![
-        figure("Cancer by fold", prevalence(&tally.groups, true), SHARE),
-        figure("Cancer by site", prevalence(&tally.sites, false), SHARE),
-        figure("Cancer by machine", prevalence(&tally.machine, false), SHARE),
+        figure("Prevalence by fold", prevalence(&tally.groups, true), SHARE),
+        figure("Prevalence by site", prevalence(&tally.sites, false), SHARE),
+        figure("Prevalence by machine", prevalence(&tally.machine, false), SHARE),
     ];
     let planned = match &release.folds {
         Err(why) => Html::element("p", "note", Html::text(why)),
@@ -29,19 +30,19 @@ pub fn section(release: &Release, tally: &Tally) -> Option<Section> {
     };
     Some(Section {
         id: "folds",
-        title: "Folds and cancer",
+        title: "Folds and prevalence",
         intro: "Patients are divided into folds: a model is trained on all folds but one and \
-                judged on that one. If images of one patient stood on both sides, it could know \
-                the patient instead of the cancer, so none may. The folds should be alike in \
-                their share of cancer, unless each holds out one site or machine."
+                evaluated on that one. If a patient had images on both sides, the model could \
+                recognise the patient instead of the cancer (leakage). The folds should have about \
+                the same prevalence, unless each holds out one site or machine."
             .into(),
         body: proof(tally).and(planned).and(figures(charts)),
     })
 }
 
-const SHARE: &str = "Share of the written images that have a label and show a breast with cancer.";
+const SHARE: &str = "Share with cancer among the written images that have a label.";
 
-/// What the rows themselves show, whatever was planned.
+/// The check on the written rows, independent of the plan.
 fn proof(tally: &Tally) -> Html {
     if !tally.divided.is_empty() {
         let some: Vec<&str> = tally.divided.iter().take(5).map(String::as_str).collect();
@@ -53,21 +54,21 @@ fn proof(tally: &Tally) -> Html {
         return Html::element("p", "verdict bad", Html::text(text));
     }
     let text = format!(
-        "No patient is in two folds: counted for this page on the rows of {} and {}.",
+        "No patient is in two folds: checked for this page on the rows of {} and {}.",
         of(tally.patients(), "patient"),
         of(tally.all.images, "image")
     );
     Html::element("p", "verdict good", Html::text(text))
 }
 
-/// Who stands on both sides of another line, where there is anyone.
+/// Patients and breasts that belong to several sites, machines, tables or labels, if there are any.
 fn straddling(audit: &Audit) -> Html {
     let Straddling { sites, machines, tables, labels } = audit.straddling;
     let lines = [
-        (sites, "patient", "seen at several sites, and in the fold of one of them"),
-        (machines, "patient", "seen on several machines, and in the fold of one of them"),
-        (tables, "patient", "in the training and in the test table"),
-        (labels, "breast", "with cancer in one image and not in another"),
+        (sites, "patient", "with images from several sites, in the fold of one of them"),
+        (machines, "patient", "with images from several machines, in the fold of one of them"),
+        (tables, "patient", "in the training table and in the test table"),
+        (labels, "breast", "with the label cancer for one image and no cancer for another"),
     ];
     let found = lines.iter().filter(|(n, ..)| *n > 0);
     let item = |(n, thing, what): &(usize, &str, &str)| {
@@ -108,11 +109,12 @@ fn table(audit: &Audit) -> Html {
     table.html().and(Html::element(
         "p",
         "note",
-        "As planned: images that were set aside later are counted here, not in the charts.".into(),
+        "As planned: images that were quarantined later are counted here, but not in the charts."
+            .into(),
     ))
 }
 
-/// Bars of the share with cancer.
+/// Bars of the prevalence by value.
 fn prevalence(counter: &Counter, in_order: bool) -> Html {
     let all = if in_order { counter.natural() } else { counter.by_frequency() };
     let list: Vec<Bar> = all
@@ -153,6 +155,6 @@ fn by_machine(audit: &Audit) -> Html {
     figure(
         "Machines by fold",
         stacked(&rows.collect::<Vec<_>>(), &series),
-        "Share of each machine (by its number) in the images planned for a fold.",
+        "Share of each machine (by number) among the images planned for a fold.",
     )
 }

@@ -1,29 +1,29 @@
-//! What decoded, yet looks broken.
+//! Image quality: images that were decoded without an error but look damaged.
 
 use std::collections::HashMap;
 
 use super::Html;
 use super::tally::{Quality, Tally};
-use crate::report::number::{count, of, percent, short};
+use crate::number::{count, of, percent, short};
 use crate::report::page::{Align, Section, Table};
 
-/// The section, with what each column is; none if the release has no such columns.
+/// The section; `about` describes each column. `None` if the release has no such columns.
 pub fn section(tally: &Tally, about: &HashMap<String, String>) -> Option<Section> {
     if tally.quality.is_empty() {
         return None;
     }
     let mut flags = Table::new(&[
         ("Flag", Align::Left),
-        ("What it means", Align::Left),
+        ("Meaning", Align::Left),
         ("Images", Align::Right),
         ("Share", Align::Right),
     ]);
     let mut measures = Table::new(&[
         ("Measure", Align::Left),
-        ("What it is", Align::Left),
-        ("Least", Align::Right),
+        ("Meaning", Align::Left),
+        ("Minimum", Align::Right),
         ("Mean", Align::Right),
-        ("Greatest", Align::Right),
+        ("Maximum", Align::Right),
     ]);
     let (mut any_flag, mut any_measure) = (false, false);
     for (name, Quality { words, measured }) in &tally.quality {
@@ -46,7 +46,7 @@ pub fn section(tally: &Tally, about: &HashMap<String, String>) -> Option<Section
         }
     }
     let mut body = Html::paragraph(Html::text(format!(
-        "A flag is raised for {} of {}.",
+        "{} of {} have a quality flag.",
         of(tally.flagged, "image"),
         count(tally.all.images)
     )));
@@ -58,10 +58,10 @@ pub fn section(tally: &Tally, about: &HashMap<String, String>) -> Option<Section
     }
     Some(Section {
         id: "quality",
-        title: "Quality",
-        intro: "A damaged file can decode without any error. These checks look at what came out: \
-                how much is air, how many greys there are, how much is burnt out, whether there \
-                is a torn seam. A flag asks for a look; it removes nothing."
+        title: "Image quality",
+        intro: "A damaged file can be decoded without an error. These checks examine the decoded \
+                image: the share of air, the number of grey levels, the share of saturated pixels, \
+                and horizontal seams. A flagged image should be inspected; it stays in the release."
             .into(),
         body,
     })

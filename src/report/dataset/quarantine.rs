@@ -1,19 +1,20 @@
-//! What is not in the release, by reason, with examples.
+//! Quarantined files: images that are not in the release, by reason, with examples.
 
 use std::collections::BTreeMap;
 
 use super::{Html, Release};
 use crate::error::Fault;
-use crate::report::number::{count, of};
+use crate::number::{count, of};
 use crate::report::page::{Align, Section, Table, code};
+use crate::shard::ReleaseFolder;
 use crate::shard::manifest::Quarantined;
 
-/// Reasons shown; the rest is in `quarantine.csv`.
+/// Number of reasons shown; the rest is in `quarantine.csv`.
 const MOST_REASONS: usize = 60;
-/// Examples of each.
+/// Number of examples of each reason.
 const EXAMPLES: usize = 3;
 
-/// Images that share a reason.
+/// Images with the same reason.
 #[derive(Debug, Default)]
 struct Group {
     images: usize,
@@ -37,16 +38,16 @@ pub fn section(release: &Release) -> Result<Section, Fault> {
     groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.images));
 
     let body = if groups.is_empty() {
-        Html::paragraph("Nothing: every image listed could be read.".into())
+        Html::paragraph("None: every listed image could be read.".into())
     } else {
         table(&groups)
     };
     Ok(Section {
-        id: "aside",
-        title: "Set aside",
-        intro: "Images that could not be turned into a row, with the step that refused them and \
-                what it found. Reasons that differ in their numbers only are counted together; \
-                the full list is quarantine.csv."
+        id: "quarantine",
+        title: "Quarantined files",
+        intro: "Images that could not be processed, with the step that rejected them and the reason. \
+                Reasons that differ only in their numbers are counted together; the full list is in \
+                quarantine.csv."
             .into(),
         body,
     })
@@ -56,8 +57,8 @@ fn table(groups: &[((String, String), Group)]) -> Html {
     let mut table = Table::new(&[
         ("Images", Align::Right),
         ("Step", Align::Left),
-        ("What was found", Align::Left),
-        ("For example", Align::Left),
+        ("Reason", Align::Left),
+        ("Examples", Align::Left),
     ]);
     for ((stage, _), group) in groups.iter().take(MOST_REASONS) {
         let reason = &group.examples[0].reason;
@@ -83,10 +84,10 @@ fn table(groups: &[((String, String), Group)]) -> Html {
     table.html().and(rest)
 }
 
-/// Calls `take` with all that is set aside: from `quarantine.csv` if the release is finished,
-/// else from its shards' entries.
+/// Calls `take` with every quarantined file: from `quarantine.csv` if the release is finished, else
+/// from the entries of its shards.
 fn each(release: &Release, mut take: impl FnMut(Quarantined)) -> Result<(), Fault> {
-    let path = release.folder.join("quarantine.csv");
+    let path = ReleaseFolder::new(&release.folder).quarantine();
     if release.tool.is_none() || !path.exists() {
         let rejected = release.shards.iter().flat_map(|shard| &shard.rejected);
         rejected.cloned().for_each(take);
@@ -100,7 +101,7 @@ fn each(release: &Release, mut take: impl FnMut(Quarantined)) -> Result<(), Faul
     Ok(())
 }
 
-/// The reason with every number made `#`, so that like goes to like.
+/// The reason with every number replaced by `#`, to group similar reasons.
 fn alike(reason: &str) -> String {
     let mut out = String::with_capacity(reason.len());
     for c in reason.chars() {

@@ -1,4 +1,4 @@
-//! The rows of a release without their pixels, one after the other.
+//! Reads the rows of a release without their pixels.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use arrow::datatypes::Field;
 
 use super::Release;
 use crate::error::Fault;
-use crate::plane::Rect;
+use crate::image::Rect;
 use crate::shard::cells::Cells;
 use crate::shard::reader::ShardReader;
 
-/// What the page takes from a row. What a release lacks, or a row leaves empty, is `None`.
+/// The columns that the page uses. A column that is missing or empty is `None`.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs)]
 pub struct Row {
-    /// Index among the release's shards, and of the row in that one.
+    /// Index of the shard in the release, and of the row in the shard.
     pub place: (usize, usize),
     pub split: Option<String>,
     pub patient_id: String,
@@ -43,23 +43,23 @@ pub struct Row {
     pub mirrored: bool,
     pub method: Option<String>,
     pub confidence: Option<f64>,
-    /// The columns `quality_*`, by the rest of their name.
+    /// The columns `quality_*`, by their name without the prefix.
     pub quality: Vec<(String, Finding)>,
 }
 
-/// What one column of quality says of an image.
+/// The value of one quality column.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
-    /// Raised or not.
+    /// A flag, set or not.
     Flag(bool),
-    /// Measured.
+    /// A measured number.
     Measure(f64),
-    /// In a word.
+    /// A word.
     Word(String),
 }
 
 impl Row {
-    /// The fold that holds it out, or why there is none.
+    /// The fold that it belongs to, or its other role.
     pub fn group(&self) -> String {
         match (self.role.as_deref(), self.fold) {
             (Some("fold"), Some(fold)) => format!("fold {fold}"),
@@ -68,7 +68,7 @@ impl Row {
         }
     }
 
-    /// The flags that are raised.
+    /// The flags that are set.
     pub fn flags(&self) -> impl Iterator<Item = &str> {
         let raised = |finding: &Finding| *finding == Finding::Flag(true);
         self.quality.iter().filter(move |(_, f)| raised(f)).map(|(name, _)| name.as_str())
@@ -136,7 +136,7 @@ pub fn each(release: &Release, mut take: impl FnMut(Row)) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What the columns of quality are, by the rest of their name, as the shards say themselves.
+/// The descriptions of the quality columns in the shards, by their name without the prefix.
 ///
 /// # Errors
 /// A [`Fault`] if the first shard cannot be read.

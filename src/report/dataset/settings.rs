@@ -1,9 +1,9 @@
-//! What the release was made with, what pins it down, and what the words mean.
+//! Settings and provenance of a release, and the glossary.
 
 use serde_json::Value;
 
 use super::{Html, Release};
-use crate::report::number::count;
+use crate::number::count;
 use crate::report::page::{Align, Section, Table, code, code_block, definitions, details};
 
 /// The section.
@@ -13,29 +13,29 @@ pub fn section(release: &Release) -> Section {
     let mut row = |what: &str, value: Html| table.row(vec![Html::text(what), value]);
     row("mammo-pipe", code(release.tool.as_deref().unwrap_or("not finished")));
     row("Release format", code(plan.format_version));
-    row("Version of the pixels", code(plan.pixel_version));
+    row("Pixel version", code(plan.pixel_version));
     row("Plan (SHA-256)", code(&release.plan_sha256));
     row("Tables (SHA-256)", code(&plan.table_sha256));
     row("File listing (SHA-256)", code(&plan.listing_sha256));
     row("Files with a row", Html::text(count(plan.images)));
     row("Shards finished", Html::text(count(release.shards.len())));
     let check = code(format!("mammo-pipe verify {}", release.folder.display()));
-    row("To check every byte", check);
+    row("Verification of every byte", check);
     let mut yaml = String::new();
     write_yaml(&plan.settings, 0, &mut yaml);
-    let settings = details("Settings that decide what the data become", code_block(&yaml));
+    let settings = details("Settings that determine the data", code_block(&yaml));
     Section {
         id: "settings",
-        title: "Settings and hashes",
-        intro: "The same tables, files, settings and version give the same shards, byte for byte, \
-                on any machine."
+        title: "Settings and provenance",
+        intro: "The same tables, files, settings and version give byte-identical shards on any \
+                machine."
             .into(),
         body: table.html().and(settings),
     }
 }
 
-/// A tree as YAML has it: a key a line, indented by level. Strings are quoted as in JSON, which
-/// YAML reads too.
+/// Writes a tree as YAML: one key per line, indented by level. Strings are quoted as in JSON, which
+/// is valid YAML.
 pub(in crate::report) fn write_yaml(value: &Value, depth: usize, out: &mut String) {
     let Value::Object(map) = value else {
         out.push_str(&format!(" {value}\n"));
@@ -55,81 +55,84 @@ pub(in crate::report) fn write_yaml(value: &Value, depth: usize, out: &mut Strin
     }
 }
 
-/// What the words mean, to readers of either field.
-pub fn words() -> Section {
+/// The glossary, for readers of either field.
+pub fn glossary() -> Section {
     let imaging = definitions(&[
         (
             "View",
-            "The direction of the X-ray. CC (cranio-caudal) is from above, MLO (mediolateral \
-             oblique) from the side at an angle, with the chest muscle as a bright wedge.",
+            "The direction of the X-ray beam. CC (craniocaudal) is from above, MLO (mediolateral \
+             oblique) at an angle from the side, with the pectoral muscle as a bright wedge.",
         ),
         (
             "Chest wall",
-            "The image's edge that the breast is joined to: at the left for a left breast, at the \
-             right for a right one.",
+            "The edge of the image at which the breast is attached to the body: on the left for a \
+             left breast, on the right for a right breast.",
         ),
         (
             "Window (VOI LUT)",
-            "The rule by which measured values become grey. The file proposes it, so that the \
-             image looks as the machine's maker meant it to.",
+            "The rule that maps stored values to grey levels. The file contains it, so that the \
+             image looks as the manufacturer intended.",
         ),
         (
             "Photometric interpretation",
-            "Which end of the scale is white. MONOCHROME1 is a film negative; it is inverted here.",
+            "Whether high values are white or black. In MONOCHROME1 they are black; such images are \
+             inverted here.",
         ),
         (
             "Transfer syntax",
-            "How a DICOM file stores its pixels, most often compressed. Lossless ones give back \
+            "How a DICOM file stores its pixels, usually compressed. Lossless compression preserves \
              every value exactly.",
         ),
         (
             "Density",
-            "How much of the breast is glandular tissue, which hides cancers: A is almost all \
-             fat, D extremely dense.",
+            "The amount of fibroglandular tissue, which can hide cancers: A is almost entirely \
+             fatty, D extremely dense.",
         ),
         ("Prevalence", "The share of images (or breasts, or patients) with cancer."),
     ]);
     let data = definitions(&[
         (
             "Shard",
-            "One file of the release with some hundred images and all their columns, in Parquet or \
-             Arrow, which pandas, polars, DuckDB and PyTorch read.",
+            "One file of the release with several hundred images and all their columns, in Parquet \
+             or Arrow, readable by pandas, polars, DuckDB and PyTorch.",
         ),
         (
             "Fold",
-            "A part of the patients that is held out in turn, so that a model is judged on \
-             patients it never saw.",
+            "One of several groups of patients. Each is held out in turn, so that a model is \
+             evaluated on patients that it was not trained on.",
         ),
         (
             "Region of interest (ROI), crop",
-            "The box around the breast, and what was cut out: the box with a margin. Less air \
-             means more detail at the same size.",
+            "The region of interest is the box around the breast; the crop is the box with a margin. \
+             Less air means more detail at the same output size.",
         ),
         (
             "Confidence",
-            "0 to 1: how much the box looks as a breast should, by its size, its place at the \
-             chest wall and its outline. It is no probability. 0 means that nothing was \
-             convincing and the whole frame was kept.",
+            "0 to 1: how plausible the box is as a breast, by its size, its position at the chest \
+             wall and its outline. It is not a probability. 0 means that no box was plausible and \
+             the whole frame was kept.",
         ),
         (
             "Rejected, missing, unreached",
-            "Rejected: there is a file, but no image could be made of it (or no row names it). \
-             Missing: a row of the table has no file. Unreached: the run was stopped before it.",
+            "Rejected: there is a file, but it could not be processed, or it has no row in the \
+             table. Missing: a row of the table has no file. Unreached: processing was stopped \
+             before it.",
         ),
         (
-            "Leak",
-            "Anything that tells a model the answer by another way than the image, such as the \
-             same patient in training and test.",
+            "Leakage",
+            "Information about the label that a model gets other than from the image, for example if \
+             the same patient is in the training and the test set.",
         ),
-        ("SHA-256", "A fingerprint of bytes: if it is the same, so are the bytes."),
+        ("SHA-256", "A cryptographic hash of a file: equal hashes mean equal bytes."),
     ]);
     let heading = |text: &'static str| Html::element("h3", "", Html::text(text));
-    let left = Html::element("div", "", heading("If you know data, not mammograms").and(imaging));
-    let right = Html::element("div", "", heading("If you know mammograms, not data").and(data));
+    let left =
+        Html::element("div", "", heading("For readers who know machine learning").and(imaging));
+    let right = Html::element("div", "", heading("For readers who know mammography").and(data));
     Section {
-        id: "words",
-        title: "How to read this page",
-        intro: "Words of one field that a reader from the other may not know.".into(),
+        id: "glossary",
+        title: "Glossary",
+        intro: "Terms of one field that readers from the other may not know.".into(),
         body: Html::element("div", "columns", left.and(right)),
     }
 }

@@ -1,8 +1,8 @@
-//! A few rows of many, chosen while they pass.
+//! Keeps the few rows with the smallest keys while all rows are read once.
 
 use super::rows::Row;
 
-/// The rows with the smallest keys, without keeping the others.
+/// The rows with the smallest keys.
 #[derive(Debug, Clone)]
 pub struct Smallest<K> {
     most: usize,
@@ -10,7 +10,7 @@ pub struct Smallest<K> {
 }
 
 impl<K: PartialOrd> Smallest<K> {
-    /// Of at most `most` rows.
+    /// Keeps at most `most` rows.
     pub fn new(most: usize) -> Self {
         Self { most, rows: Vec::new() }
     }
@@ -18,7 +18,7 @@ impl<K: PartialOrd> Smallest<K> {
     /// Keeps a copy of `row` if its key is among the smallest so far.
     pub fn offer(&mut self, key: K, row: &Row) {
         self.rows.push((key, row.clone()));
-        // Now and then only, so that a row costs little however many are kept.
+        // Sorts only when the list is long, so that the cost per row is low.
         if self.rows.len() >= 4 * self.most.max(1) {
             self.settle();
         }

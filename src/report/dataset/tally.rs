@@ -1,7 +1,7 @@
-//! Everything that is counted while the rows pass once.
+//! All counts of a release, made in one pass over the rows.
 //!
-//! What is kept grows with the number of patients and of distinct values, not of images, but
-//! for the few rows that the galleries show.
+//! Memory grows with the number of patients and of distinct values, not with the number of images;
+//! only the rows of the galleries are kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,7 +13,7 @@ use super::smallest::Smallest;
 use crate::preprocess::read::TransferSyntax;
 use crate::report::svg::Histogram;
 
-/// What is counted of one machine.
+/// The counts of one machine.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs)]
 pub struct Machine {
@@ -28,14 +28,14 @@ pub struct Machine {
     pub confidence: f64,
 }
 
-/// Crops in the gallery of the least certain.
+/// Number of crops in the gallery of the least certain boxes.
 pub const LEAST_CERTAIN: usize = 24;
-/// Crops in the gallery of those that quality flags.
+/// Number of crops in the gallery of images with a quality flag.
 pub const ODD: usize = 12;
-/// Crops in the gallery of typical ones.
+/// Number of crops in the gallery of the random sample.
 pub const TYPICAL: usize = 12;
-/// What the typical ones are drawn by, and those of one confidence ordered by, so that they
-/// are not all of the first patients.
+/// Seed of the random order. It selects the random sample, and orders images of equal confidence, so
+/// that they are not all of the first patients.
 const SEED: u64 = 42;
 
 /// All counts.
@@ -62,26 +62,26 @@ pub struct Tally {
     pub confidence: Histogram,
     /// Share of the frame that the breast's box covers.
     pub box_share: Histogram,
-    /// The same of what was cut out.
+    /// Share of the frame that the crop covers.
     pub crop_share: Histogram,
-    /// Every patient's number and group; of the training table only.
+    /// Number and fold of every patient; the fold for the training table only.
     patients: HashMap<String, (usize, Option<String>)>,
-    /// Patients of the training table whose images are in two groups, which none should be.
+    /// Patients of the training table whose images are in two folds, which must not happen.
     pub divided: BTreeSet<String>,
     pub quality: BTreeMap<String, Quality>,
     pub flagged: usize,
-    /// Rows with a flag.
+    /// Rows with a quality flag.
     pub odd: Smallest<u64>,
     pub least_certain: Smallest<(f64, u64)>,
     pub typical: Smallest<u64>,
 }
 
-/// One column of quality over all images.
+/// One quality column over all images.
 #[derive(Debug, Clone, Default)]
 pub struct Quality {
     /// Images by flag or word.
     pub words: Counter,
-    /// Sum, least and greatest of what was measured, and how often.
+    /// Sum, minimum, maximum and number of the measured values.
     pub measured: Option<(f64, f64, f64, usize)>,
 }
 
@@ -115,7 +115,7 @@ impl Default for Tally {
             flagged: 0,
             odd: Smallest::new(ODD),
             least_certain: Smallest::new(LEAST_CERTAIN),
-            // As many more as the other galleries may have taken already.
+            // More than needed, because the other galleries may show some of them.
             typical: Smallest::new(TYPICAL + LEAST_CERTAIN + ODD),
         }
     }
@@ -172,7 +172,7 @@ impl Tally {
         }
     }
 
-    /// The patient's number, after holding the row's group to that of the earlier rows.
+    /// The patient's number; also checks that all her rows are in the same fold.
     fn patient(&mut self, row: &Row) -> usize {
         let next = self.patients.len();
         let (number, group) = self.patients.entry(row.patient_id.clone()).or_insert((next, None));
@@ -185,7 +185,7 @@ impl Tally {
         *number
     }
 
-    /// Patients seen.
+    /// Number of patients.
     pub fn patients(&self) -> usize {
         self.patients.len()
     }
@@ -205,7 +205,7 @@ impl Quality {
     }
 }
 
-/// The name of a transfer syntax for people, or its UID if it is not known.
+/// The readable name of a transfer syntax, or its UID if it is not known.
 pub fn syntax_name(uid: &str) -> &str {
     match TransferSyntax::from_uid(uid) {
         Some(syntax) => syntax.name(),
@@ -213,8 +213,7 @@ pub fn syntax_name(uid: &str) -> &str {
     }
 }
 
-/// The less certain a box, the smaller; those that are equally certain in an order drawn by lot.
-/// Without a confidence an image is as uncertain as can be.
+/// A sort key: the confidence of the box, then a random number. A missing confidence counts as 0.
 pub fn uncertainty(row: &Row) -> (f64, u64) {
     let confidence = row.confidence.filter(|c| c.is_finite()).unwrap_or(0.0);
     (confidence, xxh3_64_with_seed(row.image_id.as_bytes(), SEED))

@@ -1,41 +1,41 @@
-//! How long the run took, and what its threads did meanwhile.
+//! Processing time, by stage and by thread pool.
 
 use serde::{Deserialize, Serialize};
 
 use super::Html;
-use crate::cli::progress::{duration, size};
 use crate::flow::Snapshot;
+use crate::number::{count, of, short};
+use crate::number::{duration, size};
 use crate::preprocess::sink::Summary;
-use crate::report::number::{count, of, short};
 use crate::report::page::{Card, Section, cards, figure, figures};
 use crate::report::svg::{Bar, Stack, bars, stacked};
 
-/// The timing of one run.
+/// The timing of one run of `preprocess`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Run {
     /// Wall time.
     pub seconds: f64,
-    /// Images it processed; an earlier run may have processed others.
+    /// Number of images processed; an earlier run may have processed others.
     pub processed: usize,
-    /// Bytes it read.
+    /// Bytes read.
     pub bytes_read: u64,
-    /// Work by stage.
+    /// Time by stage.
     pub stages: Vec<Snapshot>,
-    /// Waiting by pool of threads.
+    /// Waiting time by thread pool.
     pub pools: Vec<Snapshot>,
 }
 
-/// The timing as a page keeps it for the next page on the same release.
+/// The timing as stored in a page, for the next page of the same release.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::report) struct Kept {
-    /// The plan that it is of.
+    /// The plan of the release.
     pub plan_sha256: String,
     /// The timing.
     pub run: Run,
 }
 
 impl Run {
-    /// The timing in `summary`; `None` if everything had been done before.
+    /// The timing in `summary`; `None` if no image was processed.
     pub fn of(summary: &Summary) -> Option<Self> {
         (summary.processed > 0).then(|| Self {
             seconds: summary.seconds,
@@ -64,35 +64,34 @@ pub fn section(run: &Run, planned: usize) -> Section {
         Card {
             value: format!("{}/s", size((run.bytes_read as f64 / seconds) as u64)),
             label: "read",
-            note: format!("{} in all", size(run.bytes_read)),
+            note: format!("{} in total", size(run.bytes_read)),
         },
         Card {
             value: duration(run.seconds),
-            label: "from start to end",
+            label: "wall time",
             note: format!("with {}", of(threads, "thread")),
         },
     ]);
     let charts = [
         figure(
-            "Work by stage",
+            "Processing time by stage",
             stages(run),
-            "Seconds of work of all threads together, and milliseconds an image. The longest bar \
-             is where a faster method would help.",
+            "Seconds over all threads, and milliseconds per image. The stage with the longest bar \
+             limits the throughput.",
         ),
         figure(
-            "What the threads did",
+            "Thread utilisation",
             pools(run),
-            "Busy: working. Starved: without input, because the step before is slower, or \
-             because as many images as the memory holds are on their way. Blocked: waiting to \
-             hand on.",
+            "Busy: working. Starved: waiting for input, because the stage before is slower or the \
+             memory limit is reached. Blocked: waiting for the stage after.",
         ),
     ];
     Section {
         id: "time",
-        title: "Time",
-        intro: "Files are read by one group of threads and decoded, windowed, cropped and resized \
-                by another, at the same time."
-            .into(),
+        title: "Processing time",
+        intro:
+            "One thread pool reads files while another decodes, windows, crops and resizes them."
+                .into(),
         body: numbers.and(figures(charts)),
     }
 }
@@ -102,7 +101,7 @@ fn stages(run: &Run) -> Html {
         label: stage.name.clone(),
         value: stage.busy_s,
         text: format!(
-            "{} s · {} ms an image",
+            "{} s · {} ms per image",
             short(stage.busy_s),
             short(1000.0 * stage.busy_s / stage.items.max(1) as f64)
         ),

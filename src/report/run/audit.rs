@@ -1,90 +1,90 @@
-//! Who was held out by whom: the folds as they were, and the proof that none leaks.
+//! Held-out patients: the folds of a run, and a check for leakage between them.
 //!
-//! In: the rows of the release as the run divided them, or what the networks said if there is no
-//! release. Out: patients, images, positives, sites and machines of each fold, and two checks made
-//! for this page: no patient is in two folds, and each network was judged on its own fold alone.
+//! In: the rows of the release with the run's folds, or the predictions if there is no release. Out:
+//! patients, images, positives, sites and machines of each fold, and two checks made for this page:
+//! no patient is in two folds, and each network was evaluated on its held-out fold only.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::story::Story;
+use super::run_data::RunData;
 use crate::config::{Config, FoldScheme, FoldsConfig, of_settings};
 use crate::dataset::Role;
 use crate::dataset::folds::{Audit, Count, FoldsError, Group, audit};
-use crate::evaluate::predictions::Prediction;
+use crate::number::{count, of};
+use crate::predictions::Prediction;
 use crate::record::ImageRecord;
-use crate::report::number::{count, of};
 use crate::report::page::{Align, Html, Section, Table};
 
-/// The division, counted, and where the rows are from.
+/// The audit of the folds, and the rows it covers.
 pub struct Audited {
-    /// What came of it.
+    /// The audit, or why it failed.
     pub audit: Result<Audit, FoldsError>,
-    /// Whether these are all rows of the release, or those that were judged.
+    /// Whether it covers all rows of the release, or only the rows with predictions.
     pub of_release: bool,
-    /// Images of folds judged, and those of them that are not of the fold whose network spoke; `None`
-    /// without a release to hold them to.
-    pub judged: Option<(usize, usize)>,
-    /// Images of the folds that were judged, as the release has them.
+    /// The number of images with predictions, and how many of them do not belong to the held-out
+    /// fold of the network, according to the release; `None` without a release.
+    pub evaluated: Option<(usize, usize)>,
+    /// The number of images in the evaluated folds, according to the release.
     pub of_folds: usize,
 }
 
-/// Counts the division of a run.
-pub fn of_run(story: &Story) -> Audited {
-    let said = story.judged.as_ref().map_or(&[][..], |judged| &judged.predictions);
+/// Audits the folds of a run.
+pub fn of_run(data: &RunData) -> Audited {
+    let predictions = data.evaluated.as_ref().map_or(&[][..], |found| &found.predictions);
     let of_fold: Vec<&Prediction> =
-        said.iter().filter(|p| matches!(p.role, Role::Fold(_))).collect();
-    let rows: Vec<(&ImageRecord, Role)> = match &story.release {
+        predictions.iter().filter(|p| matches!(p.role, Role::Fold(_))).collect();
+    let rows: Vec<(&ImageRecord, Role)> = match &data.release {
         Ok(release) => release.table.rows.iter().map(|row| (&row.record, row.role)).collect(),
-        Err(_) => said.iter().map(|p| (&p.record, p.role)).collect(),
+        Err(_) => predictions.iter().map(|p| (&p.record, p.role)).collect(),
     };
     let roles: Vec<Role> = rows.iter().map(|(_, role)| *role).collect();
     let planned: HashMap<&str, Role> =
         rows.iter().map(|(record, role)| (record.image_id.as_str(), *role)).collect();
     let elsewhere =
         of_fold.iter().filter(|p| planned.get(p.record.image_id.as_str()) != Some(&p.role)).count();
-    let is_judged = |role: &Role| of_fold.iter().any(|p| p.role == *role);
+    let is_evaluated = |role: &Role| of_fold.iter().any(|p| p.role == *role);
     let folds: BTreeMap<Role, usize> = roles.iter().fold(BTreeMap::new(), |mut folds, role| {
         *folds.entry(*role).or_default() += usize::from(matches!(role, Role::Fold(_)));
         folds
     });
     Audited {
-        audit: audit(rows.iter().map(|(record, _)| (*record).into()), &roles, &config(story)),
-        of_release: story.release.is_ok(),
-        judged: story.release.is_ok().then_some((of_fold.len(), elsewhere)),
-        of_folds: folds.iter().filter(|(role, _)| is_judged(role)).map(|(_, n)| n).sum(),
+        audit: audit(rows.iter().map(|(record, _)| (*record).into()), &roles, &config(data)),
+        of_release: data.release.is_ok(),
+        evaluated: data.release.is_ok().then_some((of_fold.len(), elsewhere)),
+        of_folds: folds.iter().filter(|(role, _)| is_evaluated(role)).map(|(_, n)| n).sum(),
     }
 }
 
-/// How the run divided the patients.
-pub fn config(story: &Story) -> FoldsConfig {
-    story.facts.folds.clone().unwrap_or_else(|| {
-        of_settings(&story.facts.preprocessing, "the run's preprocessing")
+/// The fold settings of the run.
+pub fn config(data: &RunData) -> FoldsConfig {
+    data.facts.folds.clone().unwrap_or_else(|| {
+        of_settings(&data.facts.preprocessing, "the run's preprocessing")
             .map_or_else(|_| Config::default().folds, |config| config.folds)
     })
 }
 
 /// The section.
-pub fn section(story: &Story, audited: &Audited) -> Section {
+pub fn section(data: &RunData, audited: &Audited) -> Section {
     let body = match &audited.audit {
         Err(error) => {
-            verdict(false, format!("{error}. Nothing that is judged here can be trusted."))
+            verdict(false, format!("{error}. The metrics on this page are not reliable."))
         }
         Ok(audit) => {
             let groups: Vec<&Group> =
                 audit.groups.iter().filter(|group| group.all.images > 0).collect();
             match groups.is_empty() {
-                true => Html::element("p", "note", "No fold was judged yet.".into()),
-                false => proof(audited, &groups).and(table(&groups)).and(notes(story, &groups)),
+                true => Html::element("p", "note", "No fold was evaluated yet.".into()),
+                false => proof(audited, &groups).and(table(&groups)).and(notes(data, &groups)),
             }
         }
     };
     Section {
         id: "folds",
-        title: "Who was held out",
+        title: "Held-out patients",
         intro:
-            "Patients are divided into folds, and each network is judged on the fold that it was \
-                not trained on. If images of one patient stood on both sides, it could know the \
-                patient instead of the cancer."
+            "Patients are divided into folds, and each network is evaluated on the fold that it was \
+                not trained on. If a patient had images on both sides, the network could recognise \
+                the patient instead of the cancer (leakage)."
                 .into(),
         body,
     }
@@ -98,36 +98,37 @@ fn verdict(good: bool, text: String) -> Html {
 fn proof(audited: &Audited, groups: &[&Group]) -> Html {
     let patients: usize = groups.iter().map(|group| group.all.patients).sum();
     let images: usize = groups.iter().map(|group| group.all.images).sum();
-    let rows = if audited.of_release { "the release" } else { "what was judged" };
+    let rows = if audited.of_release { "the release" } else { "the predictions" };
     let apart = format!(
-        "No patient is in two folds: counted for this page on the rows of {rows}, {} and {}.",
+        "No patient is in two folds: checked for this page on the rows of {rows}, {} and {}.",
         of(patients, "patient"),
         of(images, "image")
     );
     let apart = verdict(true, apart);
-    match audited.judged {
+    match audited.evaluated {
         None => apart.and(Html::element(
             "p",
             "note",
-            "The release is not there, so that only the images that were judged are counted, and \
-             not those that were trained on."
+            "The release is not available, so only images with predictions are counted, and not the \
+             other training images."
                 .into(),
         )),
         Some((0, _)) => apart,
-        Some((said, 0)) => apart.and(verdict(
-            said == audited.of_folds,
+        Some((found, 0)) => apart.and(verdict(
+            found == audited.of_folds,
             format!(
-                "Each network was judged on its own fold and on nothing else: {} of {}.",
-                count(said),
+                "Each network was evaluated on its held-out fold only: {} of {}.",
+                count(found),
                 of(audited.of_folds, "image")
             ),
         )),
-        Some((said, elsewhere)) => apart.and(verdict(
+        Some((found, elsewhere)) => apart.and(verdict(
             false,
             format!(
-                "{} of {} judged are not of the fold whose network spoke, as the release has it.",
+                "{} of {} with predictions do not belong to the held-out fold of their network, \
+                 according to the release.",
                 count(elsewhere),
-                of(said, "image")
+                of(found, "image")
             ),
         )),
     }
@@ -170,63 +171,62 @@ fn counts(counts: &[Count]) -> String {
     counts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn notes(story: &Story, groups: &[&Group]) -> Html {
+fn notes(data: &RunData, groups: &[&Group]) -> Html {
     let item = |text: String| Html::element("li", "", Html::text(text));
-    let about = "In brackets, how many have cancer; With cancer is their share of the images. Sites and \
-                 machines stand by their number, each with its images.";
+    let about = "In brackets, the number with cancer; With cancer is the share of images with cancer. \
+                 Sites and machines are given by number, each with its number of images.";
     Html::element("p", "note", about.into()).and(Html::element(
         "ul",
         "",
-        item(locked(story, groups)).and(item(division(story))),
+        item(locked(data, groups)).and(item(division(data))),
     ))
 }
 
-/// What became of the locked split.
-pub fn locked(story: &Story, groups: &[&Group]) -> String {
-    let said = story.judged.as_ref().map_or(&[][..], |judged| &judged.predictions);
-    let is_judged = said.iter().any(|p| p.role == Role::Locked);
+/// The locked split, in a sentence.
+pub fn locked(data: &RunData, groups: &[&Group]) -> String {
+    let predictions = data.evaluated.as_ref().map_or(&[][..], |found| &found.predictions);
+    let is_evaluated = predictions.iter().any(|p| p.role == Role::Locked);
     match groups.iter().find(|group| group.role == Role::Locked) {
-        None => {
-            "No patients are locked away (folds.locked_share is 0): these figures are those of \
-                 cross-validation, and there is no last test."
-                .into()
-        }
+        None => "There is no locked split (folds.locked_share is 0): all metrics are from \
+                 cross-validation, and there is no final test."
+            .into(),
         Some(group) => format!(
-            "Locked away, trained on by no network: {} ({} with cancer), {}.",
+            "Locked split, which no network was trained on: {} ({} with cancer), {}.",
             of(group.all.patients, "patient"),
             count(group.cancer.patients),
-            match (is_judged, &story.judged) {
-                (true, Some(judged)) => {
-                    format!("judged by the mean of {}", of(judged.spoke.networks, "network"))
+            match (is_evaluated, &data.evaluated) {
+                (true, Some(found)) => {
+                    let networks = of(found.locked_networks.evaluated_networks, "network");
+                    format!("evaluated with the mean of {networks}")
                 }
-                _ => "not judged here".into(),
+                _ => "not evaluated here".into(),
             }
         ),
     }
 }
 
 /// How the patients were divided, in a sentence.
-pub fn division(story: &Story) -> String {
-    let FoldsConfig { scheme, count, seed, stratify, .. } = config(story);
+pub fn division(data: &RunData) -> String {
+    let FoldsConfig { scheme, count, seed, stratify, .. } = config(data);
     let columns: Vec<String> = stratify.iter().map(in_settings).collect();
     let how = match scheme {
         FoldScheme::Patient => {
             let alike = match columns.is_empty() {
                 true => String::new(),
-                false => format!(", alike in {}", columns.join(", ")),
+                false => format!(", stratified by {}", columns.join(", ")),
             };
             format!("into {count} folds by a hash of seed {seed} and patient{alike}")
         }
-        scheme => format!("into a fold a {}", in_settings(&scheme)),
+        scheme => format!("into one fold per {}", in_settings(&scheme)),
     };
-    let who = match story.facts.folds {
-        Some(_) => "dealt anew for this run",
-        None => "as the release has them",
+    let who = match data.facts.folds {
+        Some(_) => "reassigned for this run",
+        None => "as in the release",
     };
     format!("Patients are divided {how}; {who}.")
 }
 
-/// A choice as it is typed in the settings.
+/// A setting's value as it is written in the settings.
 pub fn in_settings(choice: &impl serde::Serialize) -> String {
     let value = serde_json::to_value(choice).expect("plain data becomes JSON");
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)

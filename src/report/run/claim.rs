@@ -1,32 +1,34 @@
-//! What a paper on this run has to tell, after the Checklist for Artificial Intelligence in Medical
-//! Imaging (CLAIM; Mongan, Moy and Kahn 2020, Tejani et al. 2024), filled in as far as the run and
-//! its release tell it. The rest is named and left to the authors; nothing is made up.
+//! The reporting checklist of a run, after the Checklist for Artificial Intelligence in Medical
+//! Imaging (CLAIM; Mongan, Moy and Kahn 2020, Tejani et al. 2024). Items that the run and its release
+//! can answer are filled in. The others are listed for the authors; nothing is invented.
 
 use super::audit::{Audited, division};
-use super::facts;
-use super::story::Story;
-use crate::report::number::of;
+use super::run_data::RunData;
+use super::sentences;
+use crate::number::of;
 use crate::report::page::{Align, Html, Section, Table};
 
 /// One topic of the checklist.
 pub struct Topic {
-    /// What is to be told.
+    /// Its name.
     pub name: &'static str,
-    /// What the run tells of it, if anything.
-    pub told: Option<String>,
-    /// What it cannot know, if anything.
+    /// What the run and its release answer, if anything.
+    pub known: Option<String>,
+    /// What the authors have to add, if anything.
     pub by_authors: Option<&'static str>,
 }
 
-/// The topics, by part of a paper.
-pub fn topics(story: &Story, audited: &Audited) -> Vec<(&'static str, Vec<Topic>)> {
-    let told = |name, told: String| Topic { name, told: Some(told), by_authors: None };
-    let asked = |name, what| Topic { name, told: None, by_authors: Some(what) };
-    let both = |name, told: String, what| Topic { name, told: Some(told), by_authors: Some(what) };
-    let judged = story.judged.as_ref();
-    let parts = || judged.iter().flat_map(|judged| &judged.evaluation.parts);
-    let figures: Vec<String> =
-        parts().filter_map(|part| Some(facts::figures(part, facts::breast(part)?))).collect();
+/// The topics, by section of a paper.
+pub fn topics(data: &RunData, audited: &Audited) -> Vec<(&'static str, Vec<Topic>)> {
+    let known = |name, known: String| Topic { name, known: Some(known), by_authors: None };
+    let asked = |name, what| Topic { name, known: None, by_authors: Some(what) };
+    let both =
+        |name, known: String, what| Topic { name, known: Some(known), by_authors: Some(what) };
+    let evaluated = data.evaluated.as_ref();
+    let parts = || evaluated.iter().flat_map(|found| &found.evaluation.parts);
+    let metrics: Vec<String> = parts()
+        .filter_map(|part| Some(sentences::metrics(part, sentences::breast(part)?)))
+        .collect();
     let groups: Vec<&str> = {
         let mut labels: Vec<_> =
             parts().flat_map(|part| &part.subgroups).map(|group| group.attribute.label()).collect();
@@ -34,14 +36,16 @@ pub fn topics(story: &Story, audited: &Audited) -> Vec<(&'static str, Vec<Topic>
         labels
     };
     let disjoint = match &audited.audit {
-        Ok(_) => "Patients: none is in two folds, which was counted for this page.".to_owned(),
+        Ok(_) => {
+            "By patient: no patient is in two folds, which was checked for this page.".to_owned()
+        }
         Err(error) => format!("{error}."),
     };
-    let hold = |list: Vec<String>, otherwise: &str| match list.is_empty() {
+    let joined = |list: Vec<String>, otherwise: &str| match list.is_empty() {
         true => otherwise.to_owned(),
         false => list.join(" "),
     };
-    let maps: usize = story.maps.iter().map(|maps| maps.explanation.images.len()).sum();
+    let maps: usize = data.maps.iter().map(|maps| maps.explanation.images.len()).sum();
     vec![
         (
             "Study",
@@ -55,74 +59,75 @@ pub fn topics(story: &Story, audited: &Audited) -> Vec<(&'static str, Vec<Topic>
             vec![
                 both(
                     "Source",
-                    facts::data(story),
-                    "where, when and of whom they are; ethics, consent and terms of use",
+                    sentences::data(data),
+                    "where, when and from whom the images were acquired; ethics approval, consent \
+                     and terms of use",
                 ),
                 both(
                     "Inclusion and exclusion",
-                    facts::inclusion(story),
-                    "criteria by which patients and examinations came into the table",
+                    sentences::inclusion(data),
+                    "criteria by which patients and examinations were included in the table",
                 ),
-                told("Preprocessing", facts::preprocessing(story)),
+                known("Preprocessing", sentences::preprocessing(data)),
                 both(
                     "De-identification",
-                    "A release holds the ids of the table; no name, birth date or other identifier \
-                     from a header is taken over."
+                    "A release has the ids of the table; no name, birth date or other identifier \
+                     of a DICOM header is copied."
                         .into(),
                     "how the source was de-identified",
                 ),
                 both(
                     "Missing values",
-                    "A missing auxiliary value gives neither loss nor gradient; in a subgroup it \
-                     counts as not known."
+                    "A missing auxiliary value contributes no loss and no gradient; in a subgroup \
+                     analysis it counts as not known."
                         .into(),
                     "why values are missing",
                 ),
-                asked("Acquisition", "machines' makers and models, exposure, protocol"),
+                asked("Acquisition", "manufacturers and models of the machines, exposure, protocol"),
             ],
         ),
         (
             "Reference standard",
             vec![both(
                 "Label",
-                "Column cancer of the table, by image; a breast or patient has cancer if any of its \
+                "Column cancer of the table, by image; a breast or patient has cancer if any of the \
                  images has."
                     .into(),
                 "how cancer and its absence were established (pathology, follow-up), by whom, and \
-                 how well readers agree",
+                 the agreement between readers",
             )],
         ),
         (
             "Partitions",
             vec![
-                told("Assignment", division(story)),
-                told("Disjoint by", disjoint),
+                known("Assignment", division(data)),
+                known("Disjoint by", disjoint),
                 asked("Sample size", "how it was determined"),
             ],
         ),
         (
             "Model",
             vec![
-                told("Network", facts::model(story)),
-                told(
+                known("Network", sentences::model(data)),
+                known(
                     "Software",
                     format!(
                         "mammo-pipe {} (program {}).",
-                        story.facts.tool, story.facts.program_sha256
+                        data.facts.tool, data.facts.program_sha256
                     ),
                 ),
-                told("Initial weights", facts::initial(story)),
+                known("Initial weights", sentences::initial(data)),
             ],
         ),
         (
             "Training",
             vec![
-                told("Approach", facts::training(story)),
-                told("Selection", facts::selection(story)),
-                told(
+                known("Approach", sentences::training(data)),
+                known("Selection", sentences::selection(data)),
+                known(
                     "Ensembling",
-                    "On held-out folds none: each image is judged by one network. On the locked split, \
-                     and in predict, the mean of all."
+                    "On held-out folds none: each image has the prediction of one network. On the \
+                     locked split, and in predict, the mean probability of all networks."
                         .into(),
                 ),
             ],
@@ -130,52 +135,53 @@ pub fn topics(story: &Story, audited: &Audited) -> Vec<(&'static str, Vec<Topic>
         (
             "Evaluation",
             vec![
-                told(
+                known(
                     "Metrics",
                     "AUROC, AUPRC, pF1, F1, accuracy, sensitivity, specificity, recall rate, PPV, \
                      Brier and ECE, by image, breast and patient."
                         .into(),
                 ),
-                told("Uncertainty", facts::intervals(story)),
+                known("Uncertainty", sentences::intervals(data)),
                 both(
                     "Robustness",
                     match groups.is_empty() {
-                        true => "No groups were judged.".into(),
-                        false => format!("Judged by {}.", groups.join(", ")),
+                        true => "No subgroups were evaluated.".into(),
+                        false => format!("Subgroups by {}.", groups.join(", ")),
                     },
-                    "further analyses of sensitivity",
+                    "further sensitivity analyses",
                 ),
                 match maps {
                     0 => asked("Explanation", "no maps were made (mammo-pipe explain)"),
-                    n => told(
+                    n => known(
                         "Explanation",
-                        format!("Class activation maps of {} held out.", of(n, "image")),
+                        format!("Class activation maps of {}.", of(n, "held-out image")),
                     ),
                 },
-                asked("External test", "data of other institutions; none is judged here"),
+                asked("External test", "data of other institutions; none were evaluated here"),
                 asked("Registration", "trial registration, if it is one"),
             ],
         ),
         (
             "Results",
             vec![
-                told("Performance", hold(figures, "Nothing was judged yet.")),
+                known("Performance", joined(metrics, "Nothing was evaluated yet.")),
                 both(
                     "Participants",
-                    "Counts by fold, site and machine stand under Who was held out.".into(),
+                    "Counts by fold, site and machine are under Held-out patients.".into(),
                     "demographic and clinical characteristics of each partition",
                 ),
                 both(
                     "Failures",
-                    "Missed cancers, false alarms and the worst crops are shown on this page.".into(),
-                    "what they have in common",
+                    "False negatives, false positives and the least certain crops are on this page."
+                        .into(),
+                    "what these failures have in common",
                 ),
             ],
         ),
         (
             "Discussion and more",
             vec![
-                both("Limits", facts::limits(story).join(" "), "limits of the study as a whole"),
+                both("Limitations", sentences::limits(data).join(" "), "limitations of the study as a whole"),
                 asked("Implications", "for practice; intended use and clinical role"),
                 asked("Availability", "of protocol, software, weights and data"),
                 asked("Funding", "sources of funding and their role"),
@@ -185,29 +191,29 @@ pub fn topics(story: &Story, audited: &Audited) -> Vec<(&'static str, Vec<Topic>
 }
 
 /// The section.
-pub fn section(story: &Story, audited: &Audited) -> Section {
+pub fn section(data: &RunData, audited: &Audited) -> Section {
     let mut body = Html::default();
     let mut open = 0;
-    for (title, topics) in topics(story, audited) {
+    for (title, topics) in topics(data, audited) {
         let mut table = Table::new(&[("Topic", Align::Left), ("What is known", Align::Left)]);
-        for Topic { name, told, by_authors } in topics {
+        for Topic { name, known, by_authors } in topics {
             open += usize::from(by_authors.is_some());
-            let told = told.map_or(Html::default(), |text| Html::element("div", "", text.into()));
+            let known = known.map_or(Html::default(), |text| Html::element("div", "", text.into()));
             let asked = by_authors.map_or(Html::default(), |what| {
                 let mark = Html::element("b", "fair", "To be filled in by the authors:".into());
                 Html::element("div", "", mark.and_text(format!(" {what}.")))
             });
-            table.row(vec![Html::text(name), told.and(asked)]);
+            table.row(vec![Html::text(name), known.and(asked)]);
         }
         body = body.and(Html::element("h3", "", title.into())).and(table.html());
     }
-    let lead = format!("{} to be filled in by the authors, wholly or in part.", of(open, "topic"));
+    let lead = format!("{} to be filled in by the authors, fully or in part.", of(open, "topic"));
     Section {
         id: "claim",
-        title: "What a paper has to tell",
+        title: "Reporting checklist (CLAIM)",
         intro: "After CLAIM, the Checklist for Artificial Intelligence in Medical Imaging (2020, \
-                updated 2024): what the run and its release tell by themselves, and what they \
-                cannot know."
+                updated 2024). Items that the run and its release can answer are filled in; the \
+                authors have to add the others."
             .into(),
         body: Html::paragraph(lead.into()).and(body),
     }

@@ -1,41 +1,41 @@
-//! How the training went: loss and figures by epoch, where overfitting begins, what it waited for.
+//! Training curves: loss and metric by epoch, overfitting, learning rate, data wait.
 
 use super::Fold;
-use crate::report::number::{count, of, short};
+use crate::number::{count, of, short};
 use crate::report::page::{Align, Html, Section, Table, figure, figures};
 use crate::report::svg::{Axis, Line, SERIES, Stroke, lines};
 use crate::train::log::EpochLine;
 use crate::train::run::RunFacts;
 
-/// Points of a curve of steps at most: a page is no log.
+/// The largest number of points of a curve over steps.
 const MOST_POINTS: usize = 400;
 
 /// The section.
 pub fn section(folds: &[Fold], facts: &RunFacts) -> Section {
     let metric = facts.train.early_stopping.metric;
-    let held_out_loss = |e: &EpochLine| e.validation.as_ref().and_then(|scores| scores.loss);
+    let validation_loss = |e: &EpochLine| e.validation.as_ref().and_then(|scores| scores.loss);
     let best_at = |e: &EpochLine| e.validation.as_ref().and_then(|scores| scores.metric(metric));
     let epoch = Axis { label: "epoch", range: None };
-    let mut losses = by_epoch(folds, "held out", Stroke::Whole, held_out_loss);
-    losses.extend(by_epoch(folds, "trained on", Stroke::Dashed, |e| Some(e.loss)));
-    losses.extend(overfitting(folds, held_out_loss));
+    let mut losses = by_epoch(folds, "validation", Stroke::Whole, validation_loss);
+    losses.extend(by_epoch(folds, "training", Stroke::Dashed, |e| Some(e.loss)));
+    losses.extend(overfitting(folds, validation_loss));
     let charts = [
         figure(
             "Loss",
             lines(&losses, &epoch, &Axis { label: "loss", range: None }),
-            "Dashed: of the images trained on, augmented and sampled as the settings say, auxiliary \
-             targets included, so the two curves are not on one scale. Whole: cancer on the images \
-             held out. The mark is the epoch that was kept.",
+            "Dashed: training loss, with augmentation, sampling and auxiliary targets, so the two \
+             curves are not on the same scale. Solid: loss for cancer on the held-out images. The \
+             mark is the best epoch.",
         ),
         figure(
-            "Held-out breasts",
+            "Validation metric by breast",
             lines(
                 &by_epoch(folds, "", Stroke::Whole, best_at),
                 &epoch,
                 &Axis { label: metric_name(facts), range: None },
             ),
-            "The figure that chose the epoch. The best of many epochs flatters a fold: what to \
-             report stands under How good.",
+            "The metric by which the epoch is selected. The best of many epochs is optimistic: the \
+             values to report are under Performance.",
         ),
         figure(
             "Learning rate",
@@ -47,22 +47,22 @@ pub fn section(folds: &[Fold], facts: &RunFacts) -> Section {
             "The same for every fold.",
         ),
         figure(
-            "Waiting for data",
+            "Data wait",
             lines(
                 &by_step(folds, |line| 100.0 * line.data_wait / line.seconds.max(1e-9)),
                 &Axis { label: "optimizer step", range: None },
                 &Axis { label: "% of the step's time", range: Some([0.0, 100.0]) },
             ),
-            "The share of a step in which the network had nothing to do.",
+            "The share of a step in which the network waited for data.",
         ),
     ];
     Section {
         id: "training",
-        title: "How it went",
+        title: "Training",
         intro:
-            "One curve a fold. Where the loss of the images trained on falls on while that of the \
-                held-out ones has risen from its lowest, the network learns by heart: where that \
-                lasts for two epochs and more, the curve is underlaid."
+            "One curve per fold. If the training loss still falls while the validation loss has risen \
+                from its minimum, the network overfits. Where this lasts for two epochs or more, the \
+                curve is highlighted."
                 .into(),
         body: figures(charts).and(table(folds)),
     }
@@ -86,7 +86,7 @@ fn by_epoch(
 ) -> Vec<Line> {
     let line = |(series, fold): (usize, &Fold)| {
         let point = |e: &EpochLine| value(e).map(|value| [e.epoch as f64, value]);
-        // `best` means best so far; the last such epoch is the one kept.
+        // `best` means best so far; the last such epoch is the best of all.
         let kept = fold.epochs.iter().rfind(|e| e.best && stroke == Stroke::Whole);
         let mark =
             |e: &EpochLine| point(e).map(|at| (at, format!("epoch {}: {}", e.epoch, short(at[1]))));
@@ -101,7 +101,7 @@ fn by_epoch(
     folds.iter().enumerate().map(line).collect()
 }
 
-/// The stretches of the held-out curves in which training learns by heart.
+/// The parts of the validation curves with overfitting.
 fn overfitting(folds: &[Fold], value: impl Fn(&EpochLine) -> Option<f64>) -> Vec<Line> {
     let mut lines = Vec::new();
     for (series, fold) in folds.iter().enumerate() {
@@ -111,7 +111,7 @@ fn overfitting(folds: &[Fold], value: impl Fn(&EpochLine) -> Option<f64>) -> Vec
             }
             let point = |e: &EpochLine| Some([e.epoch as f64, value(e)?]);
             let mut points: Vec<[f64; 2]> = stretch.iter().filter_map(point).collect();
-            // A stretch of one epoch is a spot: a path of one point is not drawn.
+            // The single point is doubled, because a path of one point is not drawn.
             points.extend((points.len() == 1).then(|| points[0]));
             let label = if lines.is_empty() { "overfitting" } else { "" };
             lines.push(Line {
@@ -144,7 +144,7 @@ fn by_step(folds: &[Fold], value: impl Fn(&crate::train::log::StepLine) -> f64) 
     folds.iter().enumerate().map(line).collect()
 }
 
-/// The epochs in which training learns by heart, such as `1, 4 to 6`.
+/// The epochs with overfitting, such as `1, 4 to 6`.
 fn stretches(epochs: &[EpochLine]) -> String {
     let text = |stretch: &[EpochLine]| match stretch {
         [one] => one.epoch.to_string(),
@@ -162,10 +162,10 @@ fn table(folds: &[Fold]) -> Html {
     let mut table = Table::new(&[
         ("Fold", Align::Left),
         ("Epochs", Align::Right),
-        ("Epoch kept", Align::Right),
+        ("Best epoch", Align::Right),
         ("Overfitting", Align::Right),
         ("Images/s", Align::Right),
-        ("Waited for data", Align::Right),
+        ("Data wait", Align::Right),
     ]);
     for fold in folds {
         let seconds: f64 = fold.steps.iter().map(|step| step.seconds).sum();

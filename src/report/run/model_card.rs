@@ -1,73 +1,74 @@
-//! `model_card.md`: what the networks of a run are for, how good they are, where they fail, and how
-//! to make them again.
+//! `model_card.md`: intended use, data, training, performance and limitations of a run's networks,
+//! and the commands to reproduce them.
 //!
-//! Markdown with front matter in YAML as the Hugging Face hub reads it (`model-index`). What only
-//! people know, such as a licence, is named as open and not guessed.
+//! Markdown with YAML front matter as the Hugging Face hub reads it (`model-index`). Items that only
+//! the authors know, such as a licence, are marked as open.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
 use super::audit::{Audited, division, locked};
-use super::facts;
-use super::story::{Judgement, Story};
-use crate::evaluate::figures::Name;
-use crate::evaluate::judge::{AtLevel, Judged, Part};
-use crate::evaluate::predictions::Level;
+use super::run_data::{Evaluated, RunData};
+use super::sentences;
+use crate::evaluate::evaluation::{EvaluatedSplit, LevelMetrics, Part};
+use crate::evaluate::metric_set::MetricName;
+use crate::number::count;
+use crate::predictions::Level;
 use crate::report::dataset::settings::write_yaml;
-use crate::report::number::count;
 
 /// The whole file.
-pub fn text(story: &Story, audited: &Audited) -> String {
-    let mut out = front_matter(story);
-    let _ = writeln!(out, "\n# {}\n", escape(&story.name));
+pub fn text(data: &RunData, audited: &Audited) -> String {
+    let mut out = front_matter(data);
+    let _ = writeln!(out, "\n# {}\n", escape(&data.name));
     let _ = writeln!(
         out,
-        "{} Trained by mammo-pipe {}; the weights are safetensors in timm's names, the heads as \
-         `heads.*`.\n\n\
+        "{} Trained with mammo-pipe {}. The weights are safetensors with timm's names; the heads are \
+         named `heads.*`.\n\n\
          ## Intended use\n\n\
-         Research on screening mammograms: a score for cancer of a single image, a mean of images \
-         for a breast. **Not a medical device**: it is cleared for no clinical use, and its score \
-         is no diagnosis. *To be filled in by the authors: role in a workflow, users, licence.*\n",
-        escape(&facts::model(story)),
-        escape(&story.facts.tool)
+         Research on screening mammograms: a score for cancer for a single image, and the mean over \
+         the images for a breast. **Not a medical device**: it is not cleared for clinical use, and \
+         its score is not a diagnosis. *To be filled in by the authors: role in a workflow, users, \
+         licence.*\n",
+        escape(&sentences::model(data)),
+        escape(&data.facts.tool)
     );
     let _ = writeln!(
         out,
         "## Data\n\n{}\n\n{}\n\n{}\n\n*To be filled in by the authors: origin, period, consent and \
          terms of the images; how the label was established.*\n",
-        escape(&facts::data(story)),
-        escape(&facts::inclusion(story)),
-        escape(&facts::preprocessing(story))
+        escape(&sentences::data(data)),
+        escape(&sentences::inclusion(data)),
+        escape(&sentences::preprocessing(data))
     );
-    let _ = writeln!(out, "## Folds\n\n{}\n", escape(&division(story)));
-    folds(story, audited, &mut out);
+    let _ = writeln!(out, "## Folds\n\n{}\n", escape(&division(data)));
+    folds(data, audited, &mut out);
     let _ = writeln!(
         out,
         "## Training\n\n{} {}\n",
-        escape(&facts::training(story)),
-        escape(&facts::initial(story))
+        escape(&sentences::training(data)),
+        escape(&sentences::initial(data))
     );
-    let _ = writeln!(out, "## How good\n\n{}\n", escape(&facts::selection(story)));
-    match &story.judged {
-        None => out.push_str("No fold was judged yet.\n\n"),
-        Some(judged) => figures(story, judged, &mut out),
+    let _ = writeln!(out, "## Performance\n\n{}\n", escape(&sentences::selection(data)));
+    match &data.evaluated {
+        None => out.push_str("No fold was evaluated yet.\n\n"),
+        Some(found) => performance(data, found, &mut out),
     }
-    out.push_str("## Limits\n\n");
-    for limit in facts::limits(story) {
+    out.push_str("## Limitations\n\n");
+    for limit in sentences::limits(data) {
         let _ = writeln!(out, "- {}", escape(&limit));
     }
-    hashes(story, &mut out);
-    repeat(story, &mut out);
+    hashes(data, &mut out);
+    repeat(data, &mut out);
     out
 }
 
-/// As in `modelcard.md` of the hub's documentation.
-fn front_matter(story: &Story) -> String {
-    let network = story.facts.train.model.variant.to_string();
-    let parts = story.judged.iter().flat_map(|judged| &judged.evaluation.parts);
+/// The front matter, as described in the Hugging Face hub's documentation of model cards.
+fn front_matter(data: &RunData) -> String {
+    let network = data.facts.train.model.variant.to_string();
+    let parts = data.evaluated.iter().flat_map(|found| &found.evaluation.parts);
     let results: Vec<Value> =
-        parts.filter_map(|part| Some(result(story, part, facts::breast(part)?))).collect();
+        parts.filter_map(|part| Some(result(data, part, sentences::breast(part)?))).collect();
     let tags = ["mammography", "breast-cancer", "medical-imaging", "timm", &network];
     let mut front = Map::new();
     front.insert("library_name".into(), json!("mammo-pipe"));
@@ -75,7 +76,7 @@ fn front_matter(story: &Story) -> String {
     front.insert("tags".into(), json!(tags));
     front.insert("metrics".into(), json!(["roc_auc", "f1"]));
     if !results.is_empty() {
-        let index = json!([{ "name": story.name, "results": results }]);
+        let index = json!([{ "name": data.name, "results": results }]);
         front.insert("model-index".into(), index);
     }
     let mut yaml = String::new();
@@ -83,13 +84,13 @@ fn front_matter(story: &Story) -> String {
     format!("---\n{yaml}---\n")
 }
 
-fn result(story: &Story, part: &Part, at: &AtLevel) -> Value {
-    let (split, of) = match part.judged {
-        Judged::HeldOutFolds => ("held-out-folds", "held-out folds"),
-        Judged::LockedSplit => ("locked", "locked split"),
+fn result(data: &RunData, part: &Part, at: &LevelMetrics) -> Value {
+    let (split, of) = match part.split {
+        EvaluatedSplit::HeldOutFolds => ("held-out-folds", "held-out folds"),
+        EvaluatedSplit::LockedSplit => ("locked", "locked split"),
     };
-    let metric = |(kind, name, label): (&str, Name, &str)| {
-        let estimate = at.figures.get(name)?;
+    let metric = |(kind, name, label): (&str, MetricName, &str)| {
+        let estimate = at.metrics.get(name)?;
         Some(json!({
             "type": kind,
             "name": format!("{label} by breast"),
@@ -98,28 +99,28 @@ fn result(story: &Story, part: &Part, at: &AtLevel) -> Value {
         }))
     };
     let metrics: Vec<Value> = [
-        ("roc_auc", Name::Auroc, "AUROC"),
-        ("average_precision", Name::Auprc, "AUPRC"),
-        ("pf1", Name::Pf1, "pF1"),
-        ("f1", Name::F1, "F1 at the frozen threshold"),
+        ("roc_auc", MetricName::Auroc, "AUROC"),
+        ("average_precision", MetricName::Auprc, "AUPRC"),
+        ("pf1", MetricName::Pf1, "pF1"),
+        ("f1", MetricName::F1, "F1 at the frozen threshold"),
     ]
     .into_iter()
     .filter_map(metric)
     .collect();
-    let release = story.facts.release.file_name().unwrap_or_default().to_string_lossy();
+    let release = data.facts.release.file_name().unwrap_or_default().to_string_lossy();
     json!({
         "task": { "type": "image-classification", "name": "Breast cancer in screening mammograms" },
         "dataset": {
             "type": "private",
             "name": format!("{release}, {of}"),
             "split": split,
-            "revision": story.facts.release_plan_sha256,
+            "revision": data.facts.release_plan_sha256,
         },
         "metrics": metrics,
     })
 }
 
-fn folds(story: &Story, audited: &Audited, out: &mut String) {
+fn folds(data: &RunData, audited: &Audited, out: &mut String) {
     let audit = match &audited.audit {
         Ok(audit) => audit,
         Err(error) => {
@@ -139,44 +140,43 @@ fn folds(story: &Story, audited: &Audited, out: &mut String) {
     }
     let _ = writeln!(
         out,
-        "\nNo patient is in two of them: counted when this card was written. {}\n",
-        escape(&locked(story, &groups))
+        "\nNo patient is in two of them: checked when this card was written. {}\n",
+        escape(&locked(data, &groups))
     );
 }
 
-fn figures(story: &Story, judged: &Judgement, out: &mut String) {
-    for part in &judged.evaluation.parts {
-        let of = match part.judged {
-            Judged::HeldOutFolds => {
-                "Held-out folds, each judged by the network that was not trained \
-                                     on it"
+fn performance(data: &RunData, evaluated: &Evaluated, out: &mut String) {
+    for part in &evaluated.evaluation.parts {
+        let of = match part.split {
+            EvaluatedSplit::HeldOutFolds => {
+                "Held-out folds, each evaluated with the network that was not trained on it"
             }
-            Judged::LockedSplit => "The locked split, which no network was trained on",
+            EvaluatedSplit::LockedSplit => "The locked split, which no network was trained on",
         };
         let names: Vec<&str> = part.levels.iter().map(|at| at.level.as_str()).collect();
         let _ = writeln!(out, "### {of}\n\n| | {} |", names.join(" | "));
         let _ = writeln!(out, "|---|{}", "---|".repeat(names.len()));
-        let row = |label: &str, cell: &dyn Fn(&AtLevel) -> String| {
+        let row = |label: &str, cell: &dyn Fn(&LevelMetrics) -> String| {
             let cells: Vec<String> = part.levels.iter().map(cell).collect();
             format!("| {label} | {} |\n", cells.join(" | "))
         };
         *out += &row("n (with cancer)", &|at| {
             format!("{} ({})", count(at.size.n), count(at.size.positives))
         });
-        *out += &row("F1 of calling all positive", &|at| {
+        *out += &row("F1 if all positive", &|at| {
             at.size.all_positive_f1.map_or("–".into(), |f1| format!("{f1:.3}"))
         });
-        *out += &row("threshold and temperature", &|at| facts::threshold(at).into());
-        for name in Name::ALL {
+        *out += &row("threshold and temperature", &|at| sentences::threshold(at).into());
+        for name in MetricName::ALL {
             *out += &row(name.label().trim_start(), &|at| {
-                at.figures.get(name).map_or("–".into(), ToString::to_string)
+                at.metrics.get(name).map_or("–".into(), ToString::to_string)
             });
         }
-        out.push_str("\n#### By group\n\n| group | by | n | with cancer | AUROC | AUPRC |\n");
+        out.push_str("\n#### By subgroup\n\n| subgroup | by | n | with cancer | AUROC | AUPRC |\n");
         out.push_str("|---|---|---|---|---|---|\n");
         for group in &part.subgroups {
-            let cell = |name| group.figures.get(name).map_or("–".into(), ToString::to_string);
-            let against = group.against.map_or(String::new(), |who| format!(", against {who}"));
+            let cell = |name| group.metrics.get(name).map_or("–".into(), ToString::to_string);
+            let against = group.against.map_or(String::new(), |who| format!(" and {who}"));
             let by = if group.level == Level::Image { "image" } else { "breast" };
             let _ = writeln!(
                 out,
@@ -185,18 +185,19 @@ fn figures(story: &Story, judged: &Judgement, out: &mut String) {
                 escape(&group.value),
                 count(group.size.n),
                 count(group.size.positives),
-                cell(Name::Auroc),
-                cell(Name::Auprc)
+                cell(MetricName::Auroc),
+                cell(MetricName::Auprc)
             );
         }
         out.push('\n');
     }
-    let _ = writeln!(out, "{} A dash is a figure that is not defined.\n", facts::intervals(story));
+    let _ =
+        writeln!(out, "{} A dash is a metric that is not defined.\n", sentences::intervals(data));
 }
 
-fn hashes(story: &Story, out: &mut String) {
-    let run = &story.facts;
-    out.push_str("\n## Hashes (SHA-256)\n\n| | |\n|---|---|\n");
+fn hashes(data: &RunData, out: &mut String) {
+    let run = &data.facts;
+    out.push_str("\n## Provenance (SHA-256)\n\n| | |\n|---|---|\n");
     let mut row = |what: &str, hash: &str| {
         let _ = writeln!(out, "| {what} | `{hash}` |");
     };
@@ -204,15 +205,15 @@ fn hashes(story: &Story, out: &mut String) {
     row("plan of the release", &run.release_plan_sha256);
     row("manifest of the release", &run.manifest_sha256);
     row("settings of the training", &super::settings_sha256(run));
-    for (fold, hash) in &story.weights {
+    for (fold, hash) in &data.weights {
         let fold = fold.map_or("all patients".into(), |fold| format!("fold {fold}"));
-        row(&format!("weights, {fold}"), hash.as_deref().unwrap_or("not there yet"));
+        row(&format!("weights, {fold}"), hash.as_deref().unwrap_or("not written yet"));
     }
 }
 
-/// The commands, and the settings that they need.
-fn repeat(story: &Story, out: &mut String) {
-    let run = &story.facts;
+/// The commands to reproduce the run, and the settings that they need.
+fn repeat(data: &RunData, out: &mut String) {
+    let run = &data.facts;
     let held_out: Vec<String> = run
         .held_out
         .iter()
@@ -220,26 +221,26 @@ fn repeat(story: &Story, out: &mut String) {
         .collect();
     let fold = if held_out.len() == 1 { held_out[0].clone() } else { "all".into() };
     let init = run.init.as_ref().map_or(String::new(), |init| format!(" --init {}", quoted(init)));
-    let name = quoted(&story.name);
+    let name = quoted(&data.name);
     let _ = writeln!(
         out,
-        "\n## To make it again\n\nWith mammo-pipe {} and these settings in `settings.yaml`:\n\n\
+        "\n## Reproduction\n\nWith mammo-pipe {} and these settings in `settings.yaml`:\n\n\
          ```sh\n\
          mammo-pipe preprocess -c settings.yaml --input DATASET --output release\n\
          mammo-pipe train release -c settings.yaml --fold {fold} --name {name}{init}\n\
          mammo-pipe evaluate runs/{name}\n\
          mammo-pipe report runs/{name}\n\
          ```\n\n\
-         The release then has the plan named above, byte for byte, and the same kind of device \
+         The release then has the same plan as above and the same bytes, and the same kind of device \
          gives the same weights.\n",
         escape(&run.tool)
     );
-    let _ = writeln!(out, "```yaml\n{}```", settings(story));
+    let _ = writeln!(out, "```yaml\n{}```", settings(data));
 }
 
-/// The settings of release and training in one file.
-fn settings(story: &Story) -> String {
-    let run = &story.facts;
+/// The settings of release and training as one YAML file.
+fn settings(data: &RunData) -> String {
+    let run = &data.facts;
     let json = |value: Result<Value, _>| value.expect("plain data becomes JSON");
     let mut all = run.preprocessing.as_object().cloned().unwrap_or_default();
     if let Some(folds) = &run.folds {
@@ -251,7 +252,7 @@ fn settings(story: &Story) -> String {
     yaml
 }
 
-/// A word of a shell's command.
+/// A word of a shell command, quoted if necessary.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
@@ -260,7 +261,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Text that Markdown takes for text.
+/// Escapes the characters that have a meaning in Markdown.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

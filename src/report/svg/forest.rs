@@ -1,23 +1,23 @@
-//! Estimates with their intervals, one under the other.
+//! A forest plot: estimates with their intervals, one under the other.
 
 use std::fmt::Write as _;
 
 use super::{WIDTH, close, cut, open, put};
 use crate::evaluate::Estimate;
-use crate::report::number::short;
+use crate::number::short;
 use crate::report::page::Html;
 
-/// One estimate.
+/// One row of a forest plot.
 #[derive(Debug, Clone)]
-pub struct Stem {
-    /// Of what.
+pub struct ForestRow {
+    /// Its label.
     pub label: String,
-    /// What it is; an undefined one is written as a dash and not drawn.
+    /// The estimate; an undefined one is written as a dash and not drawn.
     pub estimate: Estimate,
 }
 
-/// The plot over `[low, high]`, with a line at `reference` (the value of all, say).
-pub fn forest(stems: &[Stem], [low, high]: [f64; 2], reference: Option<f64>) -> Html {
+/// The plot over `[low, high]`, with a line at `reference`, for example the value of all items.
+pub fn forest(stems: &[ForestRow], [low, high]: [f64; 2], reference: Option<f64>) -> Html {
     const STEP: f64 = 36.0;
     let bottom = STEP * stems.len() as f64 + 6.0;
     let place = |value: f64| ((value - low) / (high - low)).clamp(0.0, 1.0) * WIDTH;
@@ -26,7 +26,7 @@ pub fn forest(stems: &[Stem], [low, high]: [f64; 2], reference: Option<f64>) -> 
         let y = STEP * i as f64;
         put(&mut svg, 0.0, y + 13.0, "label", &cut(&stem.label, 30));
         put(&mut svg, WIDTH, y + 13.0, "value end", &stem.estimate.to_string());
-        // Beside the bars alone, so that it crosses no text.
+        // Only next to the bars, so that it crosses no text.
         if let Some(x) = reference.map(place) {
             let _ = write!(svg, "<path class=\"line l7\" d=\"M{x:.1} {:.1}v14\"/>", y + 17.0);
         }
@@ -59,7 +59,7 @@ mod tests {
         let stem = |value| {
             let estimate =
                 Estimate { value, interval: None, undefined: None, undefined_resamples: 0 };
-            Stem { label: "site 2".into(), estimate }
+            ForestRow { label: "site 2".into(), estimate }
         };
         let svg = forest(&[stem(None), stem(Some(0.75))], [0.5, 1.0], None);
         assert!(svg.as_str().contains(">–<"), "{}", svg.as_str());

@@ -1,23 +1,23 @@
-//! Curves over two axes, with a legend and marks.
+//! Line charts with a legend and marks.
 
 use std::fmt::Write as _;
 
 use super::{WIDTH, close, colour, open, put};
-use crate::report::number::short;
+use crate::number::short;
 use crate::report::page::{Html, escape};
 
 /// One curve.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// What it stands for; the legend leaves it out if empty.
+    /// Its label; an empty one is left out of the legend.
     pub label: String,
-    /// Which of the style's colours.
+    /// Its colour, one of those of the style sheet.
     pub series: usize,
-    /// Whether it is drawn whole or dashed.
+    /// How it is drawn.
     pub stroke: Stroke,
     /// Its points, from left to right.
     pub points: Vec<[f64; 2]>,
-    /// Points with a mark, and what each says.
+    /// Points with a mark, and the text of each mark.
     pub marks: Vec<([f64; 2], String)>,
 }
 
@@ -27,25 +27,25 @@ pub struct Line {
 pub enum Stroke {
     Whole,
     Dashed,
-    /// Broad and pale, under another curve, to point at a part of it.
+    /// Wide and pale, under another curve, to highlight a part of it.
     Glow,
 }
 
-/// What lies between two curves, such as the interval of a third.
+/// The area between two curves, such as a confidence band.
 #[derive(Debug, Clone)]
 pub struct Area {
-    /// Which of the style's colours.
+    /// Its colour, one of those of the style sheet.
     pub series: usize,
     /// x, low and high, from left to right.
     pub points: Vec<[f64; 3]>,
 }
 
-/// What an axis shows.
+/// An axis.
 #[derive(Debug, Clone)]
 pub struct Axis {
-    /// What it counts.
+    /// Its label.
     pub label: &'static str,
-    /// Its ends; from the points if `None`.
+    /// Its range; that of the points if `None`.
     pub range: Option<[f64; 2]>,
 }
 
@@ -53,12 +53,12 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = WIDTH - 8.0;
 const HEIGHT: f64 = 190.0;
 
-/// The chart. Points that are no numbers are left out, and so is a curve without any.
+/// The chart. Points that are not finite are left out, and so are curves without points.
 pub fn lines(lines: &[Line], x: &Axis, y: &Axis) -> Html {
     lines_over(&[], lines, x, y)
 }
 
-/// The same over areas, which the axes must span by themselves or by the lines.
+/// The chart over areas. The range of the axes does not take the areas into account.
 pub fn lines_over(areas: &[Area], lines: &[Line], x: &Axis, y: &Axis) -> Html {
     let drawn: Vec<&Line> = lines.iter().filter(|line| !line.points.is_empty()).collect();
     let named: Vec<&&Line> = drawn.iter().filter(|line| !line.label.is_empty()).collect();
@@ -74,7 +74,7 @@ pub fn lines_over(areas: &[Area], lines: &[Line], x: &Axis, y: &Axis) -> Html {
     let mut svg = open(bottom + 40.0, "lines");
     for (i, line) in named.iter().enumerate() {
         let (left, row) = (WIDTH / 2.0 * (i % 2) as f64, 12.0 + 20.0 * (i / 2) as f64);
-        // The ends of what glows are round, and as long as it is broad.
+        // The ends of a highlight are round, and as long as it is wide.
         let (from, long) = if line.stroke == Stroke::Glow { (6.0, 10) } else { (0.0, 22) };
         stroke(&mut svg, line, &format!("M{:.1} {:.1}h{long}", left + from, row - 4.0));
         put(&mut svg, left + 28.0, row, "label", &line.label);
@@ -97,7 +97,7 @@ pub fn lines_over(areas: &[Area], lines: &[Line], x: &Axis, y: &Axis) -> Html {
         let class = format!("area {}", colour(area.series));
         let _ = write!(svg, "<path class=\"{class}\" d=\"{}Z\"/>", path(there.chain(back)));
     }
-    // What glows lies under what it points at.
+    // Highlights are drawn under the curves.
     let (glowing, others): (Vec<&Line>, Vec<&Line>) =
         drawn.into_iter().partition(|line| line.stroke == Stroke::Glow);
     for line in glowing.into_iter().chain(others) {
@@ -132,7 +132,7 @@ fn stroke(svg: &mut String, line: &Line, path: &str) {
         write!(svg, "<path class=\"line l{}{how}\" d=\"{path}\"/>", line.series % super::SERIES);
 }
 
-/// Round values between two ends, three to seven of them, and how they are written.
+/// Three to seven round values between two ends, with their labels.
 fn ticks([low, high]: [f64; 2]) -> Vec<(f64, String)> {
     if high <= low {
         return vec![(low, short(low))];
@@ -143,7 +143,7 @@ fn ticks([low, high]: [f64; 2]) -> Vec<(f64, String)> {
     let step = steps.into_iter().find(|step| *step >= least * (1.0 - 1e-9)).unwrap_or(steps[3]);
     let digits = (-step.log10().floor()).max(0.0) as usize;
     let write = |value: f64| match digits {
-        // More would not fit beside the axis.
+        // More digits would not fit next to the axis.
         5.. => format!("{value:.0e}"),
         _ => format!("{value:.digits$}"),
     };
@@ -152,7 +152,7 @@ fn ticks([low, high]: [f64; 2]) -> Vec<(f64, String)> {
     (first..=last).map(|n| (n as f64 * step, write(n as f64 * step))).collect()
 }
 
-/// From the least to the greatest coordinate, or what the axis says.
+/// The axis's range, or the minimum and maximum of the points.
 fn ends(lines: &[&Line], axis: &Axis, coordinate: usize) -> [f64; 2] {
     axis.range.unwrap_or_else(|| {
         let all = lines.iter().flat_map(|line| &line.points).map(|point| point[coordinate]);

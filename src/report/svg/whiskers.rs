@@ -1,45 +1,45 @@
-//! Estimates with their intervals over a weight from 0 to 1, each beside what it has to beat.
+//! Estimates with their intervals over a weight from 0 to 1, each with its reference value.
 
 use std::fmt::Write as _;
 
 use super::{SERIES, WIDTH, close, colour, open, put};
 use crate::evaluate::Estimate;
-use crate::report::number::short;
+use crate::number::short;
 use crate::report::page::{Html, escape};
 
-/// Estimates of one kind.
+/// One series of estimates.
 #[derive(Debug, Clone)]
-pub struct Measured {
-    /// Of what.
+pub struct WhiskerSeries {
+    /// Its label.
     pub label: &'static str,
-    /// Which of the style's colours.
+    /// Its colour, one of those of the style sheet.
     pub series: usize,
-    /// One a weight.
+    /// One point per weight.
     pub points: Vec<Whisker>,
 }
 
 /// One estimate.
 #[derive(Debug, Clone)]
 pub struct Whisker {
-    /// Where it stands, from 0 to 1.
+    /// Its position on the axis, from 0 to 1.
     pub at: f64,
-    /// What it stands for.
+    /// Its name.
     pub name: String,
-    /// What it is; an undefined one is not drawn.
+    /// The estimate; an undefined one is not drawn.
     pub estimate: Estimate,
-    /// What it has to beat, drawn as a stroke.
+    /// The reference value, drawn as a short line.
     pub reference: Option<f64>,
 }
 
 const LEFT: f64 = 38.0;
 const RIGHT: f64 = WIDTH - 14.0;
 const HEIGHT: f64 = 210.0;
-/// Distance of the kinds at one weight.
+/// Distance between the series at one weight.
 const APART: f64 = 9.0;
 
-/// The chart. Kinds stand side by side at each weight; 0 is labelled `zero`. The scale begins at
+/// The chart. The series are side by side at each weight; 0 is labelled `zero`. The scale starts at
 /// `low` and ends above the highest interval.
-pub fn whiskers(kinds: &[Measured], zero: &str, reference: &str, low: f64) -> Html {
+pub fn whiskers(kinds: &[WhiskerSeries], zero: &str, reference: &str, low: f64) -> Html {
     let top = 20.0 * (kinds.len() + 1).div_ceil(2) as f64 + 14.0;
     let bottom = top + HEIGHT;
     let all = || kinds.iter().flat_map(|kind| &kind.points);
@@ -48,7 +48,7 @@ pub fn whiskers(kinds: &[Measured], zero: &str, reference: &str, low: f64) -> Ht
         [interval, point.estimate.value, point.reference]
     });
     let high = high.flatten().fold(low, f64::max);
-    // To the next fifth of a tenth, so that the four steps of the scale are short numbers.
+    // Rounded up, so that the four steps of the scale are multiples of 0.05.
     let step = (((high - low) * 1.02 / 0.2).ceil() * 0.2 / 4.0).max(0.05);
     let up = |value: f64| bottom - ((value - low) / (4.0 * step)).clamp(0.0, 1.0) * HEIGHT;
     let across = |at: f64| LEFT + 12.0 + at * (RIGHT - LEFT - 12.0);
@@ -140,7 +140,7 @@ mod tests {
             },
             reference: value.map(|_| 0.2),
         };
-        let kind = |series, points| Measured { label: "F1", series, points };
+        let kind = |series, points| WhiskerSeries { label: "F1", series, points };
         let kinds = [
             kind(0, vec![point(0.0, Some(0.4)), point(1.0, None)]),
             kind(1, vec![point(0.0, Some(0.5))]),

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use crate::evaluate::Estimate;
-use crate::evaluate::figures::Name;
+use crate::evaluate::metric_set::MetricName;
 use crate::evaluate::run::Epoch;
 use crate::evaluate::sweep::Row;
-use crate::report::number::{of, percent};
+use crate::number::{of, percent};
 use crate::report::page::{Align, Html, Section, Table};
 use crate::sweep::results::{AtLevel, Results, Standing};
 
-/// The weight as the table has it.
+/// The weight as shown in the tables.
 pub(super) fn name(weight: Option<f64>) -> String {
     weight.map_or("CNN only".into(), |weight| format!("w = {weight:?}"))
 }
@@ -23,8 +23,8 @@ fn estimate(estimate: Option<&Estimate>) -> Html {
     estimate.map_or("–".into(), Html::text)
 }
 
-/// Two tables, a row a weight, whether its run is finished or not: the report's, and what all folds
-/// say.
+/// Two tables with one row per weight, whether its run is finished or not: the best fold, and all
+/// folds.
 pub(super) fn of_weights(results: &Results, at: &AtLevel) -> Html {
     let best = Table::new(&[
         ("Weight", Align::Left),
@@ -45,15 +45,15 @@ pub(super) fn of_weights(results: &Results, at: &AtLevel) -> Html {
         ("AUROC gain", Align::Right),
     ]);
     let heading = |text: &'static str| Html::element("h3", "", Html::text(text));
-    heading("The best fold, at its best epoch and threshold")
+    heading("Best fold, at its best epoch and threshold (optimistic)")
         .and(filled(best, results, at, of_best_fold))
-        .and(heading("All folds, at epochs and thresholds that other folds chose"))
+        .and(heading("All folds, epoch and threshold chosen on the other folds"))
         .and(filled(all, results, at, of_all_folds))
         .and(Html::element(
             "p",
             "note",
-            "A gain is the difference from CNN only, resample by resample on the same patients; \
-             where its interval holds 0, it may be luck."
+            "A gain is the paired difference to CNN only, from resamples of the same patients. If its \
+             interval contains 0, the gain can be due to chance."
                 .into(),
         ))
 }
@@ -62,16 +62,16 @@ fn filled(
     mut table: Table,
     results: &Results,
     at: &AtLevel,
-    judged: fn(&Row) -> [Html; COLUMNS],
+    finished: fn(&Row) -> [Html; COLUMNS],
 ) -> Html {
     for run in &results.runs {
         let found = at.rows.iter().find(|row| row.weight == run.weight.of_auxiliary());
-        table.row(found.map_or_else(|| waiting(run), judged).into());
+        table.row(found.map_or_else(|| waiting(run), finished).into());
     }
     table.html()
 }
 
-/// Columns of either table.
+/// Number of columns of either table.
 const COLUMNS: usize = 7;
 
 fn of_best_fold(row: &Row) -> [Html; COLUMNS] {
@@ -94,12 +94,12 @@ fn of_all_folds(row: &Row) -> [Html; COLUMNS] {
     };
     [
         Html::text(name(row.weight)),
-        estimate(row.all_folds.get(Name::F1)),
-        over(Name::F1),
+        estimate(row.all_folds.get(MetricName::F1)),
+        over(MetricName::F1),
         Html::text(percent(row.size.positives, row.size.n)),
         number(row.size.all_positive_f1, 3),
-        estimate(row.all_folds.get(Name::Auroc)),
-        over(Name::Auroc),
+        estimate(row.all_folds.get(MetricName::Auroc)),
+        over(MetricName::Auroc),
     ]
 }
 
@@ -118,7 +118,7 @@ fn waiting(run: &Standing) -> [Html; COLUMNS] {
     cells
 }
 
-/// F1 of every fold, at its best.
+/// F1 of every fold, at its best epoch and threshold.
 pub(super) fn of_folds(results: &Results) -> Section {
     let mut table = Table::new(&[
         ("Weight", Align::Left),
@@ -140,16 +140,16 @@ pub(super) fn of_folds(results: &Results) -> Section {
     }
     Section {
         id: "folds",
-        title: "Fold by fold",
+        title: "Results by fold",
         intro:
-            "Number of the fold and its F1 at its own best epoch and threshold; the best one in \
+            "Number of the fold and its F1 at its own best epoch and threshold; the best fold in \
                 bold."
                 .into(),
         body: if results.finished() == 0 { "No run is finished yet.".into() } else { table.html() },
     }
 }
 
-/// Every run, with the way to its own page.
+/// Every run, with a link to its own page.
 pub(super) fn of_runs(folder: &Path, results: &Results) -> Section {
     let mut table = Table::new(&[
         ("Run", Align::Left),
@@ -176,7 +176,7 @@ pub(super) fn of_runs(folder: &Path, results: &Results) -> Section {
         title: "Runs",
         intro: Html::text(format!(
             "Each is a folder as train leaves it, with a page of its own: curves, calibration, \
-             subgroups. Epochs, counted from 0, are those that the other folds chose.{working}"
+             subgroups. Epochs are those that the other folds chose.{working}"
         )),
         body: table.html(),
     }
@@ -188,8 +188,8 @@ fn chosen(epoch: &Epoch) -> String {
             let one = |(fold, epoch): &(u16, usize)| format!("fold {fold}: {epoch}");
             epochs.iter().map(one).collect::<Vec<_>>().join(", ")
         }
-        Epoch::ItsOwnFold => "the best of each fold itself, which flatters it".into(),
+        Epoch::ItsOwnFold => "the best of each fold on the fold itself (optimistic)".into(),
         Epoch::Last => "the last of each fold".into(),
-        Epoch::NotTold => "not told".into(),
+        Epoch::Unknown => "not known".into(),
     }
 }

@@ -1,4 +1,4 @@
-//! Every loss beside the formula written out, and its gradient beside finite differences.
+//! Compares every loss with its formula, and its gradient with finite differences.
 
 use candle_core::{Device, Tensor, Var};
 
@@ -16,7 +16,7 @@ fn value(loss: &Tensor) -> f64 {
     loss.to_scalar().unwrap()
 }
 
-/// candle's gradient of `loss` at `logits`, after holding it to central differences.
+/// candle's gradient of `loss` at `logits`, after a comparison with central differences.
 fn gradient(logits: &Tensor, loss: impl Fn(&Tensor) -> Result<Tensor>) -> Vec<f64> {
     let var = Var::from_tensor(logits).unwrap();
     let store = loss(var.as_tensor()).unwrap().backward().unwrap();
@@ -101,10 +101,10 @@ fn categorical_cross_entropy_is_its_definition_at_any_height() {
 }
 
 #[test]
-fn ordered_classes_ask_at_each_border_whether_it_is_above() {
+fn an_ordinal_loss_is_a_binary_loss_at_each_threshold() {
     let logits = Tensor::new(&[[0.5, -1.0, -2.0], [2.0, 0.1, -0.3]], &Device::Cpu).unwrap();
     let classes = Tensor::new(&[1_u32, 3], &Device::Cpu).unwrap();
-    // Class 1 is above border 0 alone; class 3 above all of them.
+    // Class 1 is above threshold 0 only; class 3 is above all of them.
     let yes = |x: f64| -p(x).ln();
     let no = |x: f64| -(1.0 - p(x)).ln();
     let expected = yes(0.5) + no(-1.0) + no(-2.0) + yes(2.0) + yes(0.1) + yes(-0.3);

@@ -77,7 +77,7 @@ mod client {
         for file in FILES {
             match remote.download(file) {
                 Ok(path) => return Ok(path),
-                // What became of the first says more: few repositories have the second.
+                // The first file's error is more useful, because few repositories have the second file.
                 Err(error) if reason.is_empty() => reason = error.to_string(),
                 Err(_) => {}
             }

@@ -17,13 +17,13 @@ use super::sums::{self, Sums};
 const FEW_ROWS: usize = 512;
 /// The number of tiles.
 const TILES: usize = 8;
-/// The pixels are divided into at most so many parts, each of which adds up a gradient of the weight
-/// by itself.
+/// The largest number of parts that the pixels are divided into. Each part adds up its own gradient of
+/// the weight.
 const PARTS: usize = 32;
-/// The gradients of all parts hold at most so many numbers.
+/// The largest number of values in the gradients of all parts.
 const PART_NUMBERS: usize = 1 << 23;
 
-/// Pixels of a chunk: so many that its input and output fit into the second-level cache.
+/// Pixels of a chunk, whose input and output have to fit into the second-level cache.
 fn chunk_rows(inputs: usize, outputs: usize) -> usize {
     ((1 << 18) / inputs.max(outputs)).clamp(128, 1024) / 16 * 16
 }

@@ -80,7 +80,7 @@ pub fn compile(library: &Library, architecture: i32, precision: Precision) -> Re
     let places: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
     type Compile = unsafe extern "C" fn(*mut c_void, c_int, *const *const c_char) -> c_int;
     let run = compiler.function::<Compile>("nvrtcCompileProgram")?;
-    // SAFETY: the program was created above, and there are as many options as told.
+    // SAFETY: the program was created above, and the number of options is correct.
     let status = unsafe { run(program.handle, places.len() as c_int, places.as_ptr()) };
     let log = program.read("nvrtcGetProgramLogSize", "nvrtcGetProgramLog")?;
     let log = String::from_utf8_lossy(&log).trim_end_matches('\0').to_string();
@@ -111,7 +111,7 @@ pub fn cached(library: &Library, architecture: i32, precision: Precision) -> Res
     Ok(code)
 }
 
-/// Writes to another name first, so that nobody ever reads half a file.
+/// Writes to another name first, so that no process reads an incomplete file.
 fn store(place: &std::path::Path, code: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(place.parent().expect("the cache folder"))?;
     let aside = place.with_extension(format!("{}.tmp", std::process::id()));
@@ -167,7 +167,7 @@ struct Program<'a> {
 }
 
 impl Program<'_> {
-    /// What the function `content` writes, after the function `size` has told its size.
+    /// The output of the function `content`, whose size comes from the function `size`.
     fn read(&self, size: &str, content: &str) -> Result<Vec<u8>> {
         type Size = unsafe extern "C" fn(*mut c_void, *mut usize) -> c_int;
         type Content = unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int;

@@ -10,7 +10,7 @@ use crate::plan::Window;
 
 /// Channels of a block; `WIDE` in the source.
 const WIDE: usize = 32;
-/// Blocks that fill any GPU. There are at most so many partial gradients of a weight.
+/// Blocks that fill any GPU. This is also the largest number of partial gradients of a weight.
 const BLOCKS: usize = 1024;
 
 /// The tile of a block: `Tile` and `WeightTile` of the source, and the squares of stride 2.

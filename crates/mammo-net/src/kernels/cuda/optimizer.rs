@@ -9,7 +9,7 @@ pub const THREADS: u32 = 256;
 /// The number of parts whose sums of squares are added on the host, one after the other.
 const PARTS: usize = 1024;
 
-/// So many blocks that every number has a thread.
+/// Enough blocks for one thread per number.
 fn grid(count: usize) -> [usize; 3] {
     [count.div_ceil(THREADS as usize), 1, 1]
 }

@@ -7,9 +7,9 @@ use super::{Cuda, ExciteSums, Floats, Sums, Values, arguments};
 pub const THREADS: u32 = 256;
 /// Rows of a thread, at least.
 const ROWS_A_THREAD: usize = 16;
-/// Blocks that fill any GPU. There are at most so many slabs.
+/// Blocks that fill any GPU. This is also the largest number of slabs.
 const BLOCKS: usize = 1024;
-/// A thread adds up at most so many slabs, one after the other.
+/// The largest number of slabs that a thread adds up.
 const MOST_SLABS: usize = 64;
 
 /// How the rows of some images are divided among blocks. The shape alone decides it, and with it the

@@ -99,7 +99,7 @@ fn norm_activation_and_excitation_carry_gradients_back_as_candle_does() {
     }
 }
 
-/// As at the head, where nothing but the means goes on.
+/// As at the head, where only the means are used.
 #[test]
 fn means_alone_carry_gradients_back_as_candle_does() {
     let size = shape(2, 7, 5, 24);

@@ -1,0 +1,110 @@
+//! Overview: the number of images by outcome, and whether the release is complete.
+
+use super::tally::Tally;
+use super::{Html, Release};
+use crate::number::size;
+use crate::number::{count, of, percent};
+use crate::report::page::{Card, Section, cards, figure, figures};
+use crate::report::svg::{Stack, stacked};
+
+/// The section.
+pub fn section(release: &Release, tally: &Tally) -> Section {
+    let counts = release.counts;
+    let parts = [counts.written, counts.rejected, counts.missing, counts.unreached];
+    let balance = Stack {
+        label: format!("{} listed", count(counts.listed)),
+        text: format!("{} written", percent(counts.written, counts.listed)),
+        parts: parts.map(|n| n as f64).to_vec(),
+    };
+    let names = ["written", "rejected", "missing", "unreached"].map(str::to_owned);
+    let balance = figure(
+        "Images by outcome",
+        stacked(&[balance], &names),
+        "Every listed image, from the table or the folder, has exactly one of these four outcomes.",
+    );
+    Section {
+        id: "overview",
+        title: "Overview",
+        intro: Html::default(),
+        body: verdict(release)
+            .and(equation(release))
+            .and(numbers(release, tally))
+            .and(figures([balance])),
+    }
+}
+
+fn verdict(release: &Release) -> Html {
+    let counts = release.counts;
+    if !release.is_complete() {
+        let text = format!(
+            "Not complete: {} of {} are not processed yet. Run preprocess again to continue.",
+            count(counts.unreached),
+            of(counts.listed, "image")
+        );
+        return Html::element("p", "verdict bad", Html::text(text));
+    }
+    if counts.rejected + counts.missing == 0 {
+        return Html::element(
+            "p",
+            "verdict good",
+            "Complete: every listed image was written.".into(),
+        );
+    }
+    let text = format!(
+        "Complete: every listed image was processed. {} rejected as unreadable or without a row, \
+         {} without a file.",
+        count(counts.rejected),
+        of(counts.missing, "row")
+    );
+    Html::element("p", "verdict fair", Html::text(text))
+}
+
+/// `listed = written + rejected + missing + unreached`, as an equation.
+fn equation(release: &Release) -> Html {
+    let counts = release.counts;
+    let term = |n: usize, name: &'static str| {
+        let value = Html::element("b", "", Html::text(count(n)));
+        Html::element("span", "term", value.and(Html::element("small", "", name.into())))
+    };
+    let sign = |sign: &'static str| Html::element("span", "sign", sign.into());
+    let sum = term(counts.listed, "listed")
+        .and(sign("="))
+        .and(term(counts.written, "written"))
+        .and(sign("+"))
+        .and(term(counts.rejected, "rejected"))
+        .and(sign("+"))
+        .and(term(counts.missing, "missing"))
+        .and(sign("+"))
+        .and(term(counts.unreached, "unreached"));
+    Html::element("div", "equation", sum)
+}
+
+fn numbers(release: &Release, tally: &Tally) -> Html {
+    let settings = &release.plan.settings;
+    let (width, height) = (&settings["resize"]["width"], &settings["resize"]["height"]);
+    let bytes = release.shards.iter().map(|shard| shard.bytes).sum();
+    let shards = release.shards.iter().filter(|shard| shard.file.is_some()).count();
+    let all = tally.all;
+    cards(&[
+        Card {
+            value: count(tally.all.images),
+            label: "images written",
+            note: format!("{width} × {height} pixels of {} bits", settings["window"]["bits"]),
+        },
+        Card {
+            value: count(tally.patients()),
+            label: "patients",
+            note: format!("on {}", of(tally.machines.len(), "machine")),
+        },
+        Card {
+            value: percent(all.cancer, all.labelled),
+            label: "of images with cancer",
+            note: format!("{} of {} with a label", count(all.cancer), count(all.labelled)),
+        },
+        Card {
+            value: size(bytes),
+            label: "of shards",
+            note: format!("{}, from {} of DICOM", of(shards, "file"), size(release.plan.bytes)),
+        },
+    ])
+}

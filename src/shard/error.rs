@@ -1,0 +1,87 @@
+//! Errors of reading, starting or continuing a release.
+
+use std::path::PathBuf;
+
+use crate::error::{Fault, faults};
+
+/// Why a release cannot be read, started or continued.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The folder holds a release of another plan.
+    #[error(
+        "{path} holds a release made otherwise:\n  {}\n\
+         go back to that, write to another folder, or pass --new-release",
+        differences.join("\n  ")
+    )]
+    PlanChanged {
+        /// The folder of the release.
+        path: PathBuf,
+        /// The differences, one per line.
+        differences: Vec<String>,
+    },
+    /// The output folder holds other files.
+    #[error("{path} is not empty and holds no release; give an empty or a new folder")]
+    NotARelease {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another run writes the release.
+    #[error("{path}: another run is writing this release; wait for it or stop it")]
+    Locked {
+        /// The release.
+        path: PathBuf,
+    },
+    /// There is no complete release.
+    #[error(
+        "{path} has no manifest.json: {}",
+        if *started {
+            "the release is not finished; run preprocess again to continue"
+        } else {
+            "it is not a release"
+        }
+    )]
+    NoManifest {
+        /// The folder.
+        path: PathBuf,
+        /// Whether a run was started there.
+        started: bool,
+    },
+    /// The release was written by a later version of the tool.
+    #[error("{path} has format version {found}, this tool reads up to {known}")]
+    NewerRelease {
+        /// Its manifest.
+        path: PathBuf,
+        /// The version in the manifest.
+        found: u32,
+        /// The latest version that this tool knows.
+        known: u32,
+    },
+    /// A shard cannot be read or written.
+    #[error("{path}: {reason}")]
+    Shard {
+        /// The shard.
+        path: PathBuf,
+        /// What the library of the file format reported.
+        reason: String,
+    },
+    /// A row of a shard is damaged.
+    #[error("{path}: row {row}, image {image_id}: {reason}")]
+    Row {
+        /// The shard.
+        path: PathBuf,
+        /// The row's number, from 0.
+        row: usize,
+        /// The image.
+        image_id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+faults!(ReleaseError);
+
+impl ReleaseError {
+    /// Whether `fault` says that a release has no manifest, for example because it is not finished.
+    pub fn is_no_manifest(fault: &Fault) -> bool {
+        matches!(fault.cause(), Some(Self::NoManifest { .. }))
+    }
+}

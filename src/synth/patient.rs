@@ -1,0 +1,111 @@
+//! Generates everything of one patient: the files, the rows of the tables, the truth.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use super::damage::Damage;
+use super::file::DicomFile;
+use super::phantom::phantom;
+use super::spec::{Layout, PhantomSpec};
+use super::table::{Breast, Image, Patient};
+use super::{Size, SynthSpec, lesion, sheet};
+use crate::error::Fault;
+use crate::random::Random;
+
+/// The output for one patient.
+pub(super) struct PatientOutput {
+    /// Lines of `train.csv` or `test.csv`.
+    pub rows: String,
+    /// Lines of `truth.csv`.
+    pub truth: String,
+    /// The size of the files in bytes.
+    pub bytes: u64,
+}
+
+impl PatientOutput {
+    /// Draws and writes all images of a patient.
+    pub fn new(
+        spec: &SynthSpec,
+        patient: &Patient,
+        damages: &HashMap<u64, (Damage, f64)>,
+        out: &Path,
+        each: &(impl Fn() + Sync),
+    ) -> Result<Self, Fault> {
+        let folder =
+            out.join(format!("{}_images", patient.split.as_str())).join(patient.id.to_string());
+        fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
+        let mut made = Self { rows: String::new(), truth: String::new(), bytes: 0 };
+        for breast in &patient.breasts {
+            for (nth, image) in breast.images.iter().enumerate() {
+                let phantom_spec = phantom_spec(patient, breast, image, nth, spec.size);
+                let phantom = phantom(&phantom_spec);
+                let coding = spec.coding.unwrap_or(patient.machine.coding);
+                let file = DicomFile::new(&phantom_spec, &phantom, coding, patient.id, image.id);
+                let damage = damages.get(&image.id).copied();
+                let bytes = match damage {
+                    None => file.to_bytes(),
+                    Some((damage, place)) => damage.apply(file, place),
+                };
+                let damage = damage.map(|(damage, _)| damage);
+                if damage != Some(Damage::MissingFile) {
+                    let path = folder.join(format!("{}.dcm", image.id));
+                    fs::write(&path, &bytes).map_err(Fault::io(path))?;
+                    made.bytes += bytes.len() as u64;
+                }
+                let times = match damage {
+                    Some(Damage::NoRow) => 0,
+                    Some(Damage::DuplicateRow) => 2,
+                    _ => 1,
+                };
+                made.rows.push_str(&sheet::row(patient, breast, image).repeat(times));
+                made.truth.push_str(&sheet::truth(
+                    patient,
+                    image,
+                    &phantom_spec,
+                    &phantom,
+                    coding.as_str(),
+                    damage,
+                ));
+                each();
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// The layout of the `nth` image of a breast.
+fn phantom_spec(
+    patient: &Patient,
+    breast: &Breast,
+    image: &Image,
+    nth: usize,
+    size: Size,
+) -> PhantomSpec {
+    let breast_seed = Random::seed_of(patient.seed, 10 + breast.laterality as u64);
+    let image_seed = Random::seed_of(breast_seed, image.id);
+    let mut findings = Random::new(Random::seed_of(breast_seed, 1));
+    let called_back = breast.difficult_negative;
+    // A breast with an implant is imaged with it in place and pushed back, in turn for each view.
+    let implant = patient.implant.then(|| {
+        let earlier = breast.images[..nth].iter().filter(|other| other.view == image.view).count();
+        if earlier % 2 == 0 { Layout::Implant } else { Layout::ImplantDisplaced }
+    });
+    PhantomSpec {
+        patient: Random::seed_of(patient.seed, 9),
+        breast: breast_seed,
+        image: image_seed,
+        machine: patient.machine,
+        divisor: size.divisor(),
+        laterality: breast.laterality,
+        view: image.view.clone(),
+        density: patient.density,
+        age: patient.age.unwrap_or(58),
+        findings: lesion::findings(breast.cancer, called_back, &mut findings),
+        layouts: Layout::draw(
+            patient.machine,
+            implant,
+            &mut Random::new(Random::seed_of(image_seed, 2)),
+        ),
+    }
+}

@@ -1,0 +1,40 @@
+//! The tests of the library and the program as others use them, in one binary: to link it once is
+//! what a change costs.
+//!
+//! A test that needs a process of its own stands beside this folder (`tests/memory.rs` measures
+//! the peak of its process).
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_files;
+mod cli;
+mod comparison;
+mod conservation;
+mod data_sample;
+mod dataset;
+mod decode;
+mod decode_truth;
+mod evaluate;
+mod explain;
+mod flow;
+mod honesty;
+mod inspect;
+mod interop;
+mod lesions;
+mod loader;
+mod locked;
+mod metrics;
+mod precision;
+mod predict;
+mod prefix;
+mod read;
+mod render;
+mod report;
+mod resume;
+mod roi;
+mod run_report;
+mod snapshots;
+mod sweep;
+mod train;
+mod version;
