@@ -1,6 +1,6 @@
 //! Errors that stop a run.
 //!
-//! Could another file succeed? Then the error is a rejection (`preprocess::Reject`): the file is
+//! If only one file is bad, the error is a rejection (`preprocess::Reject`): the file is
 //! quarantined and the run continues. Otherwise it is a [`Fault`]: the run stops, and no output is
 //! left half-written.
 //!

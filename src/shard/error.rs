@@ -9,8 +9,8 @@ use crate::error::{Fault, faults};
 pub enum ReleaseError {
     /// The folder holds a release of another plan.
     #[error(
-        "{path} holds a release made otherwise:\n  {}\n\
-         go back to that, write to another folder, or pass --new-release",
+        "{path} holds a release made with other settings:\n  {}\n\
+         use those settings, write to another folder, or pass --new-release",
         differences.join("\n  ")
     )]
     PlanChanged {
