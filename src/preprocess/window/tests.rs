@@ -163,7 +163,7 @@ fn a_window_that_cannot_be_is_named() {
     assert_eq!(error(Linear, 0.5, dicom, None), "WindowWidth is 0.5, LINEAR needs 1 or more");
     assert_eq!(error(Sigmoid, 0.0, dicom, None), "WindowWidth is 0, SIGMOID needs more than 0");
     let flat = error(Linear, 9.0, WindowMode::Minmax, Some((7.0, 7.0)));
-    assert!(flat.contains("7 to 7, needs two different ones"), "{flat}");
+    assert!(flat.contains("7 to 7; a window needs two different values"), "{flat}");
     let none = error(Linear, 9.0, WindowMode::Percentile, None);
     assert_eq!(none, "every pixel is padding or air, so no window can be computed");
 }
