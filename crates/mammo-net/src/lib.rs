@@ -1,6 +1,6 @@
 //! EfficientNet-B0 to B7, with the forward and the backward pass written by hand.
 //!
-//! [`build`] makes a [`Backbone`] for a [`Device`]. [`Backbone::forward`] turns a batch of images
+//! [`build`](fn@build) makes a [`Backbone`] for a [`Device`]. [`Backbone::forward`] turns a batch of images
 //! into pooled features, `[batch, features]`, on the host. [`Backbone::backward`] takes the
 //! gradient of the loss with respect to these features and adds the gradient of every parameter.
 //! [`Backbone::update`] makes one optimizer step. Weights of timm and torchvision load by
