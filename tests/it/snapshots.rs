@@ -21,7 +21,7 @@ use crate::evaluate::table;
 /// What may differ from run to run: a pattern, and what stands for it.
 const ANY_RUN: [(&str, &str); 6] = [
     // How far it is, every ten seconds.
-    (r"(?m)^(step )?\d+ of \d+( images)?, .* left\n", ""),
+    (r"(?m)^(step )?\d+ of \d+( images)?, .* images/s, .*\n", ""),
     (r"\d+(\.\d+)? (images|MB)/s", "[rate]"),
     (r"(\d+ h )?(\d+ min )?\d+(\.\d+)? s\b", "[time]"),
     (r"\d+(\.\d+)? [kMGT]?B (of memory|free)", "[size] $2"),
