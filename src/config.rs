@@ -255,6 +255,22 @@ pub struct ResizeConfig {
     pub width: usize,
     /// How the crop is resized to that size.
     pub fit: Fit,
+    /// How source pixels make an output pixel.
+    pub filter: ResizeFilter,
+}
+
+/// How source pixels make an output pixel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResizeFilter {
+    /// The mean over the area that the output pixel covers (OpenCV's `INTER_AREA`); linear
+    /// between pixel centres where an axis grows.
+    #[default]
+    Area,
+    /// A windowed sinc over three output pixels either way: sharper, and it overshoots at edges.
+    Lanczos3,
+    /// A triangle over one output pixel either way: softer.
+    Bilinear,
 }
 
 /// How the crop is resized to the output size.
@@ -353,7 +369,12 @@ impl Default for Config {
                 aspect: Aspect::Free,
             },
             spacing: SpacingConfig { by_machine: BTreeMap::new() },
-            resize: ResizeConfig { height: 1024, width: 512, fit: Fit::Pad },
+            resize: ResizeConfig {
+                height: 1024,
+                width: 512,
+                fit: Fit::Pad,
+                filter: ResizeFilter::Area,
+            },
             shard: ShardConfig {
                 format: ShardFormat::Parquet,
                 rows: 256,
@@ -392,6 +413,17 @@ impl Config {
                 format!("{:?} with window.bits 16", c.decode.precision).to_lowercase(),
                 "exact: the others may be off by one level of 8 bits, which are 257 of 16",
             ),
+            c if c.decode.precision != Precision::Exact
+                && c.resize.filter != ResizeFilter::Area =>
+            {
+                bad(
+                    "decode.precision",
+                    format!("{:?} with resize.filter {:?}", c.decode.precision, c.resize.filter)
+                        .to_lowercase(),
+                    "exact: that the others are within one level is shown for resize.filter area \
+                     alone",
+                )
+            }
             c if c.decode.max_pixels == 0 => bad("decode.max_pixels", "0".into(), "1 or more"),
             c if !matches!(c.window.bits, 8 | 16) => {
                 bad("window.bits", c.window.bits.to_string(), "8 or 16")

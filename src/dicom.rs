@@ -1,10 +1,13 @@
 //! Writes DICOM: data elements (PS3.5 chapter 7) and the file format (PS3.10).
 //!
 //! In: attributes. Out: bytes. [`preprocess::read`](crate::preprocess::read) reads DICOM and uses
-//! the byte orders and the element heads that are defined here. The phantom generator and the
-//! secondary captures of [`explain`](crate::explain) write through this module.
+//! the byte orders and the element heads that are defined here. The phantom generator writes
+//! through this module.
 //!
-//! The caller is responsible for the attributes: none is added or checked here.
+//! The caller is responsible for the attributes: none is added or checked here. That is why
+//! dicom-rs is not used, which writes valid files (and the secondary captures of
+//! [`explain`](crate::explain)): phantoms are unusual on purpose, like the machines' files, or
+//! damaged in ways that no other writer offers.
 
 pub use dicom_core::Tag;
 
@@ -94,8 +97,6 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// 16-bit numbers; signed ones as two's complement.
     Words(Vec<u16>),
-    /// The items of a sequence.
-    Items(Vec<DataSet>),
     /// The fragments of encapsulated pixel data, after an offset table with one frame.
     Fragments(Vec<Vec<u8>>),
 }
@@ -109,11 +110,6 @@ impl DataSet {
     /// Sets an attribute of VR US.
     pub fn number(&mut self, tag: impl Into<Tag>, number: u16) {
         self.set(tag, b"US", Value::Words(vec![number]));
-    }
-
-    /// Sets a sequence.
-    pub fn items(&mut self, tag: impl Into<Tag>, items: Vec<DataSet>) {
-        self.set(tag, b"SQ", Value::Items(items));
     }
 
     /// Sets an attribute, and replaces the value that it has.
@@ -166,17 +162,6 @@ impl Element {
                 self.head(2 * words.len() as u32, encoding, out);
                 words.iter().for_each(|&word| out.extend(encoding.word(word)));
             }
-            Value::Items(items) => {
-                let mut content = Vec::new();
-                for item in items {
-                    let mut elements = Vec::new();
-                    item.write(encoding, &mut elements);
-                    delimiter(ITEM, elements.len() as u32, encoding, &mut content);
-                    content.extend(elements);
-                }
-                self.head(content.len() as u32, encoding, out);
-                out.extend(content);
-            }
             Value::Fragments(fragments) => {
                 self.head(UNDEFINED, encoding, out);
                 // Encapsulated data are always little endian. The offset table has one frame, at 0.
@@ -219,37 +204,24 @@ fn delimiter(tag: Tag, length: u32, encoding: Encoding, out: &mut Vec<u8>) {
 }
 
 /// Implementation Class UID: the program that wrote the file.
-const IMPLEMENTATION: &str = "2.25.80302813137786398554742050926734630921";
+pub const IMPLEMENTATION: &str = "2.25.80302813137786398554742050926734630921";
 
-/// File Meta Information Group Length (0002,0000).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GroupLength {
-    /// Written, as PS3.10 demands.
-    Written,
-    /// Left out, as in all files of RSNA's dataset.
-    LeftOut,
-}
+/// Implementation Version Name, by which [`Target`](crate::store::Target) recognises our files.
+pub const IMPLEMENTATION_NAME: &str = "MAMMO-PIPE";
 
-/// The beginning of a file: preamble, `DICM`, and File Meta Information (PS3.10 7.1).
-pub fn file_meta(class: &str, instance: &str, syntax: &str, length: GroupLength) -> Vec<u8> {
+/// The beginning of a file: preamble, `DICM`, and File Meta Information (PS3.10 7.1) without its
+/// group length (0002,0000), as all files of the RSNA set are.
+pub fn file_meta(class: &str, instance: &str, syntax: &str) -> Vec<u8> {
     let mut meta = DataSet::default();
     meta.set((0x0002, 0x0001), b"OB", Value::Bytes(vec![0, 1]));
     meta.text((0x0002, 0x0002), b"UI", class);
     meta.text((0x0002, 0x0003), b"UI", instance);
     meta.text((0x0002, 0x0010), b"UI", syntax);
     meta.text((0x0002, 0x0012), b"UI", IMPLEMENTATION);
-    meta.text((0x0002, 0x0013), b"SH", "MAMMO-PIPE");
-    let mut group = Vec::new();
-    meta.write(Encoding::ExplicitLittle, &mut group);
+    meta.text((0x0002, 0x0013), b"SH", IMPLEMENTATION_NAME);
     let mut file = vec![0; 128];
     file.extend(b"DICM");
-    if length == GroupLength::Written {
-        let mut first = DataSet::default();
-        let bytes = (group.len() as u32).to_le_bytes();
-        first.set((0x0002, 0x0000), b"UL", Value::Bytes(bytes.to_vec()));
-        first.write(Encoding::ExplicitLittle, &mut file);
-    }
-    file.extend(group);
+    meta.write(Encoding::ExplicitLittle, &mut file);
     file
 }
 
@@ -276,27 +248,5 @@ mod tests {
         let implicit =
             b"\x08\x00\x01\x00\x02\x00\x00\x00\x04\x03\x10\x00\x20\x00\x04\x00\x00\x00abc ";
         assert_eq!(written(&data, Encoding::ImplicitLittle), implicit);
-    }
-
-    #[test]
-    fn a_sequence_says_how_long_it_and_its_items_are() {
-        let mut item = DataSet::default();
-        item.text((0x0008, 0x1155), b"UI", "1.2");
-        let mut data = DataSet::default();
-        data.items((0x0008, 0x2112), vec![item]);
-        let expected =
-            b"\x08\x00\x12\x21SQ\x00\x00\x14\x00\x00\x00\xfe\xff\x00\xe0\x0c\x00\x00\x00\
-                         \x08\x00\x55\x11UI\x04\x001.2\x00";
-        assert_eq!(written(&data, Encoding::ExplicitLittle), expected);
-    }
-
-    #[test]
-    fn the_group_length_counts_from_behind_itself_to_the_group_s_end() {
-        let with = file_meta("1.2", "1.2.3", "1.2.840.10008.1.2.1", GroupLength::Written);
-        let without = file_meta("1.2", "1.2.3", "1.2.840.10008.1.2.1", GroupLength::LeftOut);
-        assert_eq!(with.len(), without.len() + 12);
-        let said = u32::from_le_bytes(with[140..144].try_into().unwrap());
-        assert_eq!(said as usize, with.len() - 144);
-        assert_eq!(with[144..], without[132..]);
     }
 }

@@ -9,33 +9,33 @@
 //! the time: series and instance UIDs are derived from the source and the network alone, so that
 //! the same map made twice is the same instance.
 
-use dicom_dictionary_std::tags;
+use dicom_core::value::DataSetSequence;
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use sha2::{Digest, Sha256};
 
 use super::gradcam::Method;
-use crate::dicom::{DataSet, Encoding, GroupLength, Tag, Value, file_meta};
+use crate::dicom::{IMPLEMENTATION, IMPLEMENTATION_NAME, Tag};
 use crate::image::Plane;
 use crate::image::picture::Rgb;
 use crate::preprocess::read::Origin;
-
-/// Secondary Capture Image Storage.
-const SOP_CLASS: &str = "1.2.840.10008.5.1.4.1.1.7";
-const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
+use crate::store::MAKER;
 
 /// Attributes of type 2 in the modules of a secondary capture: present even if the source lacks
 /// them.
-const MAY_BE_EMPTY: [(Tag, &[u8; 2]); 11] = [
-    (tags::STUDY_DATE, b"DA"),
-    (tags::STUDY_TIME, b"TM"),
-    (tags::ACCESSION_NUMBER, b"SH"),
-    (tags::REFERRING_PHYSICIAN_NAME, b"PN"),
-    (tags::PATIENT_NAME, b"PN"),
-    (tags::PATIENT_ID, b"LO"),
-    (tags::PATIENT_BIRTH_DATE, b"DA"),
-    (tags::PATIENT_SEX, b"CS"),
-    (tags::STUDY_ID, b"SH"),
-    (tags::INSTANCE_NUMBER, b"IS"),
-    (tags::PATIENT_ORIENTATION, b"CS"),
+const MAY_BE_EMPTY: [(Tag, VR); 11] = [
+    (tags::STUDY_DATE, VR::DA),
+    (tags::STUDY_TIME, VR::TM),
+    (tags::ACCESSION_NUMBER, VR::SH),
+    (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
+    (tags::PATIENT_NAME, VR::PN),
+    (tags::PATIENT_ID, VR::LO),
+    (tags::PATIENT_BIRTH_DATE, VR::DA),
+    (tags::PATIENT_SEX, VR::CS),
+    (tags::STUDY_ID, VR::SH),
+    (tags::INSTANCE_NUMBER, VR::IS),
+    (tags::PATIENT_ORIENTATION, VR::CS),
 ];
 
 /// How the map was made: determines the UIDs, and is written to Derivation Description.
@@ -61,63 +61,80 @@ pub fn file(origin: &Origin, image: &Plane<Rgb>, derivation: &Derivation) -> Vec
     let made_by = format!("{run} {fold} {layer} {} {}", method.as_str(), env!("CARGO_PKG_VERSION"));
     let instance = uid(&["instance", &origin.instance, &made_by]);
 
-    let mut data = origin.copied.clone();
-    for (tag, vr) in MAY_BE_EMPTY {
-        if data.get(tag).is_none() {
-            data.text(tag, vr, "");
-        }
-    }
-    data.text(tags::STUDY_INSTANCE_UID, b"UI", &*origin.study);
-    data.text(tags::SERIES_INSTANCE_UID, b"UI", uid(&["series", &origin.study, &made_by]));
-    data.text(tags::SOP_CLASS_UID, b"UI", SOP_CLASS);
-    data.text(tags::SOP_INSTANCE_UID, b"UI", &*instance);
-    data.text(tags::MODALITY, b"CS", "OT");
-    data.text(tags::CONVERSION_TYPE, b"CS", "WSD");
-    data.text(tags::MANUFACTURER, b"LO", "mammo-pipe");
-    data.text(tags::SOFTWARE_VERSIONS, b"LO", env!("CARGO_PKG_VERSION"));
-    // Higher than the series numbers of machines and of most other software.
-    data.text(tags::SERIES_NUMBER, b"IS", "9001");
-    data.text(tags::SERIES_DESCRIPTION, b"LO", "Class activation maps (research)");
-    data.text(tags::IMAGE_TYPE, b"CS", "DERIVED\\SECONDARY");
     let description = format!(
         "{} of {layer}, network of fold {fold} of run {run}, over the windowed source. \
          For research; shows what moved a network's score, not a finding.",
         method.as_str()
     );
-    data.text(tags::DERIVATION_DESCRIPTION, b"ST", description);
-    data.items(tags::SOURCE_IMAGE_SEQUENCE, vec![reference(origin)]);
 
-    data.number(tags::SAMPLES_PER_PIXEL, 3);
-    data.text(tags::PHOTOMETRIC_INTERPRETATION, b"CS", "RGB");
-    data.number(tags::PLANAR_CONFIGURATION, 0);
-    data.number(tags::ROWS, size(image.height()));
-    data.number(tags::COLUMNS, size(image.width()));
-    data.number(tags::BITS_ALLOCATED, 8);
-    data.number(tags::BITS_STORED, 8);
-    data.number(tags::HIGH_BIT, 7);
-    data.number(tags::PIXEL_REPRESENTATION, 0);
-    let samples = image.pixels().iter().flatten().copied().collect();
-    data.set(tags::PIXEL_DATA, b"OB", Value::Bytes(samples));
+    let mut data = origin.copied.clone();
+    for (tag, vr) in MAY_BE_EMPTY {
+        if data.get(tag).is_none() {
+            data.put(DataElement::empty(tag, vr));
+        }
+    }
+    let mut text = |tag, vr, text: &str| data.put(DataElement::new(tag, vr, text));
+    text(tags::STUDY_INSTANCE_UID, VR::UI, &origin.study);
+    text(tags::SERIES_INSTANCE_UID, VR::UI, &uid(&["series", &origin.study, &made_by]));
+    text(tags::SOP_CLASS_UID, VR::UI, uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
+    text(tags::SOP_INSTANCE_UID, VR::UI, &instance);
+    text(tags::MODALITY, VR::CS, "OT");
+    text(tags::CONVERSION_TYPE, VR::CS, "WSD");
+    text(tags::MANUFACTURER, VR::LO, MAKER);
+    text(tags::SOFTWARE_VERSIONS, VR::LO, env!("CARGO_PKG_VERSION"));
+    // Higher than the series numbers of machines and of most other software.
+    text(tags::SERIES_NUMBER, VR::IS, "9001");
+    text(tags::SERIES_DESCRIPTION, VR::LO, "Class activation maps (research)");
+    text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\SECONDARY");
+    text(tags::DERIVATION_DESCRIPTION, VR::ST, &description);
+    text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
+    data.put(sequence(tags::SOURCE_IMAGE_SEQUENCE, reference(origin)));
 
-    let mut out = file_meta(SOP_CLASS, &instance, EXPLICIT_LITTLE_ENDIAN, GroupLength::Written);
-    data.write(Encoding::ExplicitLittle, &mut out);
+    let mut number = |tag, number: u16| {
+        data.put(DataElement::new(tag, VR::US, PrimitiveValue::from(number)));
+    };
+    number(tags::SAMPLES_PER_PIXEL, 3);
+    number(tags::PLANAR_CONFIGURATION, 0);
+    number(tags::ROWS, size(image.height()));
+    number(tags::COLUMNS, size(image.width()));
+    number(tags::BITS_ALLOCATED, 8);
+    number(tags::BITS_STORED, 8);
+    number(tags::HIGH_BIT, 7);
+    number(tags::PIXEL_REPRESENTATION, 0);
+    let samples = image.pixels().as_flattened().to_vec();
+    data.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8(samples.into())));
+
+    // SOP Class and SOP Instance UID are copied from the data set.
+    let meta = FileMetaTableBuilder::new()
+        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        .implementation_class_uid(IMPLEMENTATION)
+        .implementation_version_name(IMPLEMENTATION_NAME);
+    let file = data.with_meta(meta).expect("SOP Class, Instance and Transfer Syntax are there");
+    let mut out = Vec::new();
+    file.write_all(&mut out).expect("memory takes bytes, and all text of ours is ASCII");
     out
 }
 
 /// An item of Source Image Sequence (PS3.3 C.7.6.1.1.4).
-fn reference(origin: &Origin) -> DataSet {
+fn reference(origin: &Origin) -> InMemDicomObject {
+    let text = |tag, vr, text: &str| DataElement::new(tag, vr, text);
     // PS3.16 CID 7202.
-    let mut purpose = DataSet::default();
-    purpose.text(tags::CODE_VALUE, b"SH", "121322");
-    purpose.text(tags::CODING_SCHEME_DESIGNATOR, b"SH", "DCM");
-    let meaning = "Source image for image processing operation";
-    purpose.text(tags::CODE_MEANING, b"LO", meaning);
-    let mut item = DataSet::default();
-    item.text(tags::REFERENCED_SOP_CLASS_UID, b"UI", &*origin.class);
-    item.text(tags::REFERENCED_SOP_INSTANCE_UID, b"UI", &*origin.instance);
-    item.text(tags::SPATIAL_LOCATIONS_PRESERVED, b"CS", "YES");
-    item.items(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![purpose]);
-    item
+    let purpose = InMemDicomObject::from_element_iter([
+        text(tags::CODE_VALUE, VR::SH, "121322"),
+        text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM"),
+        text(tags::CODE_MEANING, VR::LO, "Source image for image processing operation"),
+    ]);
+    InMemDicomObject::from_element_iter([
+        text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, &origin.class),
+        text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, &origin.instance),
+        text(tags::SPATIAL_LOCATIONS_PRESERVED, VR::CS, "YES"),
+        sequence(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, purpose),
+    ])
+}
+
+/// A sequence of one item.
+fn sequence(tag: Tag, item: InMemDicomObject) -> DataElement<InMemDicomObject> {
+    DataElement::new(tag, VR::SQ, DataSetSequence::from(vec![item]))
 }
 
 /// A UID derived from `parts`: 128 bits of their SHA-256 as a UUID of version 8 (RFC 9562) under
@@ -138,7 +155,10 @@ fn uid(parts: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dicom::{DataSet, Encoding, Value, file_meta};
     use crate::preprocess::read::COPIED;
+    use crate::store::Target;
+    use dicom_core::header::HasLength as _;
 
     const DERIVATION: Derivation =
         Derivation { run: "5f2a", fold: 2, layer: "blocks.5.7", method: Method::GradCam };
@@ -147,7 +167,7 @@ mod tests {
     fn full() -> DataSet {
         let mut source = DataSet::default();
         for (i, (tag, vr)) in COPIED.into_iter().enumerate() {
-            source.text(tag, vr, format!("1.2.{i}"));
+            source.text(tag, &vr.to_bytes(), format!("1.2.{i}"));
         }
         source.text(tags::SOP_CLASS_UID, b"UI", "1.2.840.10008.5.1.4.1.1.1.2");
         source.text(tags::SOP_INSTANCE_UID, b"UI", "1.2.99");
@@ -159,10 +179,10 @@ mod tests {
     fn source_file(data: &DataSet, encoding: Encoding) -> Vec<u8> {
         let syntax = match encoding {
             Encoding::ImplicitLittle => "1.2.840.10008.1.2",
-            Encoding::ExplicitLittle => EXPLICIT_LITTLE_ENDIAN,
+            Encoding::ExplicitLittle => uids::EXPLICIT_VR_LITTLE_ENDIAN,
             Encoding::ExplicitBig => "1.2.840.10008.1.2.2",
         };
-        let mut out = file_meta("1.2.3", "1.2.4", syntax, GroupLength::LeftOut);
+        let mut out = file_meta("1.2.3", "1.2.4", syntax);
         data.write(encoding, &mut out);
         out
     }
@@ -181,7 +201,10 @@ mod tests {
         let origin = origin(&full());
         let made = Origin::read(&file(&origin, &image(), &DERIVATION).into());
         let made = made.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!((made.class.as_str(), made.study.as_str()), (SOP_CLASS, &*origin.study));
+        assert_eq!(
+            (made.class.as_str(), made.study.as_str()),
+            (uids::SECONDARY_CAPTURE_IMAGE_STORAGE, &*origin.study)
+        );
         assert!(made.instance.starts_with("2.25.") && made.instance != origin.instance);
         assert!(made.copied == origin.copied, "patient and study are the source's");
         let bytes = file(&origin, &image(), &DERIVATION);
@@ -191,14 +214,40 @@ mod tests {
     }
 
     #[test]
+    fn it_is_known_as_ours_and_may_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("map.dcm");
+        std::fs::write(&path, source_file(&full(), Encoding::ExplicitLittle)).unwrap();
+        assert!(Target::new(&path, false).is_err(), "a source is nobody's to replace");
+        std::fs::write(&path, file(&origin(&full()), &image(), &DERIVATION)).unwrap();
+        assert!(Target::new(&path, false).is_ok());
+    }
+
+    #[test]
+    fn a_name_in_any_character_set_is_copied_byte_for_byte_and_padded_if_it_was_not() {
+        let mut source = full();
+        // Shift JIS, an odd number of bytes, behind a character set that dicom-rs lacks.
+        let name = b"\x83\x84\x83\x7d\x5c";
+        source.set(tags::PATIENT_NAME, b"PN", Value::Bytes(name.to_vec()));
+        source.text(tags::SPECIFIC_CHARACTER_SET, b"CS", "ISO_IR 13");
+        let bytes = file(&origin(&source), &image(), &DERIVATION);
+        let element = b"\x10\x00\x10\x00PN\x06\x00\x83\x84\x83\x7d\x5c ";
+        assert!(bytes.windows(element.len()).any(|window| window == element));
+        // A number whose characters are none is left out.
+        source.set(tags::INSTANCE_NUMBER, b"IS", Value::Bytes(vec![0xFF, 0xFE]));
+        let bytes = file(&origin(&source), &image(), &DERIVATION);
+        let empty = b"\x20\x00\x13\x00IS\x00\x00";
+        assert!(bytes.windows(empty.len()).any(|window| window == empty));
+    }
+
+    #[test]
     fn it_has_no_identifier_that_its_source_lacks() {
         let mut bare = DataSet::default();
         bare.text(tags::STUDY_INSTANCE_UID, b"UI", "1.2.7");
         let made = Origin::read(&file(&origin(&bare), &image(), &DERIVATION).into());
         let made = made.unwrap_or_else(|error| panic!("{error}"));
         for (tag, _) in COPIED {
-            let value = made.copied.get(tag);
-            let empty = value.is_none_or(|value| *value == Value::Bytes(Vec::new()));
+            let empty = made.copied.get(tag).is_none_or(|element| element.is_empty());
             assert!(empty || tag == tags::STUDY_INSTANCE_UID, "{tag}");
         }
     }

@@ -1,9 +1,12 @@
-//! Writes planes as PNG files, reads PNG files, and draws boxes on planes.
+//! Writes planes as PNG files, reads PNG files, resizes planes, and draws boxes on them.
 
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use bytemuck::Pod;
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use png::{BitDepth, ColorType, Decoder, Encoder};
 
 use crate::error::Fault;
@@ -14,11 +17,13 @@ use crate::store::{MAKER, Target};
 pub type Rgb = [u8; 3];
 
 /// A pixel type that PNG can hold.
-pub trait PngPixel: Copy {
+pub trait PngPixel: Pod {
     /// Grey or colour.
     const COLOR: ColorType;
     /// Bits per sample.
     const DEPTH: BitDepth;
+    /// Its name in `fast_image_resize`.
+    const KIND: PixelType;
     /// Appends its bytes, the most significant first.
     fn push(self, bytes: &mut Vec<u8>);
 }
@@ -26,6 +31,7 @@ pub trait PngPixel: Copy {
 impl PngPixel for u8 {
     const COLOR: ColorType = ColorType::Grayscale;
     const DEPTH: BitDepth = BitDepth::Eight;
+    const KIND: PixelType = PixelType::U8;
 
     fn push(self, bytes: &mut Vec<u8>) {
         bytes.push(self);
@@ -35,6 +41,7 @@ impl PngPixel for u8 {
 impl PngPixel for u16 {
     const COLOR: ColorType = ColorType::Grayscale;
     const DEPTH: BitDepth = BitDepth::Sixteen;
+    const KIND: PixelType = PixelType::U16;
 
     fn push(self, bytes: &mut Vec<u8>) {
         bytes.extend(self.to_be_bytes());
@@ -44,6 +51,7 @@ impl PngPixel for u16 {
 impl PngPixel for Rgb {
     const COLOR: ColorType = ColorType::Rgb;
     const DEPTH: BitDepth = BitDepth::Eight;
+    const KIND: PixelType = PixelType::U8x3;
 
     fn push(self, bytes: &mut Vec<u8>) {
         bytes.extend(self);
@@ -100,6 +108,41 @@ pub fn read(path: &Path) -> Result<Plane<Rgb>, Fault> {
         return Err(damaged(format!("is {:?}, needs 8 bits of RGB", info.color_type)));
     }
     Ok(Plane::new(width, height, pixels))
+}
+
+/// The picture in `width` x `height` pixels, for display: the mean with the weights of a triangle,
+/// so there is no ringing and every source pixel counts.
+///
+/// # Panics
+/// If the picture or the size is empty.
+pub fn resized<T: PngPixel>(picture: &Plane<T>, width: usize, height: usize) -> Plane<T> {
+    let triangle = ResizeAlg::Convolution(FilterType::Bilinear);
+    let options = ResizeOptions::new().resize_alg(triangle);
+    filtered(&mut Resizer::new(), picture, &options, (width, height))
+}
+
+/// Resizes `from` to `width` x `height` pixels as `options` say.
+///
+/// # Panics
+/// If `from` or the size is empty, or the crop of `options` is not within `from`.
+pub fn filtered<T: PngPixel>(
+    resizer: &mut Resizer,
+    from: &Plane<T>,
+    options: &ResizeOptions,
+    (width, height): (usize, usize),
+) -> Plane<T> {
+    assert!(!from.pixels().is_empty() && width * height > 0, "nothing to resize");
+    let mut pixels = vec![T::zeroed(); width * height];
+    let bytes = bytemuck::cast_slice(from.pixels());
+    let source = ImageRef::new(from.width() as u32, from.height() as u32, bytes, T::KIND)
+        .expect("a plane has as many pixels as its size says");
+    let bytes = bytemuck::cast_slice_mut(&mut pixels);
+    let mut output = Image::from_slice_u8(width as u32, height as u32, bytes, T::KIND)
+        .expect("as many pixels as the size says");
+    resizer
+        .resize(&source, &mut output, options)
+        .expect("both have the same pixel type, and the crop lies in the image");
+    Plane::new(width, height, pixels)
 }
 
 /// Draws the outline of `rect`, `thick` pixels wide; dashes are as long as the gaps between them.

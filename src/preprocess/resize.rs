@@ -6,13 +6,29 @@
 //! An axis that shrinks is averaged over the area that each output pixel covers (OpenCV's
 //! `INTER_AREA`), so a calcification of a few pixels becomes fainter but never vanishes. An axis
 //! that grows is interpolated linearly between pixel centres. Sums are always computed in the same
-//! order, so the result is the same on every machine.
+//! order, so the result is the same on every machine. The other filters of `resize.filter` are in
+//! `kernel.rs`.
 
+mod kernel;
 mod taps;
 
 use super::window::GreyScale;
+use crate::config::{ResizeConfig, ResizeFilter};
 use crate::image::{Geometry, Orientation, Pixels, Plane, Region};
+use kernel::Kernel;
 use taps::{Tap, taps};
+
+/// The most bytes that resizing needs in addition to source and output, for a source of (columns,
+/// rows) decoded without its `reduce` finest levels.
+pub fn cost(config: &ResizeConfig, (columns, rows): (usize, usize), reduce: u8) -> usize {
+    match config.filter {
+        // Weights and one row.
+        ResizeFilter::Area => 0,
+        ResizeFilter::Lanczos3 | ResizeFilter::Bilinear => {
+            kernel::cost((columns >> reduce, rows >> reduce), (config.width, config.height))
+        }
+    }
+}
 
 /// A pixel type, and the conversion of grey values to its range.
 trait Grey: Copy + Default {
@@ -37,9 +53,11 @@ impl Grey for u16 {
     }
 }
 
-/// Resizes one image after the other and reuses its buffers.
+/// Resizes one image after the other and reuses its buffers. The default computes area means.
 #[derive(Debug, Clone, Default)]
 pub struct Resizer {
+    /// `None`: the mean over the area.
+    kernel: Option<Kernel>,
     columns: Vec<Tap>,
     rows: Vec<Tap>,
     /// One row of sums over the columns of the region.
@@ -47,6 +65,11 @@ pub struct Resizer {
 }
 
 impl Resizer {
+    /// With this filter.
+    pub fn new(filter: ResizeFilter) -> Self {
+        Self { kernel: Kernel::of(filter), ..Self::default() }
+    }
+
     /// The output image of `geometry`.
     ///
     /// `region` is the position of the crop in `windowed`: [`Geometry::region`] for a reduced
@@ -65,7 +88,7 @@ impl Resizer {
         self.resize_on(GreyScale::FULL, windowed, region, geometry, bits)
     }
 
-    /// The same for pixels on `scale`. Values beyond black and white are clipped after averaging.
+    /// The same for pixels on `scale`. Values beyond black and white are clipped after the filter.
     ///
     /// # Panics
     /// If `windowed` or `region` is empty.
@@ -91,6 +114,24 @@ impl Resizer {
         region: Region,
         g: &Geometry,
     ) -> Plane<T> {
+        let black = f32::from(scale.black);
+        let factor = T::MOST / (f32::from(scale.white) - black);
+        let nearest = |grey: f32| T::nearest((grey - black) * factor);
+        let mut out = vec![T::default(); g.width * g.height];
+        if let Some(kernel) = &mut self.kernel {
+            let content = kernel.resize(from, region, (g.content.width, g.content.height));
+            for (y, row) in content.rows().enumerate() {
+                let levels = row.iter().map(|&level| nearest(level.into()));
+                let out = content_row(&mut out, g, y);
+                match g.orientation {
+                    Orientation::Kept => out.iter_mut().zip(levels).for_each(|(o, v)| *o = v),
+                    Orientation::Mirrored => {
+                        out.iter_mut().rev().zip(levels).for_each(|(o, v)| *o = v);
+                    }
+                }
+            }
+            return Plane::new(g.width, g.height, out);
+        }
         taps(&mut self.columns, region.left, region.right, from.width(), g.content.width);
         taps(&mut self.rows, region.top, region.bottom, from.height(), g.content.height);
         // Only these columns are read.
@@ -99,13 +140,9 @@ impl Resizer {
         for tap in &mut self.columns {
             tap.first -= first;
         }
-        let black = f32::from(scale.black);
-        let factor = T::MOST / (f32::from(scale.white) - black);
-        let nearest = |grey: f32| T::nearest((grey - black) * factor);
-        let mut out = vec![T::default(); g.width * g.height];
         for (y, tap) in self.rows.iter().enumerate() {
             sum_rows(&mut self.sums, from, *tap, first..end);
-            let row = &mut out[(g.content.top + y) * g.width + g.content.left..][..g.content.width];
+            let row = content_row(&mut out, g, y);
             match g.orientation {
                 Orientation::Kept => {
                     sum_columns(row.iter_mut(), &self.columns, &self.sums, nearest)
@@ -117,6 +154,11 @@ impl Resizer {
         }
         Plane::new(g.width, g.height, out)
     }
+}
+
+/// The output's pixels that row `y` of the content fills.
+fn content_row<'a, T>(out: &'a mut [T], g: &Geometry, y: usize) -> &'a mut [T] {
+    &mut out[(g.content.top + y) * g.width + g.content.left..][..g.content.width]
 }
 
 /// Adds the rows of `tap`, weighted, column by column.

@@ -17,7 +17,7 @@ use super::look;
 use super::memory::Memory;
 use super::quality::{self, Quality};
 use super::read::{self, Header, PixelData, PixelLayout, RawFrame, SourceFacts};
-use super::resize::Resizer;
+use super::resize::{self, Resizer};
 use super::roi::{self, Finder, Found};
 use super::window::{self, GreyScale, Lut, WindowUsed};
 use crate::config::{Config, RoiExtent};
@@ -194,7 +194,8 @@ impl Stage for Look {
         let mut facts = Facts { job, file: source, header, spacing, decoder };
         let levels = decode::levels(&facts.header, &pixel_data)?;
         let reduce = self.config.decode.reduce.min(levels);
-        let need = look::cost(&facts.header, &pixel_data, reduce);
+        let need = look::cost(&facts.header, &pixel_data, reduce)
+            + resize::cost(&self.config.resize, facts.header.layout.size(), reduce);
         if need > self.memory.total() {
             return Err(Reject::Memory { need, have: self.memory.total() });
         }
@@ -378,7 +379,8 @@ pub struct Resize {
 impl Resize {
     /// A stage with these settings.
     pub fn new(config: &Arc<Config>) -> Self {
-        Self { config: Arc::clone(config), resizer: Resizer::default() }
+        let resizer = Resizer::new(config.resize.filter);
+        Self { config: Arc::clone(config), resizer }
     }
 }
 

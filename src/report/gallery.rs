@@ -7,10 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use mammo_codecs::encode::{Frame, jpeg_sequential};
 
 use super::page::{Html, escape};
-use crate::config::Fit;
-use crate::image::picture::Rgb;
-use crate::image::{Geometry, Orientation, Pixels, Plane, Rect};
-use crate::preprocess::resize::Resizer;
+use crate::image::picture::{Rgb, resized};
+use crate::image::{Plane, Rect};
 
 /// The largest thumbnail, in columns and rows: sharp on a high-resolution screen at the size shown,
 /// and a few kilobytes each.
@@ -28,9 +26,8 @@ impl Thumbnail {
     pub fn new(grey: &Plane<u16>) -> Self {
         let whole = Rect::whole(grey.width(), grey.height());
         let (width, height) = fitted(whole, LARGEST);
-        let samples: Vec<u16> =
-            reduced(grey, (width, height)).iter().map(|&level| level.into()).collect();
-        let frame = Frame::new(width as u16, height as u16, 8, &samples)
+        let samples = resized(grey, width, height).map(|level| level >> 8);
+        let frame = Frame::new(width as u16, height as u16, 8, samples.pixels())
             .expect("as many samples of 8 bits as the size says");
         let options = jpeg_sequential::Options { quality: QUALITY, restart_blocks: 0 };
         let jpeg = jpeg_sequential::encode(&frame, options).expect("8 bits can be coded");
@@ -41,14 +38,10 @@ impl Thumbnail {
     pub fn coloured(pair: &Plane<Rgb>) -> Self {
         let whole = Rect::whole(pair.width(), pair.height());
         let (width, height) = fitted(whole, (2 * LARGEST.0, LARGEST.1));
-        let [red, green, blue] = [0, 1, 2].map(|part| {
-            let plane = pair.map(|pixel| u16::from(pixel[part]) * 257);
-            reduced(&plane, (width, height))
-        });
-        let pixels: Vec<Rgb> =
-            red.into_iter().zip(green).zip(blue).map(|((r, g), b)| [r, g, b]).collect();
-        let jpeg = jpeg_sequential::encode_colour(width as u16, height as u16, &pixels, QUALITY)
-            .expect("as many pixels as the size says");
+        let picture = resized(pair, width, height);
+        let jpeg =
+            jpeg_sequential::encode_colour(width as u16, height as u16, picture.pixels(), QUALITY)
+                .expect("as many pixels as the size says");
         Self::of_jpeg(&jpeg)
     }
 
@@ -68,16 +61,6 @@ fn fitted(whole: Rect, most: (usize, usize)) -> (usize, usize) {
         (most.0 as f64 / whole.width as f64).min(most.1 as f64 / whole.height as f64).min(1.0);
     let fitted = |n: usize| ((n as f64 * share).round() as usize).max(1);
     (fitted(whole.width), fitted(whole.height))
-}
-
-/// The area means of a smaller size, in 8 bits.
-fn reduced(grey: &Plane<u16>, size: (usize, usize)) -> Vec<u8> {
-    let whole = Rect::whole(grey.width(), grey.height());
-    let geometry = Geometry::new(whole, size, Fit::Stretch, None, Orientation::Kept);
-    match Resizer::default().resize(grey, whole.into(), &geometry, 8) {
-        Pixels::U8(plane) => plane.pixels().to_vec(),
-        Pixels::U16(_) => unreachable!("8 bits were requested"),
-    }
 }
 
 /// A box over a picture.

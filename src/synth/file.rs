@@ -8,7 +8,7 @@ use super::coding::Coding;
 use super::machines::Grey;
 use super::phantom::Phantom;
 use super::spec::PhantomSpec;
-use crate::dicom::{DataSet, GroupLength, Tag, Value, file_meta};
+use crate::dicom::{DataSet, Tag, Value, file_meta};
 
 /// A DICOM file before it is encoded, so that it can be damaged on purpose.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,8 +142,7 @@ impl DicomFile {
 
     /// Encodes the file.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Without (0002,0000), like the real files.
-        let mut file = file_meta(SOP_CLASS, &self.sop_instance, &self.syntax, GroupLength::LeftOut);
+        let mut file = file_meta(SOP_CLASS, &self.sop_instance, &self.syntax);
         let mut dataset = Vec::new();
         self.attributes.write(self.coding.encoding(), &mut dataset);
         file.extend(self.coding.wrap(dataset));

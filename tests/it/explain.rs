@@ -7,10 +7,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use common::needs::{self, python};
+use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use mammo_pipe::config::Config;
 use mammo_pipe::dataset::{Job, Role};
-use mammo_pipe::dicom::{DataSet, Encoding, GroupLength, Value, file_meta};
+use mammo_pipe::dicom::{DataSet, Encoding, Value, file_meta};
 use mammo_pipe::explain::gradcam::{Method, maps};
 use mammo_pipe::explain::overlay;
 use mammo_pipe::explain::place::Heat;
@@ -156,23 +157,23 @@ fn whole_source(rows: u16, columns: u16) -> Vec<u8> {
             (tags::BODY_PART_EXAMINED, _) => "BREAST",
             (tags::LOSSY_IMAGE_COMPRESSION, _) => "01",
             (tags::LOSSY_IMAGE_COMPRESSION_METHOD, _) => "ISO_15444_1",
-            (_, b"PN") => "M\u{fc}ller^Eva",
-            (_, b"DA") => "20240131",
-            (_, b"TM") => "101112",
-            (_, b"AS") => "057Y",
-            (_, b"UI") => "1.2.826.0.1.3680043.2.1143.7",
-            (_, b"CS") => "NO",
-            (_, b"IS" | b"DS") => "7",
+            (_, VR::PN) => "M\u{fc}ller^Eva",
+            (_, VR::DA) => "20240131",
+            (_, VR::TM) => "101112",
+            (_, VR::AS) => "057Y",
+            (_, VR::UI) => "1.2.826.0.1.3680043.2.1143.7",
+            (_, VR::CS) => "NO",
+            (_, VR::IS | VR::DS) => "7",
             _ => "SOME TEXT",
         };
         let latin1 = value.chars().map(|c| u8::try_from(c).unwrap()).collect();
-        data.set(tag, vr, Value::Bytes(latin1));
+        data.set(tag, &vr.to_bytes(), Value::Bytes(latin1));
     }
     data.text(tags::SOP_CLASS_UID, b"UI", "1.2.840.10008.5.1.4.1.1.1.2");
     data.text(tags::SOP_INSTANCE_UID, b"UI", "1.2.826.0.1.3680043.2.1143.8");
     data.number(tags::ROWS, rows);
     data.number(tags::COLUMNS, columns);
-    let mut bytes = file_meta("1.2.3", "1.2.4", "1.2.840.10008.1.2.1", GroupLength::Written);
+    let mut bytes = file_meta("1.2.3", "1.2.4", "1.2.840.10008.1.2.1");
     data.write(Encoding::ExplicitLittle, &mut bytes);
     bytes
 }

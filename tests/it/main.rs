@@ -15,6 +15,7 @@ mod data_sample;
 mod dataset;
 mod decode;
 mod decode_truth;
+mod dicom_peer;
 mod evaluate;
 mod explain;
 mod flow;

@@ -7,7 +7,7 @@ use std::path::Path;
 use arrow::array::AsArray;
 use arrow::datatypes::{Float32Type, Int64Type};
 use common::release::{config, dataset, run};
-use mammo_pipe::config::{Precision, SplitChoice};
+use mammo_pipe::config::{Precision, ResizeFilter, SplitChoice};
 use mammo_pipe::shard::image::Rows;
 use mammo_pipe::shard::reader::ShardReader;
 use mammo_pipe::shard::release::read_manifest;
@@ -123,4 +123,46 @@ fn less_than_exact_is_refused_for_16_bits() {
     config.decode.precision = Precision::Display;
     let refused = config.check().unwrap_err().to_string();
     assert!(refused.starts_with("decode.precision is display with window.bits 16"), "{refused}");
+}
+
+#[test]
+fn less_than_exact_is_refused_for_filters_that_take_no_area_means() {
+    for filter in [ResizeFilter::Lanczos3, ResizeFilter::Bilinear] {
+        let mut config = mammo_pipe::config::Config::default();
+        config.resize.filter = filter;
+        assert!(config.check().is_ok());
+        config.decode.precision = Precision::Fast;
+        let refused = config.check().unwrap_err().to_string();
+        let expected = format!("decode.precision is fast with resize.filter {filter:?}");
+        assert!(refused.starts_with(&expected.to_lowercase()), "{refused}");
+        config.resize.filter = ResizeFilter::Area;
+        assert!(config.check().is_ok());
+    }
+}
+
+#[test]
+fn a_filter_of_the_resize_changes_pixels_a_little_and_no_coordinate() {
+    let folder = tempfile::tempdir().unwrap();
+    let coding = Some(Coding::Jpeg2000);
+    dataset(folder.path(), &SynthSpec { patients: 2, coding, ..SynthSpec::default() });
+    for reduce in [0, 1] {
+        let filters = [ResizeFilter::Area, ResizeFilter::Lanczos3, ResizeFilter::Bilinear];
+        let [area, others @ ..] = filters.map(|filter| {
+            let release = folder.path().join(format!("{filter:?} {reduce}"));
+            let mut config = config(folder.path(), &release);
+            config.resize.filter = filter;
+            config.decode.reduce = reduce;
+            run(&config, 2).unwrap();
+            rows(&config.output)
+        });
+        for other in others {
+            assert_eq!(area.len(), other.len());
+            for (a, b) in area.iter().zip(&other) {
+                assert_eq!((&a.id, &a.numbers, &a.quality), (&b.id, &b.numbers, &b.quality));
+                let off = a.pixels.iter().zip(&b.pixels).map(|(a, b)| f64::from(a.abs_diff(*b)));
+                let mean = off.sum::<f64>() / a.pixels.len() as f64;
+                assert!(mean > 0.0 && mean < 8.0, "{}: {mean} levels of 256", a.id);
+            }
+        }
+    }
 }

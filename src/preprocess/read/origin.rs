@@ -6,39 +6,40 @@
 //! therefore an `Origin` cannot be printed.
 
 use bytes::Bytes;
+use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
 
-use super::elements::{Elements, name};
+use super::elements::{Elements, Tag, name};
 use super::{ReadError, TransferSyntax, meta};
-use crate::dicom::{DataSet, Tag, Value};
 
 /// The attributes that are copied if the source has them, with their value representation. All are
 /// text, so the source's byte order does not matter. The first is their character set.
-pub const COPIED: [(Tag, &[u8; 2]); 24] = [
-    (tags::SPECIFIC_CHARACTER_SET, b"CS"),
-    (tags::STUDY_DATE, b"DA"),
-    (tags::STUDY_TIME, b"TM"),
-    (tags::ACCESSION_NUMBER, b"SH"),
-    (tags::REFERRING_PHYSICIAN_NAME, b"PN"),
-    (tags::STUDY_DESCRIPTION, b"LO"),
-    (tags::PATIENT_NAME, b"PN"),
-    (tags::PATIENT_ID, b"LO"),
-    (tags::ISSUER_OF_PATIENT_ID, b"LO"),
-    (tags::PATIENT_BIRTH_DATE, b"DA"),
-    (tags::PATIENT_SEX, b"CS"),
-    (tags::PATIENT_AGE, b"AS"),
-    (tags::PATIENT_IDENTITY_REMOVED, b"CS"),
-    (tags::DEIDENTIFICATION_METHOD, b"LO"),
-    (tags::BODY_PART_EXAMINED, b"CS"),
-    (tags::STUDY_INSTANCE_UID, b"UI"),
-    (tags::STUDY_ID, b"SH"),
-    (tags::INSTANCE_NUMBER, b"IS"),
-    (tags::PATIENT_ORIENTATION, b"CS"),
-    (tags::IMAGE_LATERALITY, b"CS"),
-    (tags::BURNED_IN_ANNOTATION, b"CS"),
-    (tags::LOSSY_IMAGE_COMPRESSION, b"CS"),
-    (tags::LOSSY_IMAGE_COMPRESSION_RATIO, b"DS"),
-    (tags::LOSSY_IMAGE_COMPRESSION_METHOD, b"CS"),
+pub const COPIED: [(Tag, VR); 24] = [
+    (tags::SPECIFIC_CHARACTER_SET, VR::CS),
+    (tags::STUDY_DATE, VR::DA),
+    (tags::STUDY_TIME, VR::TM),
+    (tags::ACCESSION_NUMBER, VR::SH),
+    (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
+    (tags::STUDY_DESCRIPTION, VR::LO),
+    (tags::PATIENT_NAME, VR::PN),
+    (tags::PATIENT_ID, VR::LO),
+    (tags::ISSUER_OF_PATIENT_ID, VR::LO),
+    (tags::PATIENT_BIRTH_DATE, VR::DA),
+    (tags::PATIENT_SEX, VR::CS),
+    (tags::PATIENT_AGE, VR::AS),
+    (tags::PATIENT_IDENTITY_REMOVED, VR::CS),
+    (tags::DEIDENTIFICATION_METHOD, VR::LO),
+    (tags::BODY_PART_EXAMINED, VR::CS),
+    (tags::STUDY_INSTANCE_UID, VR::UI),
+    (tags::STUDY_ID, VR::SH),
+    (tags::INSTANCE_NUMBER, VR::IS),
+    (tags::PATIENT_ORIENTATION, VR::CS),
+    (tags::IMAGE_LATERALITY, VR::CS),
+    (tags::BURNED_IN_ANNOTATION, VR::CS),
+    (tags::LOSSY_IMAGE_COMPRESSION, VR::CS),
+    (tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS),
+    (tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS),
 ];
 
 /// The source of a derived image.
@@ -51,7 +52,7 @@ pub struct Origin {
     /// Study Instance UID.
     pub study: String,
     /// The attributes of [`COPIED`] that the file has.
-    pub copied: DataSet,
+    pub copied: InMemDicomObject,
 }
 
 impl Origin {
@@ -70,7 +71,7 @@ impl Origin {
         };
         let mut elements = Elements::new(&bytes_of_set, start, syntax.encoding());
         let (mut class, mut instance, mut study) = (None, None, None);
-        let mut copied = DataSet::default();
+        let mut copied = InMemDicomObject::new_empty();
         while let Some(element) = elements.next()? {
             if element.tag >= tags::PIXEL_DATA {
                 break;
@@ -82,8 +83,10 @@ impl Origin {
                 tags::STUDY_INSTANCE_UID => study = uid(value),
                 _ => {}
             }
-            if let Some((tag, vr)) = COPIED.iter().find(|(tag, _)| *tag == element.tag) {
-                copied.set(*tag, vr, Value::Bytes(value.to_vec()));
+            if let Some(&(tag, vr)) = COPIED.iter().find(|(tag, _)| *tag == element.tag)
+                && let Some(value) = as_it_stands(vr, value)
+            {
+                copied.put(DataElement::new(tag, vr, value));
             }
         }
         // Some files have SOP Class and Instance UID only in the File Meta Information.
@@ -98,6 +101,20 @@ impl Origin {
             copied,
         })
     }
+}
+
+/// A value that is written again byte for byte, whatever its character set; padded if the source
+/// forgot to. `None` for a number in characters that no number has.
+fn as_it_stands(vr: VR, value: &[u8]) -> Option<PrimitiveValue> {
+    if let VR::DS | VR::IS = vr {
+        // dicom-object would take bytes for the numbers themselves.
+        return value.is_ascii().then(|| String::from_utf8_lossy(value).into_owned().into());
+    }
+    let mut bytes = value.to_vec();
+    if bytes.len() % 2 == 1 {
+        bytes.push(if vr == VR::UI { 0 } else { b' ' });
+    }
+    Some(PrimitiveValue::U8(bytes.into()))
 }
 
 /// A UID of the characters that PS3.5 9.1 allows, without its padding.

@@ -84,12 +84,13 @@ pub fn preprocessing(data: &RunData) -> String {
     };
     format!(
         "Grey levels by the file's own DICOM window (PS3.3; window.mode {}), breast bright; cropped \
-         to the breast's bounding box; resized to {} x {} (height x width, fit {}) by area averaging; \
-         {} bits.",
+         to the breast's bounding box; resized to {} x {} (height x width, fit {}, filter \
+         {}); {} bits.",
         setting("window", "mode"),
         setting("resize", "height"),
         setting("resize", "width"),
         setting("resize", "fit"),
+        setting("resize", "filter"),
         setting("window", "bits")
     )
 }
