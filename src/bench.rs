@@ -3,4 +3,5 @@
 pub mod labels;
 pub mod loader;
 pub mod roi;
+pub mod storage;
 pub mod train;

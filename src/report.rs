@@ -1,9 +1,9 @@
 //! Report pages: each is one self-contained HTML file that needs no network.
 //!
 //! [`page`], [`svg`] and [`gallery`] build any page; [`run`] is the page of a training run,
-//! [`comparison`] that of several runs, [`sweep`] that of a sweep, [`dataset`] that of a release. In:
-//! the folder of a release, the timing of `preprocess` if there is one, and the dataset's folder if
-//! it is available. Out: `report.html` in the release.
+//! [`comparison`] that of several runs, [`sweep`] that of a sweep, [`storage`] that of a measurement of
+//! storage, [`dataset`] that of a release. In: the folder of a release, the timing of `preprocess` if
+//! there is one, and the dataset's folder if it is available. Out: `report.html` in the release.
 //!
 //! Only the columns that are counted are read, batch by batch; pixels are read for the images shown
 //! only. Nothing but the dataset's own ids identifies a patient.
@@ -15,6 +15,7 @@ pub mod dataset;
 pub mod run;
 pub mod comparison;
 pub mod sweep;
+pub mod storage;
 
 use std::fs;
 use std::path::{Path, PathBuf};

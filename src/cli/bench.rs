@@ -2,6 +2,7 @@
 
 mod loader;
 mod roi;
+mod storage;
 mod train;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ pub struct BenchArgs {
 enum Part {
     Loader(loader::LoaderArgs),
     Roi(roi::RoiArgs),
+    Storage(storage::StorageArgs),
     Train(train::TrainArgs),
 }
 
@@ -33,6 +35,7 @@ impl BenchArgs {
         match self.part {
             Part::Loader(args) => args.run(),
             Part::Roi(args) => args.run(),
+            Part::Storage(args) => args.run(),
             Part::Train(args) => args.run(),
         }
     }

@@ -26,6 +26,8 @@ pub struct Estimate {
     pub rejected: usize,
     /// Wall time of the work that is left, in seconds.
     pub seconds: f64,
+    /// Bytes of the files that are left to read.
+    pub left_bytes: u64,
     /// Bytes of all shards.
     pub bytes: u64,
     /// Shards that are finished already.
@@ -73,6 +75,7 @@ pub fn estimate(plan: &Plan, workers: usize, readers: usize) -> Result<Estimate,
         sampled,
         rejected,
         seconds: start.elapsed().as_secs_f64() * share(left),
+        left_bytes: plan.joined.jobs[images - left..].iter().map(|job| job.bytes).sum(),
         bytes: (written as f64 * share(images)) as u64,
         finished,
         free: free(&plan.config.output),

@@ -36,6 +36,7 @@ mod resume;
 mod roi;
 mod run_report;
 mod snapshots;
+mod storage;
 mod sweep;
 mod train;
 mod version;
