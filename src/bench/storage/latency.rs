@@ -32,6 +32,7 @@ impl Times {
     }
 
     /// Number of times.
+    #[cfg(test)]
     pub fn count(&self) -> u64 {
         self.0.len()
     }
