@@ -3,13 +3,19 @@
 //! In: the arguments. Out: text on standard output and standard error, files, and an exit code.
 
 mod bench;
+mod colour;
+mod completions;
+mod config;
 mod demo;
 mod detach;
 mod dry_run;
 mod ending;
+mod environment;
 mod evaluate;
 mod explain;
+pub mod failure;
 mod grid;
+pub mod help;
 mod inspect;
 mod predict;
 mod preprocess;
@@ -33,8 +39,20 @@ use clap::{Parser, Subcommand};
 use crate::error::Fault;
 
 /// Screening mammograms in DICOM to verified training shards.
+///
+/// Makes a release of a dataset, trains a network on it, evaluates and explains it. Each command
+/// says at its end what to do next.
+///
+///   mammo-pipe demo                                   # all of it in minutes, on generated data
+///   mammo-pipe inspect DATASET                        # what is in your dataset
+///   mammo-pipe preprocess --input DATASET --dry-run   # estimate time and space
+///   mammo-pipe help train                             # one command, with examples
+///   mammo-pipe help environment                       # environment variables
+///
+/// Exit codes: 0 done; 1 stopped by an error; 2 wrong command line or setting; 3 done, but files
+/// were quarantined or are missing, or there are findings; 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(version = env!("MAMMO_PIPE_VERSION"), max_term_width = 100)]
+#[command(version = env!("MAMMO_PIPE_VERSION"), max_term_width = 100, verbatim_doc_comment)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -74,6 +92,14 @@ pub enum Command {
     Report(report::ReportArgs),
     #[allow(missing_docs)]
     Bench(bench::BenchArgs),
+    #[allow(missing_docs)]
+    Config(config::ConfigArgs),
+    #[allow(missing_docs)]
+    Environment(environment::EnvironmentArgs),
+    #[allow(missing_docs)]
+    Completions(completions::CompletionsArgs),
+    #[allow(missing_docs)]
+    Man(completions::ManArgs),
 }
 
 impl Cli {
@@ -99,6 +125,10 @@ impl Cli {
             Command::Score(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Bench(args) => args.run(),
+            Command::Config(args) => args.run(),
+            Command::Environment(args) => args.run(),
+            Command::Completions(args) => args.run(),
+            Command::Man(args) => args.run(),
         }
     }
 }

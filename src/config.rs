@@ -5,7 +5,10 @@
 //! repository lists every default; a test keeps it equal to [`Config::default`].
 
 pub mod augment;
+pub mod kind;
 mod load;
+pub mod presets;
+pub mod reference;
 pub mod sampling;
 pub mod train;
 
@@ -22,7 +25,8 @@ pub use augment::{
     NoiseConfig,
 };
 pub(crate) use load::distance;
-pub use load::{ConfigError, load, of_settings};
+pub use load::{ConfigError, Loaded, Origin, load, load_layers, of_settings};
+pub use presets::Preset;
 pub use sampling::Sampling;
 pub use train::TrainConfig;
 

@@ -4,6 +4,7 @@
 //! In: bytes and a path. Out: a complete file at that path, or none. If the program is killed at
 //! any moment, only files under `.tmp` are left over, and the next run removes them.
 
+pub mod start;
 mod target;
 
 use std::fs::{self, File};

@@ -12,7 +12,11 @@ use clap::{Args, Subcommand};
 use crate::error::Fault;
 
 /// Measure the speed of a part of the pipeline, or compare it with a reference.
+///
+///   mammo-pipe bench loader
+///   mammo-pipe bench train --device cuda:0 --precision bf16
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct BenchArgs {
     #[command(subcommand)]
     part: Part,

@@ -12,6 +12,9 @@ use crate::train::run;
 
 /// Run the whole pipeline in minutes on generated data: preprocess, verify, train, evaluate.
 ///
+///   mammo-pipe demo
+///   mammo-pipe demo /tmp/demo --no-train   # about a minute
+///
 /// Generates phantom mammograms with lesions (and three damaged files among them), makes a release
 /// of them, verifies it, trains a small network until it detects the lesions of patients that it
 /// was not trained on, and reports its performance. Needs no data, no internet connection and no
@@ -19,6 +22,7 @@ use crate::train::run;
 ///
 /// If the demo is run again, it continues where it stopped, the training included.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct DemoArgs {
     /// The folder to work in.
     #[arg(default_value = "demo")]

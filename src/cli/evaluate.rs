@@ -31,6 +31,10 @@ use crate::train::run::read_facts;
 
 /// Evaluate a model: performance metrics with confidence intervals.
 ///
+///   mammo-pipe evaluate runs/b4
+///   mammo-pipe evaluate runs/b4 --maps        # also how much of each map is inside the breast
+///   mammo-pipe evaluate predictions.csv
+///
 /// Reads the predictions of a run's networks for the images that they were not trained on, and
 /// computes by image, breast and patient: AUROC, AUPRC, pF1, F1, sensitivity, recall rate, PPV and
 /// calibration, each with an interval from resampled patients; and by subgroup: site, machine,
@@ -44,6 +48,7 @@ use crate::train::run::read_facts;
 ///
 /// Writes evaluation.json and predictions.parquet (the decision for every image).
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct EvaluateArgs {
     /// The folder of a run, or a file of predictions: Parquet, or CSV with patient_id, image_id,
     /// laterality, cancer, fold and probability.

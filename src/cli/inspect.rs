@@ -19,9 +19,14 @@ const FINDINGS: u8 = 3;
 
 /// Summarise a dataset from its headers alone, and list where its table and its files disagree.
 ///
+///   mammo-pipe inspect rsna
+///   mammo-pipe inspect rsna --sample 1000   # a quick look
+///   mammo-pipe inspect rsna --json > survey.json
+///
 /// Works on a dataset with a table (train.csv, test.csv) and on any folder of DICOM files. Exit
 /// code 0 if there is no finding, 3 if there is one.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct InspectArgs {
     /// Folder of the dataset.
     dataset: PathBuf,

@@ -21,6 +21,7 @@ use crate::preprocess::sink::Summary;
 use crate::preprocess::{self, Control};
 use crate::report::{self, Run};
 use crate::shard::ReleaseFolder;
+use crate::store::start::Start;
 
 /// Turn a dataset into a verified release of shards.
 ///
@@ -90,9 +91,13 @@ impl PreprocessArgs {
         if self.detach {
             return self.in_background(&config);
         }
+        let start = Start::now(env!("MAMMO_PIPE_VERSION"), "cpu");
         let workers = threads::count(self.workers.map(NonZeroUsize::get));
         let readers = self.readers.get();
         if !self.quiet {
+            let sections = ["roi", "resize", "window", "decode", "folds", "shard", "limits"];
+            let preset = self.settings.preset_line(&sections, "");
+            preset.iter().for_each(|line| say(line));
             say(&format!("listing {}", config.dataset.input.display()));
         }
         let mut plan = Plan::new(config.clone())?;
@@ -120,7 +125,8 @@ impl PreprocessArgs {
         progress.finish();
         let summary = summary?;
         if summary.complete() && !self.no_report {
-            report::write(&config.output, Some(&config.dataset.input), Run::of(&summary))?;
+            let run = Run::of(&summary).map(|run| run.started(start));
+            report::write(&config.output, Some(&config.dataset.input), run)?;
         }
         if self.json {
             print(&serde_json::to_string(&summary).expect("plain data becomes JSON"));

@@ -14,11 +14,15 @@ use crate::number::{count, of};
 
 /// Score a competition submission against the labels: pF1 and other metrics.
 ///
+///   mammo-pipe score submission.csv train.csv
+///   mammo-pipe score submission.csv labels.csv --json
+///
 /// The submission has the columns prediction_id and cancer, with one probability per breast;
 /// predict writes it. The labels have one row per image (as train.csv), or the columns
 /// prediction_id and cancer. The submission must have every breast of the labels exactly once, and
 /// no other.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct ScoreArgs {
     /// The submission, CSV.
     submission: PathBuf,

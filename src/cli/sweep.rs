@@ -120,7 +120,7 @@ impl SweepArgs {
         };
         let held_out = table.folds().into_iter().map(Some).collect();
         let run = RunFacts {
-            init: self.training.init.clone(),
+            init: self.training.init(),
             ..RunFacts::new(&config, &release, &table, held_out)?
         };
         let settings = Settings::new(run);
@@ -144,7 +144,7 @@ impl SweepArgs {
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
         let bar = Bar::new(self.training.quiet || self.json);
-        bar.say(&format!("{}: training on {}", sweep.folder().display(), self.training.device));
+        bar.say(&format!("{}: training on {}", sweep.folder().display(), self.training.device()));
         let progress = SweepProgress::new(&self.auxiliary_weights, sweep)?;
         let bootstrap = Bootstrap::default();
         let watcher = Watcher {

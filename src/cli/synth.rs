@@ -15,8 +15,13 @@ use crate::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
 
 /// Generate a dataset of phantom mammograms in the shape of RSNA's: images, tables and the truth.
 ///
+///   mammo-pipe synth phantoms
+///   mammo-pipe synth phantoms --patients 100 --seed 7
+///   mammo-pipe synth phantoms --damage truncated --damage html
+///
 /// The same seed gives the same bytes for any number of threads.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct SynthArgs {
     /// Folder to write: new, empty, or made by synth before, in which case it is replaced.
     #[arg(value_name = "OUTPUT")]

@@ -12,15 +12,16 @@ use serde_json::json;
 
 use self::bar::Bar;
 use super::detach::detach;
-use super::progress::print;
+use super::progress::{print, say};
 use super::signals;
 use super::training::{TrainingArgs, stem};
-use crate::config::Config;
 use crate::config::train::Folds;
+use crate::config::{Config, Preset};
 use crate::error::Fault;
 use crate::flow::Stop;
 use crate::number::{duration, size};
 use crate::shard::table::Table;
+use crate::store::start::Start;
 use crate::train::estimate::estimate;
 use crate::train::folder::RunFolder;
 use crate::train::log::{self, EpochLine, Line};
@@ -62,14 +63,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Fold to hold out for validation: its number, all (one after the other), or none (train on
-    /// all folds).
-    #[arg(long, value_name = "K|all|none", default_value = "0")]
-    fold: HeldOut,
+    /// all folds) [default: 0, or the preset's].
+    #[arg(long, value_name = "K|all|none")]
+    fold: Option<HeldOut>,
     /// Resume the run in this folder.
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["release", "config", "overrides", "name", "fold", "init", "dry_run"]
+        conflicts_with_all = ["release", "config", "overrides", "preset", "name", "fold", "init", "dry_run"]
     )]
     resume: Option<PathBuf>,
     /// Print the result as JSON on standard output.
@@ -125,6 +126,27 @@ impl TrainArgs {
         }
     }
 
+    /// The folds to hold out: the flag's, the preset's, or the first.
+    fn fold(&self) -> HeldOut {
+        let preset = || self.training.settings.preset()?.fold.parse().ok();
+        self.fold.or_else(preset).unwrap_or(HeldOut::One(0))
+    }
+
+    /// Says what a preset sets, so that nothing of it comes as a surprise.
+    fn say_preset(&self) {
+        let flags = |preset: &Preset| {
+            let shown = |flag: &str, value: &str, is_given: bool| {
+                if is_given { String::new() } else { format!("--{flag} {value} ") }
+            };
+            shown("fold", preset.fold, self.fold.is_some())
+                + &shown("device", preset.device, self.training.device_is_given())
+                + &shown("init", preset.init, self.training.init_is_given())
+        };
+        let flags = self.training.settings.preset().map(flags).unwrap_or_default();
+        let line = self.training.settings.preset_line(&["train"], &flags);
+        line.filter(|_| !self.training.quiet && !self.json).iter().for_each(|line| say(line));
+    }
+
     fn begin(&self) -> Result<ExitCode, Fault> {
         let config = self.training.settings.load()?;
         let release = self.release.as_deref().expect("clap asks for it without --resume");
@@ -144,8 +166,9 @@ impl TrainArgs {
         }
         let reassigned = (config.train.folds == Folds::Reassign).then_some(&config.folds);
         let table = Table::read_with(release, reassigned)?;
+        self.say_preset();
         check_ratio(&config, &table.plan.settings)?;
-        let held_out = match self.fold {
+        let held_out = match self.fold() {
             HeldOut::One(fold) => vec![Some(fold)],
             HeldOut::All => table.folds().into_iter().map(Some).collect(),
             HeldOut::None => vec![None],
@@ -153,7 +176,7 @@ impl TrainArgs {
         if self.training.dry_run {
             return self.print_estimate(&config, &Arc::new(table), &held_out);
         }
-        let init = self.training.init.clone();
+        let init = self.training.init();
         let facts = RunFacts { init, ..RunFacts::new(&config, release, &table, held_out)? };
         self.train(&Run::create(&folder, facts)?, table)
     }
@@ -163,7 +186,9 @@ impl TrainArgs {
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
         let bar = Bar::new(self.training.quiet || self.json);
-        bar.say(&format!("{}: training on {}", run.folder().display(), self.training.device));
+        Start::now(env!("MAMMO_PIPE_VERSION"), self.training.device())
+            .append_to(&RunFolder::new(run.folder()).starts())?;
+        bar.say(&format!("{}: training on {}", run.folder().display(), self.training.device()));
         let control = Control {
             stop,
             on_event: &|event| bar.on_event(event),
@@ -202,6 +227,9 @@ impl TrainArgs {
             print(&format!("{}: {best}", folder.display()));
         }
         let folder = run.folder().display();
+        if let (End::Finished, [Some(fold)]) = (end, &run.facts.held_out[..]) {
+            print(&one_fold(*fold, &run.facts.release));
+        }
         print(&match end {
             End::Finished => format!("next: mammo-pipe evaluate {folder}"),
             End::Stopped => format!("saved; continue with: mammo-pipe train --resume {folder}"),
@@ -222,7 +250,7 @@ impl TrainArgs {
         let folds = held_out.len();
         if self.json {
             print(
-                &json!({"fold": found, "folds": folds, "device": self.training.device.to_string()})
+                &json!({"fold": found, "folds": folds, "device": self.training.device().to_string()})
                     .to_string(),
             );
             return Ok(ExitCode::SUCCESS);
@@ -235,7 +263,7 @@ impl TrainArgs {
             shape.height,
             shape.width,
             shape.bits,
-            self.training.device
+            self.training.device()
         ));
         let (backbone, heads) = found.parameters;
         print(&format!("  parameters  {backbone} in the backbone, {heads} in the heads"));
@@ -255,6 +283,16 @@ impl TrainArgs {
         print("  nothing was written; to start, run the command without --dry-run");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What one fold alone cannot tell, and how to train the others.
+fn one_fold(fold: u16, release: &Path) -> String {
+    format!(
+        "only fold {fold} was held out, so these stay unknown: metrics for the patients of the \
+         other folds,\n  a threshold and a temperature (they are chosen on other folds), and how \
+         much the result depends on\n  the fold. All folds: mammo-pipe train {} --fold all",
+        release.display()
+    )
 }
 
 fn run_in_background(folder: &Path, more: &[&str]) -> Result<ExitCode, Fault> {

@@ -13,13 +13,14 @@ use crate::train::setup::Setup;
 pub(super) struct TrainingArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Device that trains: cpu, or cuda:0 for the first GPU.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    pub device: Device,
-    /// Initial weights: a file (safetensors, pth or bin, with timm's or torchvision's names), or a
-    /// name on the hub such as timm/efficientnet_b4.ra2_in1k. Not given: random weights.
+    /// Device that trains: cpu, or cuda:0 for the first GPU [default: cpu, or the preset's].
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<Device>,
+    /// Initial weights: a file (safetensors, pth or bin, with timm's or torchvision's names), a
+    /// name on the hub such as timm/efficientnet_b4.ra2_in1k, or random [default: random, or the
+    /// preset's].
     #[arg(long, value_name = "WEIGHTS")]
-    pub init: Option<String>,
+    init: Option<String>,
     /// Threads that compute on the CPU, or that load images for a GPU. Not given: one per core.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -43,14 +44,36 @@ impl TrainingArgs {
         }
     }
 
+    /// The device: the flag's, the preset's, or the CPU.
+    pub fn device(&self) -> Device {
+        let preset = || self.settings.preset()?.device.parse().ok();
+        self.device.or_else(preset).unwrap_or(Device::Cpu)
+    }
+
+    /// Whether `--device` was given.
+    pub fn device_is_given(&self) -> bool {
+        self.device.is_some()
+    }
+
+    /// Whether `--init` was given.
+    pub fn init_is_given(&self) -> bool {
+        self.init.is_some()
+    }
+
+    /// The initial weights: the flag's or the preset's; `None` for random ones.
+    pub fn init(&self) -> Option<String> {
+        let preset = || self.settings.preset().map(|preset| preset.init.to_owned());
+        self.init.clone().or_else(preset).filter(|init| init != "random")
+    }
+
     /// The setup of a run with these settings and initial weights.
     pub fn setup(&self, train: TrainConfig, init: Option<String>) -> Setup {
-        let loader_threads = match self.device {
+        let loader_threads = match self.device() {
             // On a CPU the network needs the cores more than the loader does.
             Device::Cpu => 1,
             _ => self.threads.unwrap_or(0),
         };
-        Setup { train, device: self.device, init, loader_threads }
+        Setup { train, device: self.device(), init, loader_threads }
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::colour::{self, Stream, paint};
 use super::progress::{Progress, print};
 use crate::error::Fault;
 use crate::number::size;
@@ -12,8 +13,12 @@ use crate::shard::{release, verify};
 
 /// Check every checksum, count and column of a release against its manifest.
 ///
+///   mammo-pipe verify release
+///   mammo-pipe verify release --json
+///
 /// Reads the whole release. Exit code 0 if it is sound; 1 if not, with one line per problem.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct VerifyArgs {
     /// Folder of the release, as written by preprocess.
     release: PathBuf,
@@ -41,12 +46,12 @@ impl VerifyArgs {
             print(&serde_json::to_string(&verified).expect("plain data becomes JSON"));
         } else {
             for problem in &verified.problems {
-                print(&format!("PROBLEM  {problem}"));
+                print(&format!("{}  {problem}", paint(Stream::Out, colour::ERROR, "PROBLEM")));
             }
             let verdict = match verified.problems.len() {
-                0 => "sound".to_owned(),
-                1 => "1 problem".to_owned(),
-                n => format!("{n} problems"),
+                0 => paint(Stream::Out, colour::GOOD, "sound"),
+                1 => paint(Stream::Out, colour::ERROR, "1 problem"),
+                n => paint(Stream::Out, colour::ERROR, &format!("{n} problems")),
             };
             print(&format!(
                 "{}: {verdict} ({} shards, {} rows match their checksums, {})",

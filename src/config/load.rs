@@ -1,13 +1,17 @@
-//! Reads YAML and `--set` overrides into a checked [`Config`].
+//! Reads a preset, YAML and `--set` overrides into a checked [`Config`].
 //!
-//! Both are merged into a tree of the default values, so that an unknown key of either is found by
-//! its path.
+//! All are merged into a tree of the default values, so that an unknown key is found by its path,
+//! and every value has an [`Origin`].
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::Config;
+use super::kind::Kind;
+use super::presets::Preset;
+use super::{Config, reference};
 use crate::error::faults;
 
 /// Why settings were refused.
@@ -40,12 +44,18 @@ pub enum ConfigError {
         hint: String,
     },
     /// A value of the wrong type.
-    #[error("{key}: {message}")]
+    #[error("{origin}: {key} is {found}, needs {needed}{hint}")]
     Type {
+        /// The file, or `--set`.
+        origin: String,
         /// Dotted path of the key.
         key: String,
-        /// The value found, and the type needed.
-        message: String,
+        /// The value found.
+        found: String,
+        /// What is needed, in words.
+        needed: String,
+        /// The nearest word, if the setting is one of some words.
+        hint: String,
     },
     /// A `--set` that is not `key=value`.
     #[error("--set {0}: needs key=value, for example roi.margin=0.02")]
@@ -74,17 +84,78 @@ pub enum ConfigError {
 }
 faults!(ConfigError);
 
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `Config::default()`, as in `pipeline.yaml`.
+    Default,
+    /// A preset of this name.
+    Preset(&'static str),
+    /// A settings file.
+    File(PathBuf),
+    /// `--set`.
+    Set,
+    /// A release, whose name is the text.
+    Release(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Preset(name) => write!(f, "--preset {name}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Set => f.write_str("--set"),
+            Self::Release(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Settings with the origin of each value.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings, checked.
+    pub config: Config,
+    /// The same as a tree of values.
+    pub tree: Value,
+    /// Origins of values that are not defaults, by dotted path.
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Loaded {
+    /// Where the value at a dotted path comes from.
+    pub fn origin(&self, key: &str) -> &Origin {
+        let above = |key: &str| key.rsplit_once('.').map(|(above, _)| above.len());
+        let mut paths = std::iter::successors(Some(key), |key| above(key).map(|len| &key[..len]));
+        paths.find_map(|path| self.origins.get(path)).unwrap_or(&Origin::Default)
+    }
+}
+
 /// Reads the settings of `file`, if given, applies `overrides` such as `roi.margin=0.02` in order,
 /// and checks the result. Other settings have their defaults.
 ///
 /// # Errors
 /// The first problem, with its key.
 pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigError> {
-    let defaults = tree_of_defaults();
-    let mut tree = defaults.clone();
+    Ok(load_layers(None, file, overrides)?.config)
+}
+
+/// The same on top of a preset: a value of `file` replaces one of `preset`, and an override
+/// replaces both.
+///
+/// # Errors
+/// The first problem, with its key.
+pub fn load_layers(
+    preset: Option<&Preset>,
+    file: Option<&Path>,
+    overrides: &[String],
+) -> Result<Loaded, ConfigError> {
+    let mut tree = Tree::new();
+    if let Some(preset) = preset {
+        tree.add(preset.settings(), &Origin::Preset(preset.name))?;
+    }
     if let Some(path) = file {
-        let typed = parse(path)?;
-        merge(&mut tree, typed, &defaults, &path.display().to_string(), "")?;
+        tree.add(parse(path)?, &Origin::File(path.into()))?;
     }
     for assignment in overrides {
         let (key, value) = assignment
@@ -95,9 +166,9 @@ pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigE
             .trim()
             .rsplit('.')
             .fold(value, |inner, part| Value::Object(Map::from_iter([(part.to_owned(), inner)])));
-        merge(&mut tree, nested, &defaults, "--set", "")?;
+        tree.add(nested, &Origin::Set)?;
     }
-    checked(tree)
+    tree.checked()
 }
 
 /// The settings of a release, as its plan stores them: those that its pixels depend on. Other
@@ -106,22 +177,12 @@ pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigE
 /// # Errors
 /// An unknown key, or a value that is not allowed.
 pub fn of_settings(settings: &Value, origin: &str) -> Result<Config, ConfigError> {
-    let defaults = tree_of_defaults();
-    let mut tree = defaults.clone();
-    merge(&mut tree, settings.clone(), &defaults, origin, "")?;
-    checked(tree)
+    let mut tree = Tree::new();
+    tree.add(settings.clone(), &Origin::Release(origin.into()))?;
+    Ok(tree.checked()?.config)
 }
 
-fn checked(tree: Value) -> Result<Config, ConfigError> {
-    let config: Config = serde_path_to_error::deserialize(tree).map_err(|e| ConfigError::Type {
-        key: e.path().to_string(),
-        message: e.into_inner().to_string(),
-    })?;
-    config.check()?;
-    Ok(config)
-}
-
-fn tree_of_defaults() -> Value {
+pub(super) fn tree_of_defaults() -> Value {
     serde_json::to_value(Config::default()).expect("the defaults hold only strings and numbers")
 }
 
@@ -129,8 +190,95 @@ fn parse(path: &Path) -> Result<Value, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
     let value: Option<Value> = serde_saphyr::from_str(&text)
-        .map_err(|e| ConfigError::Yaml { path: path.into(), message: e.to_string() })?;
+        .map_err(|e| ConfigError::Yaml { path: path.into(), message: in_words(&e) })?;
     Ok(value.unwrap_or_else(|| Value::Object(Map::new())))
+}
+
+/// An error of the YAML reader: its place, and what is wrong there.
+fn in_words(error: &serde_saphyr::Error) -> String {
+    let error = error.without_snippet();
+    let place = error.location().map_or(String::new(), |place| {
+        format!("line {}, column {}: ", place.line(), place.column())
+    });
+    let reason = match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("{key} is there twice; keep one of the two")
+        }
+        serde_saphyr::Error::DuplicateMappingKey { .. } => "a key is there twice".into(),
+        other => {
+            let text = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            // The place stands in front already.
+            let text = text.lines().next().unwrap_or_default();
+            text.split(" at line ").next().unwrap_or(text).to_owned()
+        }
+    };
+    format!("{place}{reason}")
+}
+
+/// The defaults with what was typed over them.
+struct Tree {
+    defaults: Value,
+    tree: Value,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let defaults = tree_of_defaults();
+        Self { tree: defaults.clone(), defaults, origins: BTreeMap::new() }
+    }
+
+    /// Replaces values by those of `typed`.
+    fn add(&mut self, typed: Value, origin: &Origin) -> Result<(), ConfigError> {
+        if !typed.is_object() {
+            return Err(ConfigError::Type {
+                origin: origin.to_string(),
+                key: "the whole".into(),
+                found: shown(&typed),
+                needed: "settings such as `roi: {margin: 0.02}`".into(),
+                hint: String::new(),
+            });
+        }
+        merge(&mut self.tree, typed, &self.defaults, origin, "", &mut self.origins)
+    }
+
+    fn checked(self) -> Result<Loaded, ConfigError> {
+        let Self { tree, origins, .. } = self;
+        let loaded = Loaded { config: Config::default(), tree, origins };
+        if let Some((key, found, kind)) = Kind::of::<Config>().mismatch(&loaded.tree, "") {
+            // `b0` is a short name of a variant, which its type knows.
+            if serde_json::from_value::<Config>(loaded.tree.clone()).is_err() {
+                let nearest = found.as_str().and_then(|f| reference::nearest_word(f, kind.words()));
+                return Err(ConfigError::Type {
+                    origin: loaded.origin(&key).to_string(),
+                    found: shown(found),
+                    needed: reference::needs(&key, kind),
+                    hint: nearest.map_or(String::new(), |word| format!("; did you mean {word}?")),
+                    key,
+                });
+            }
+        }
+        let config: Config =
+            serde_path_to_error::deserialize(&loaded.tree).map_err(|e| ConfigError::Type {
+                origin: loaded.origin(&e.path().to_string()).to_string(),
+                found: "a value that cannot be read".into(),
+                needed: e.inner().to_string(),
+                hint: String::new(),
+                key: e.path().to_string(),
+            })?;
+        config.check()?;
+        Ok(Loaded { config, ..loaded })
+    }
+}
+
+/// A value as the user may have typed it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.is_empty() => "empty".into(),
+        Value::String(text) => text.clone(),
+        Value::Object(_) => "a section".into(),
+        other => other.to_string(),
+    }
 }
 
 /// Replaces values of `tree` by those of `typed`. A map that is empty in `defaults` takes any key;
@@ -139,11 +287,15 @@ fn merge(
     tree: &mut Value,
     typed: Value,
     defaults: &Value,
-    origin: &str,
+    origin: &Origin,
     path: &str,
+    origins: &mut BTreeMap<String, Origin>,
 ) -> Result<(), ConfigError> {
     let (Value::Object(typed), Value::Object(known)) = (&typed, defaults) else {
         *tree = typed;
+        let below = format!("{path}.");
+        origins.retain(|key, _| !key.starts_with(&below));
+        origins.insert(path.to_owned(), origin.clone());
         return Ok(());
     };
     if !tree.is_object() {
@@ -155,40 +307,31 @@ fn merge(
         match known.get(&name) {
             Some(below) => {
                 let slot = tree.entry(name).or_insert(Value::Null);
-                merge(slot, value, below, origin, &full)?;
+                merge(slot, value, below, origin, &full, origins)?;
             }
             None if known.is_empty() && !path.is_empty() => {
                 tree.insert(name, value);
+                origins.insert(full, origin.clone());
             }
             None => {
-                let hint = hint(&full, defaults, path);
-                return Err(ConfigError::UnknownKey { origin: origin.into(), key: full, hint });
+                let hint = reference::hint(&whole_key(&full, &value));
+                let origin = origin.to_string();
+                return Err(ConfigError::UnknownKey { origin, key: full, hint });
             }
         }
     }
     Ok(())
 }
 
-fn hint(key: &str, section: &Value, path: &str) -> String {
-    let mut all = Vec::new();
-    keys(&tree_of_defaults(), "", &mut all);
-    let nearest = all.iter().min_by_key(|known| distance(known, key));
-    match nearest {
-        Some(known) if distance(known, key) <= key.len().div_ceil(3) => {
-            format!("did you mean {known}?")
-        }
-        _ => {
-            let names: Vec<_> = section.as_object().into_iter().flat_map(Map::keys).collect();
-            let place = if path.is_empty() { "the top level" } else { path };
-            format!(
-                "{place} has {}",
-                names.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ")
-            )
-        }
+/// The path of an unknown key with what is below it, as in `--set model.variant=b0`.
+fn whole_key(path: &str, value: &Value) -> String {
+    match value.as_object().and_then(|below| below.iter().next().filter(|_| below.len() == 1)) {
+        Some((name, below)) => whole_key(&format!("{path}.{name}"), below),
+        None => path.to_owned(),
     }
 }
 
-fn keys(tree: &Value, path: &str, out: &mut Vec<String>) {
+pub(super) fn keys(tree: &Value, path: &str, out: &mut Vec<String>) {
     for (name, below) in tree.as_object().into_iter().flatten() {
         let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         keys(below, &full, out);
@@ -239,9 +382,68 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_type_names_its_key() {
         let error = set(&["resize.height=tall"]).unwrap_err();
-        assert!(error.starts_with("resize.height: invalid type: string \"tall\""), "{error}");
+        assert_eq!(error, "--set: resize.height is tall, needs a whole number: 16 to 16384");
+        let error = set(&["roi.margin=wide"]).unwrap_err();
+        assert_eq!(error, "--set: roi.margin is wide, needs a share of the width, 0 to 0.5");
         let error = set(&["roi=5"]).unwrap_err();
-        assert!(error.starts_with("roi: "), "{error}");
+        assert!(error.starts_with("--set: roi is 5, needs a section with extent, "), "{error}");
+        let error = set(&["dataset.allow_missing=maybe"]).unwrap_err();
+        assert_eq!(error, "--set: dataset.allow_missing is maybe, needs true or false");
+        let error = set(&["window.percentiles=5"]).unwrap_err();
+        assert!(error.contains("is 5, needs two percentiles"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_word_gets_the_nearest_one() {
+        let error = set(&["window.mode=dicm"]).unwrap_err();
+        assert!(
+            error.ends_with("needs dicom, minmax or percentile; did you mean dicom?"),
+            "{error}"
+        );
+        let error = set(&["train.model.variant=efficientnet_b9"]).unwrap_err();
+        assert!(error.contains("efficientnet_b7; did you mean efficientnet_b"), "{error}");
+        let error = set(&["train.auxiliary.targets=[densty]"]).unwrap_err();
+        assert!(error.ends_with("; did you mean density?"), "{error}");
+        assert!(set(&["train.model.variant=b0"]).is_ok());
+    }
+
+    #[test]
+    fn a_file_s_error_names_the_file_and_no_type_or_option_of_a_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my.yaml");
+        let error = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let error = load(Some(&path), &[]).unwrap_err().to_string();
+            for foreign in ["f64", "usize", "Options", "expected `", "Policy", "-->"] {
+                assert!(!error.contains(foreign), "{error}");
+            }
+            let prefix = format!("{}: ", path.display());
+            error.strip_prefix(&prefix).unwrap_or_else(|| panic!("{error}")).to_owned()
+        };
+        assert_eq!(
+            error("roi: {margin: wide}"),
+            "roi.margin is wide, needs a share of the width, 0 to 0.5"
+        );
+        assert_eq!(
+            error("roi:\n  margin: 0.1\nroi:\n  margin: 0.2\n"),
+            "line 3, column 1: roi is there twice; keep one of the two"
+        );
+        assert!(error("roi: [").starts_with("line "), "{}", error("roi: ["));
+        assert!(error("just words").contains("needs settings such as"), "{}", error("just words"));
+    }
+
+    #[test]
+    fn each_value_knows_where_it_comes_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my.yaml");
+        std::fs::write(&path, "train: {batch: 6, epochs: 3}").unwrap();
+        let preset = Preset::named("laptop").unwrap();
+        let loaded = load_layers(Some(preset), Some(&path), &["train.epochs=2".into()]).unwrap();
+        assert_eq!((loaded.config.train.batch, loaded.config.train.epochs), (6, 2));
+        assert_eq!(loaded.origin("train.epochs"), &Origin::Set);
+        assert_eq!(loaded.origin("train.batch"), &Origin::File(path));
+        assert_eq!(loaded.origin("train.model.variant"), &Origin::Preset("laptop"));
+        assert_eq!(loaded.origin("roi.margin"), &Origin::Default);
     }
 
     #[test]

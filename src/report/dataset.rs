@@ -119,7 +119,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
     sections.extend(crops::section(release, &mut tally, input)?);
     sections.extend(quality::section(&tally, &rows::about_quality(release)?));
     sections.extend(run.as_ref().map(|run| timing::section(run, release.plan.images)));
-    sections.push(settings::section(release));
+    sections.push(settings::section(release, run.as_ref()));
     sections.push(settings::glossary());
     let kept = run.map(|run| {
         let kept = Kept { plan_sha256: release.plan_sha256.clone(), run };

@@ -75,8 +75,8 @@ pub struct Mark {
 /// One picture of an item.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// A short description.
-    pub label: &'static str,
+    /// A short description that names the image, for readers who do not see it.
+    pub label: String,
     /// Columns and rows of the whole image; the marks are in its pixels.
     pub size: (usize, usize),
     /// The picture; without one its boxes are drawn on an empty frame.
@@ -91,7 +91,7 @@ impl Picture {
         let mut out =
             format!("<svg class=\"picture\" viewBox=\"0 0 {width} {height}\" role=\"img\"");
         let _ = write!(out, " style=\"flex-grow:{:.4}\">", width as f64 / height as f64);
-        let _ = write!(out, "<title>{}</title>", escape(self.label));
+        let _ = write!(out, "<title>{}</title>", escape(&self.label));
         match &self.content {
             Some(Thumbnail(uri)) => {
                 let _ = write!(
@@ -162,7 +162,7 @@ mod tests {
         let rect = Rect { left: 5, top: 6, width: 7, height: 8 };
         let item = Item {
             pictures: vec![Picture {
-                label: "before",
+                label: "before".into(),
                 size: (40, 50),
                 content: None,
                 marks: vec![Mark { class: "breast", rect }],

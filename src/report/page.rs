@@ -148,7 +148,7 @@ impl Table {
             out += "<tr>";
             for (inner, &(name, align)) in row.iter().zip(&self.columns) {
                 let (class, name) = (class(align), escape(name));
-                out += &format!("<td{class} data-column=\"{name}\">{}</td>", inner.0);
+                out += &format!("<td{class} data-column=\"{name}\"><div>{}</div></td>", inner.0);
             }
             out += "</tr>\n";
         }

@@ -22,7 +22,9 @@ use super::dataset::settings::write_yaml;
 use super::page::{Align, Html, Page, Section, Table, code, code_block, details};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
+use crate::number::duration;
 use crate::store;
+use crate::store::start::{Start, without_place};
 use crate::train::folder::RunFolder;
 use crate::train::log::{self, EpochLine, Line, StepLine};
 use crate::train::run::RunFacts;
@@ -112,7 +114,7 @@ fn page(data: &RunData, audited: &Audited, dataset: Option<&Path>) -> Result<Pag
     sections.push(audit::section(data, audited));
     sections.push(claim::section(data, audited));
     sections.push(settings(data));
-    let release = data.facts.release.display();
+    let release = without_place(&data.facts.release);
     let about = format!("{} on {release}", data.facts.train.model.variant);
     Ok(Page {
         title: format!("Run {}", data.name),
@@ -142,6 +144,21 @@ fn settings(data: &RunData) -> Section {
     row("Plan of the release (SHA-256)", code(&facts.release_plan_sha256));
     row("Manifest of the release (SHA-256)", code(&facts.manifest_sha256));
     row("Settings of the training (SHA-256)", code(settings_sha256(facts)));
+    let starts = Start::read_all(&RunFolder::new(&data.folder).starts());
+    if let Some(first) = starts.first() {
+        row("Started", Html::text(first.date()));
+        row("Command", code(&first.command));
+        row("Program", code(&first.program));
+        row("Device", Html::text(&first.device));
+    }
+    for again in starts.iter().skip(1) {
+        let text = format!("{}, on {}: ", again.date(), again.device);
+        row("Resumed", Html::text(text).and(code(&again.command)));
+    }
+    let seconds: f64 = data.folds.iter().flat_map(|fold| &fold.epochs).map(|e| e.seconds).sum();
+    if seconds > 0.0 {
+        row("Duration of all epochs", Html::text(duration(seconds)));
+    }
     row("Initial weights", facts.init.as_ref().map_or("random".into(), code));
     for (fold, sha256) in &data.weights {
         let fold = fold.map_or("all patients".into(), |fold| format!("fold {fold}"));

@@ -6,12 +6,14 @@
 
 mod forest;
 mod lines;
+mod scale;
 mod whiskers;
 
 use std::fmt::Write as _;
 
 pub use forest::{ForestRow, forest};
 pub use lines::{Area, Axis, Line, Stroke, lines, lines_over};
+pub use scale::scale;
 pub use whiskers::{Whisker, WhiskerSeries, whiskers};
 
 use super::page::{Html, escape};

@@ -23,6 +23,7 @@ use crate::evaluate::metric_set::MetricName;
 use crate::evaluate::sweep::Row;
 use crate::number::{count, of, percent, short};
 use crate::store;
+use crate::store::start::without_place;
 use crate::sweep::results::{AtLevel, Results};
 
 /// Writes `sweep.json` and `sweep.html` of the sweep in `folder`, and returns their content.
@@ -54,7 +55,7 @@ fn page(folder: &Path, results: &Results) -> Page {
         "{} with and without auxiliary targets, {} folds each, on {}",
         run.train.model.variant,
         run.held_out.len(),
-        run.release.display()
+        without_place(&run.release)
     );
     Page {
         title: format!("Sweep {name}"),

@@ -97,6 +97,8 @@ fn is_ours(path: &Path) -> io::Result<bool> {
         "png" => format!("Software\0{MAKER}"),
         "html" => format!("name=\"generator\" content=\"{MAKER}\""),
         "json" => format!("\"{MAKER_KEY}\": \"{MAKER}\""),
+        // A manual page begins with its title.
+        "1" => format!(".TH {MAKER}"),
         "parquet" => return is_our_parquet(path),
         "csv" => {
             let beside = path.with_extension("parquet");

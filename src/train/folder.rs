@@ -32,6 +32,11 @@ impl RunFolder {
         self.0.join("status.json")
     }
 
+    /// When, how and on what the run was started and resumed, one line each.
+    pub fn starts(&self) -> PathBuf {
+        self.0.join("starts.jsonl")
+    }
+
     /// The output of a run in the background.
     pub fn log(&self) -> PathBuf {
         self.0.join("run.log")

@@ -20,6 +20,67 @@ pub struct Seen {
 
 /// Opens `page` in headless Chromium, whose every way to the network leads nowhere.
 pub fn open_in_browser(page: &Path) -> Seen {
+    open_at(page, 1280)
+}
+
+/// Things of `page` that do not fit a window of this width in pixels, or lie over each other. With
+/// `print`, the page has the style of its print.
+pub fn misfits(page: &Path, width: usize, print: bool) -> Vec<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let text = match print {
+        true => text
+            .replace("@media print", "@media all")
+            .replace("@media (max-width", "@media not all and (max-width"),
+        false => text,
+    };
+    // The window of a headless browser is not narrower than 500 pixels, so the page is.
+    let script = format!(
+        "<style>html {{ width: {width}px; }}</style><script>
+        const out = [];
+        const width = {width};
+        const name = e => e.tagName + '.' + e.className + ' ' + e.textContent.trim().slice(0, 30);
+        const clips = e => {{
+            for (let up = e.parentElement; up; up = up.parentElement) {{
+                if (getComputedStyle(up).overflowX !== 'visible' && up !== document.body) return true;
+            }}
+            return false;
+        }};
+        for (const e of document.querySelectorAll('p, h1, h2, h3, table, td, th, pre, figure, .card, img, svg.picture')) {{
+            const box = e.getBoundingClientRect();
+            if (box.width > 0 && box.right > width + 1 && ({print} || !clips(e))) out.push('wide: ' + name(e));
+            if ({print} && e.scrollWidth > e.clientWidth + 1 && /PRE|TD|TH|TABLE/.test(e.tagName)) out.push('clipped: ' + name(e));
+        }}
+        for (const cell of document.querySelectorAll('td')) {{
+            const rows = cell.closest('tr').querySelectorAll('td');
+            rows.forEach((other, i) => {{
+                const next = rows[i + 1];
+                if (!next) return;
+                const [a, b] = [other.getBoundingClientRect(), next.getBoundingClientRect()];
+                const apart = a.right <= b.left + 1 || a.bottom <= b.top + 1;
+                if (!apart) out.push('over each other: ' + name(other));
+            }});
+            const inner = cell.firstElementChild;
+            if (inner && inner.scrollHeight > cell.clientHeight + 1) out.push('too high: ' + name(cell));
+        }}
+        document.title = JSON.stringify([...new Set(out)]);
+        </script></body>"
+    );
+    let narrow = match print {
+        true => text,
+        false => text.replace("@media (max-width: 600px)", "@media all"),
+    };
+    let copy = page.with_extension("measured.html");
+    fs::write(&copy, narrow.replace("</body>", &script)).unwrap();
+    let title = open_at(&copy, 1280).title;
+    let title = title
+        .replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&");
+    serde_json::from_str(&title).unwrap_or_else(|e| panic!("{title}: {e}"))
+}
+
+fn open_at(page: &Path, width: usize) -> Seen {
     let profile = tempfile::tempdir().unwrap();
     let log = profile.path().join("net.json");
     let mut chromium = Command::new("chromium");
@@ -38,6 +99,7 @@ pub fn open_in_browser(page: &Path) -> Seen {
             "--v=0",
             "--dump-dom",
         ])
+        .arg(format!("--window-size={width},900"))
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("--log-net-log={}", log.display()))
         .arg(format!("file://{}", page.display()));

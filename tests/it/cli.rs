@@ -73,7 +73,7 @@ fn a_fault_ends_in_1_and_a_wrong_command_line_in_2() {
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(said(&output).contains("nowhere"), "{}", said(&output));
     let output = program().args(["preprocess", "--set", "roi.margn=1"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("did you mean roi.margin?"), "{}", said(&output));
     assert_eq!(program().arg("preproces").output().unwrap().status.code(), Some(2));
 }

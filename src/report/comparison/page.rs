@@ -14,6 +14,7 @@ use crate::predictions::{Items, Level, Prediction};
 use crate::report::page::{Align, Html, Page, Section, Table, code, details, figure, figures};
 use crate::report::run::performance::{POINTS, over_chance};
 use crate::report::svg::{ForestRow, forest};
+use crate::store::start::without_place;
 
 /// The metrics in the plot of differences and in the table of runs.
 const FIRST: [MetricName; 5] = [
@@ -27,8 +28,7 @@ const FIRST: [MetricName; 5] = [
 /// The page.
 pub fn page(compared: &Compared) -> Page {
     let names: Vec<&str> = compared.runs.iter().map(|run| run.name.as_str()).collect();
-    let folders: Vec<String> =
-        compared.runs.iter().map(|run| run.folder.display().to_string()).collect();
+    let folders: Vec<String> = compared.runs.iter().map(|run| without_place(&run.folder)).collect();
     Page {
         title: names.join(" and "),
         subtitle: Html::element(

@@ -16,6 +16,7 @@ use crate::preprocess::roi::{self, Finder};
 use crate::preprocess::{look, window};
 use crate::report::gallery::Thumbnail;
 use crate::store;
+use crate::store::start::without_place;
 
 /// The source files of a release, and the settings to render them with.
 pub struct Sources {
@@ -37,7 +38,7 @@ impl Sources {
              outlines. To see them: mammo-pipe report RELEASE --dataset DIR",
         )?;
         if !input.is_dir() {
-            let input = input.display();
+            let input = without_place(input);
             return Err(format!("{input} is not a folder, so the frames are drawn as outlines."));
         }
         Ok(Self {

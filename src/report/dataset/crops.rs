@@ -127,8 +127,18 @@ fn item(row: &Row, sources: Option<&mut Sources>, output: Option<Output>) -> Ite
         Some(Ok(thumbnail)) => (Some(thumbnail), String::new()),
         Some(Err(why)) => (None, format!("No picture of the source: {why}.")),
     };
+    let name = format!(
+        "image {} ({} {})",
+        row.image_id,
+        row.laterality.as_deref().unwrap_or("?"),
+        row.view.as_deref().unwrap_or("?")
+    );
+    let frame = match before {
+        Some(_) => "source frame",
+        None => "outline of the source frame",
+    };
     let mut pictures = vec![Picture {
-        label: "before: the source frame",
+        label: format!("{frame} of {name}, with the breast's box and the crop"),
         size: row.size,
         content: before,
         marks: vec![
@@ -137,7 +147,7 @@ fn item(row: &Row, sources: Option<&mut Sources>, output: Option<Output>) -> Ite
         ],
     }];
     pictures.extend(output.map(|Output { size, thumbnail }| Picture {
-        label: "after: the image in the release",
+        label: format!("{name} in the release"),
         size,
         content: Some(thumbnail),
         marks: Vec::new(),

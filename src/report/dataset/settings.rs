@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Html, Release};
-use crate::number::count;
+use super::{Html, Release, Run};
+use crate::number::{count, duration};
 use crate::report::page::{Align, Section, Table, code, code_block, definitions, details};
+use crate::store::start::without_place;
 
 /// The section.
-pub fn section(release: &Release) -> Section {
+pub fn section(release: &Release, run: Option<&Run>) -> Section {
     let plan = &release.plan;
     let mut table = Table::new(&[("What", Align::Left), ("Value", Align::Left)]);
     let mut row = |what: &str, value: Html| table.row(vec![Html::text(what), value]);
@@ -19,8 +20,14 @@ pub fn section(release: &Release) -> Section {
     row("File listing (SHA-256)", code(&plan.listing_sha256));
     row("Files with a row", Html::text(count(plan.images)));
     row("Shards finished", Html::text(count(release.shards.len())));
-    let check = code(format!("mammo-pipe verify {}", release.folder.display()));
+    let check = code(format!("mammo-pipe verify {}", without_place(&release.folder)));
     row("Verification of every byte", check);
+    if let Some((run, start)) = run.and_then(|run| Some((run, run.start.as_ref()?))) {
+        row("Started", Html::text(start.date()));
+        row("Duration of the last run", Html::text(duration(run.seconds)));
+        row("Command", code(&start.command));
+        row("Program", code(&start.program));
+    }
     let mut yaml = String::new();
     write_yaml(&plan.settings, 0, &mut yaml);
     let settings = details("Settings that determine the data", code_block(&yaml));

@@ -9,6 +9,7 @@ use crate::number::{duration, size};
 use crate::preprocess::sink::Summary;
 use crate::report::page::{Card, Section, cards, figure, figures};
 use crate::report::svg::{Bar, Stack, bars, stacked};
+use crate::store::start::Start;
 
 /// The timing of one run of `preprocess`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Run {
     pub stages: Vec<Snapshot>,
     /// Waiting time by thread pool.
     pub pools: Vec<Snapshot>,
+    /// When and how it was started; absent in pages of older versions.
+    #[serde(default)]
+    pub start: Option<Start>,
 }
 
 /// The timing as stored in a page, for the next page of the same release.
@@ -43,7 +47,14 @@ impl Run {
             bytes_read: summary.bytes_read,
             stages: summary.stages.clone(),
             pools: summary.pools.clone(),
+            start: None,
         })
+    }
+
+    /// This with the start of the command.
+    #[must_use]
+    pub fn started(self, start: Start) -> Self {
+        Self { start: Some(start), ..self }
     }
 }
 

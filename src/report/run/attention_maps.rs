@@ -6,11 +6,14 @@
 use std::path::Path;
 
 use super::run_data::{FoldMaps, RunData};
+use crate::explain::colour::inferno;
 use crate::explain::select::Kind;
 use crate::explain::{Explained, Explanation, ThresholdFrom};
 use crate::number::{count, of};
 use crate::report::gallery::{Item, Picture, Thumbnail, gallery};
-use crate::report::page::{Align, Html, Section, Table, code, code_block};
+use crate::report::page::{Align, Html, Section, Table, code, code_block, figure};
+use crate::report::svg;
+use crate::store::start::without_place;
 
 /// The largest number of pictures of one kind.
 const MOST_OF_A_KIND: usize = 6;
@@ -20,14 +23,20 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// The section.
 pub fn section(data: &RunData) -> Section {
-    let run = data.folder.display();
+    let run = without_place(&data.folder);
     let body = if data.maps.is_empty() {
         let about = "No maps of this run were made yet. These commands make them, from the release \
                      that the run was trained on, and write this page again:";
         Html::paragraph(about.into())
             .and(code_block(&format!("mammo-pipe explain {run}\nmammo-pipe report {run}")))
     } else {
-        all(data).and(energy(&data.maps)).and(pictures(&data.maps))
+        let scale = figure(
+            "Colour scale of the maps",
+            svg::scale(&|value| inferno(value as f32), "no effect", "largest effect"),
+            "The map of each image is scaled from 0 to 1 by itself, so colours of two images cannot \
+             be compared. Where the map is 0, the image is as it is.",
+        );
+        all(data).and(scale).and(energy(&data.maps)).and(pictures(&data.maps))
     };
     Section {
         id: "maps",
@@ -88,7 +97,7 @@ fn all(data: &RunData) -> Html {
         Err(why) => format!(
             "The share of the maps' energy inside the breast is not known: {why}. To measure it on \
              all held-out images: mammo-pipe evaluate {} --maps",
-            data.folder.display()
+            without_place(&data.folder)
         ),
     };
     Html::paragraph(text.into())
@@ -152,10 +161,10 @@ fn words(kind: Kind) -> (&'static str, &'static str) {
 
 fn label(kind: Kind) -> &'static str {
     match kind {
-        Kind::TruePositive => "True positive: the image, and the image under its map",
-        Kind::FalseNegative => "False negative: the image, and the image under its map",
-        Kind::FalsePositive => "False positive: the image, and the image under its map",
-        Kind::HardNegative => "Difficult negative: the image, and the image under its map",
+        Kind::TruePositive => "True positive: the crop, and the crop under its attention map,",
+        Kind::FalseNegative => "False negative: the crop, and the crop under its attention map,",
+        Kind::FalsePositive => "False positive: the crop, and the crop under its attention map,",
+        Kind::HardNegative => "Difficult negative: the crop, and the crop under its attention map,",
     }
 }
 
@@ -164,7 +173,15 @@ fn item(maps: &FoldMaps, image: &Explained, bytes: &mut usize) -> Item {
         Ok((size, thumbnail)) if *bytes + thumbnail.bytes() <= MOST_BYTES => {
             *bytes += thumbnail.bytes();
             let content = Some(thumbnail);
-            (Some(Picture { label: label(image.kind), size, content, marks: Vec::new() }), "")
+            let label = format!(
+                "{} of image {} ({} {}, probability {:.3})",
+                label(image.kind),
+                image.image_id,
+                image.laterality.as_deref().unwrap_or("?"),
+                image.view.as_deref().unwrap_or("?"),
+                image.probability
+            );
+            (Some(Picture { label, size, content, marks: Vec::new() }), "")
         }
         Ok(_) => (None, "The page has reached its size limit; the picture is in the run's folder."),
         Err(_) => (None, "The picture is no longer in the run's folder."),

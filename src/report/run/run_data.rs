@@ -19,6 +19,7 @@ use crate::shard::manifest::Counts;
 use crate::shard::release::read_manifest;
 use crate::shard::table::Table;
 use crate::store;
+use crate::store::start::without_place;
 use crate::train::folder::RunFolder;
 use crate::train::run::{RunFacts, read_facts};
 
@@ -131,7 +132,7 @@ impl Release {
     fn read(folder: &Path, facts: &RunFacts) -> Result<Self, String> {
         let reason = |fault: Fault| chain(&fault);
         if !folder.exists() {
-            let folder = folder.display();
+            let folder = without_place(folder);
             return Err(format!(
                 "{folder} does not exist; give the release's folder with --release DIR"
             ));
@@ -140,7 +141,7 @@ impl Release {
         if table.plan_sha256 != facts.release_plan_sha256 {
             return Err(format!(
                 "{} has now another plan ({}) than when the run was trained ({})",
-                folder.display(),
+                without_place(folder),
                 table.plan_sha256,
                 facts.release_plan_sha256
             ));
