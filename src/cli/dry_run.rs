@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::progress::print;
+use super::progress::{Activity, print};
 use crate::config::ShardFormat;
 use crate::error::Fault;
 use crate::number::{duration, size};
@@ -15,9 +15,17 @@ use crate::preprocess::plan::Plan;
 ///
 /// # Errors
 /// A [`Fault`] if none of the sampled images can be processed.
-pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Result<ExitCode, Fault> {
+pub fn show(
+    plan: &Plan,
+    workers: usize,
+    readers: usize,
+    as_json: bool,
+    quiet: bool,
+) -> Result<ExitCode, Fault> {
+    let shown = Activity::new("processing a few images for the estimate", quiet);
     let Estimate { sampled, rejected, seconds, bytes, finished, free } =
         estimate(plan, workers, readers)?;
+    drop(shown);
     let counts = plan.joined.counts();
     if as_json {
         let value = json!({

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Config;
 use crate::error::faults;
+use crate::store::at_home;
 
 /// Why settings were refused.
 #[derive(Debug, thiserror::Error)]
@@ -113,10 +114,12 @@ pub fn of_settings(settings: &Value, origin: &str) -> Result<Config, ConfigError
 }
 
 fn checked(tree: Value) -> Result<Config, ConfigError> {
-    let config: Config = serde_path_to_error::deserialize(tree).map_err(|e| ConfigError::Type {
-        key: e.path().to_string(),
-        message: e.into_inner().to_string(),
+    let mut config: Config = serde_path_to_error::deserialize(tree).map_err(|e| {
+        ConfigError::Type { key: e.path().to_string(), message: e.into_inner().to_string() }
     })?;
+    for path in config.paths_mut() {
+        *path = at_home(path);
+    }
     config.check()?;
     Ok(config)
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Html, Release};
 use crate::number::count;
 use crate::report::page::{Align, Section, Table, code, code_block, definitions, details};
+use crate::store::quoted;
 
 /// The section.
 pub fn section(release: &Release) -> Section {
@@ -19,7 +20,7 @@ pub fn section(release: &Release) -> Section {
     row("File listing (SHA-256)", code(&plan.listing_sha256));
     row("Files with a row", Html::text(count(plan.images)));
     row("Shards finished", Html::text(count(release.shards.len())));
-    let check = code(format!("mammo-pipe verify {}", release.folder.display()));
+    let check = code(format!("mammo-pipe verify {}", quoted(&release.folder)));
     row("Verification of every byte", check);
     let mut yaml = String::new();
     write_yaml(&plan.settings, 0, &mut yaml);

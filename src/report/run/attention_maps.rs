@@ -11,6 +11,7 @@ use crate::explain::{Explained, Explanation, ThresholdFrom};
 use crate::number::{count, of};
 use crate::report::gallery::{Item, Picture, Thumbnail, gallery};
 use crate::report::page::{Align, Html, Section, Table, code, code_block};
+use crate::store::quoted;
 
 /// The largest number of pictures of one kind.
 const MOST_OF_A_KIND: usize = 6;
@@ -20,7 +21,7 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// The section.
 pub fn section(data: &RunData) -> Section {
-    let run = data.folder.display();
+    let run = quoted(&data.folder);
     let body = if data.maps.is_empty() {
         let about = "No maps of this run were made yet. These commands make them, from the release \
                      that the run was trained on, and write this page again:";
@@ -88,7 +89,7 @@ fn all(data: &RunData) -> Html {
         Err(why) => format!(
             "The share of the maps' energy inside the breast is not known: {why}. To measure it on \
              all held-out images: mammo-pipe evaluate {} --maps",
-            data.folder.display()
+            quoted(&data.folder)
         ),
     };
     Html::paragraph(text.into())
