@@ -109,7 +109,15 @@ impl Cli {
     /// # Errors
     /// A [`Fault`], which becomes exit code 1.
     pub fn run(self) -> Result<ExitCode, Fault> {
-        match self.command {
+        let code = self.command.run()?;
+        progress::printed()?;
+        Ok(code)
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode, Fault> {
+        match self {
             Command::Demo(args) => args.run(),
             Command::Synth(args) => args.run(),
             Command::Inspect(args) => args.run(),

@@ -392,6 +392,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Every setting that is a path on this machine.
+    fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let dataset = &mut self.dataset;
+        let tables = dataset.train_csv.iter_mut().chain(&mut dataset.test_csv);
+        [&mut self.output, &mut dataset.input].into_iter().chain(tables)
+    }
+
     /// Checks that all values are allowed.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod template;
 pub mod listing;
 pub mod join;
 pub mod folds;
+mod inside;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use self::folds::{Audit, FoldsError};
 use crate::config::FoldsConfig;
 use crate::record::{ImageRecord, Split};
 
+pub use inside::{InsideImages, refuse_inside};
 pub use join::join;
 
 /// What an image is used for.

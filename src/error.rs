@@ -44,6 +44,14 @@ pub enum Fault {
         /// The file.
         path: PathBuf,
     },
+    /// A folder holds files that this program did not make.
+    #[error("{path} holds {name}, which was not made by mammo-pipe; give a new or an empty folder")]
+    ForeignFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The name of one of the files.
+        name: String,
+    },
     /// The error of one module.
     #[error(transparent)]
     Cause(Box<dyn Error + Send + Sync>),

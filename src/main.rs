@@ -6,8 +6,5 @@ use std::process::ExitCode;
 use mammo_pipe::cli::{failure, help};
 
 fn main() -> ExitCode {
-    match help::parse().run() {
-        Ok(code) => code,
-        Err(fault) => failure::report(&fault),
-    }
+    help::run().unwrap_or_else(|fault| failure::report(&fault))
 }

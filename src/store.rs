@@ -6,6 +6,7 @@
 
 pub mod start;
 mod target;
+mod typed;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,7 +18,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Fault;
 
-pub use target::{MAKER, MAKER_KEY, Target, marked_json};
+pub use target::{MAKER, MAKER_KEY, Target, marked_json, unless_foreign};
+pub use typed::{arguments_at_home, at_home, quoted};
 
 /// A temporary file that is being written. Its SHA-256 is computed meanwhile.
 #[derive(Debug)]

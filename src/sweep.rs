@@ -237,6 +237,7 @@ impl Sweep {
             stop: control.stop.clone(),
             on_event: &on_event,
             on_message: control.on_message,
+            on_prediction: control.on_prediction,
         };
         let end = train::train(&run, table, &setup, &control);
         if claim.is_lost() {

@@ -81,6 +81,24 @@ pub struct Control<'a> {
     pub on_event: &'a dyn Fn(&Event<'_>),
     /// Called with each further message, one line each.
     pub on_message: &'a dyn Fn(&str),
+    /// Called during validation and the predictions for the locked split, with the number of images
+    /// done and of all.
+    pub on_prediction: &'a dyn Fn(usize, usize),
+}
+
+/// Checks that a run can start: every fold has what it needs, and the network can be built on its
+/// device with its initial weights. Writes nothing.
+///
+/// # Errors
+/// The [`Fault`] that the run would end with.
+pub fn check(table: &Table, setup: &Setup, held_out: &[Option<u16>]) -> Result<(), Fault> {
+    let splits = held_out.iter().map(|fold| Split::new(table, *fold));
+    let splits = splits.collect::<Result<Vec<_>, _>>()?;
+    if let Some(split) = splits.first() {
+        let heads = setup.heads(split.train.iter().map(|&row| &table.rows[row].record));
+        setup.initialise(&mut setup.network(heads)?)?;
+    }
+    Ok(())
 }
 
 /// Trains the folds of `run` one after the other. Each fold resumes from its saved state, if there
@@ -384,6 +402,7 @@ fn predict(
             return Ok(None);
         }
         let batch = batch?;
+        watch.predicted(predictions.len(), loader.images());
         let rows: Vec<_> = batch.rows.iter().map(|&row| &table.rows[row]).collect();
         let records: Vec<_> = rows.iter().map(|row| &row.record).collect();
         let logits = network.logits(&batch.images(), &records)?;

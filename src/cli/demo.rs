@@ -1,13 +1,18 @@
 //! `mammo-pipe demo`: runs the other commands on a generated dataset.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Args, Parser};
 
 use super::Cli;
+use super::ending;
 use super::progress::print;
+use super::signals::INTERRUPTED;
 use crate::error::Fault;
+use crate::number::duration;
+use crate::store::quoted;
 use crate::train::run;
 
 /// Run the whole pipeline in minutes on generated data: preprocess, verify, train, evaluate.
@@ -16,16 +21,17 @@ use crate::train::run;
 ///   mammo-pipe demo /tmp/demo --no-train   # about a minute
 ///
 /// Generates phantom mammograms with lesions (and three damaged files among them), makes a release
-/// of them, verifies it, trains a small network until it detects the lesions of patients that it
-/// was not trained on, and reports its performance. Needs no data, no internet connection and no
-/// GPU. Each command is printed before it runs, so that you can use it on your own data.
+/// of them, verifies it, trains a small network per fold until it detects the lesions of patients
+/// that it was not trained on, evaluates and explains all of them, and writes the pages. Needs no
+/// data, no internet connection and no GPU. Each command is printed before it runs, with the time
+/// that it took after it, so that you can use it on your own data.
 ///
 /// If the demo is run again, it continues where it stopped, the training included.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct DemoArgs {
     /// The folder to work in.
-    #[arg(default_value = "demo")]
+    #[arg(default_value = "demo", value_parser = ending::folder)]
     folder: PathBuf,
     /// The number of patients to generate.
     #[arg(long, default_value_t = 300)]
@@ -37,6 +43,9 @@ pub struct DemoArgs {
     #[arg(long)]
     no_train: bool,
 }
+
+/// The number of folds, and so of networks.
+const FOLDS: u16 = 3;
 
 /// Settings of the small network: EfficientNet-B0 on small images, the target cancer alone, and at
 /// least a quarter positives in each batch.
@@ -56,6 +65,18 @@ impl DemoArgs {
     /// # Errors
     /// The [`Fault`] of one of its steps.
     pub fn run(self) -> Result<ExitCode, Fault> {
+        let start = Instant::now();
+        let code = self.steps()?;
+        if code == ExitCode::SUCCESS {
+            self.print_results(start);
+        } else if code == ExitCode::from(INTERRUPTED) {
+            let folder = quoted(&self.folder);
+            print(&format!("\nstopped; to continue: mammo-pipe demo {folder}"));
+        }
+        Ok(code)
+    }
+
+    fn steps(&self) -> Result<ExitCode, Fault> {
         let below = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
         let (data, release) = (below("data"), below("release"));
         let patients = self.patients.to_string();
@@ -63,50 +84,101 @@ impl DemoArgs {
         let damage = ["--damage", "truncated", "--damage", "html", "--damage", "no-row"];
         let preprocess = ["preprocess", "--input", &data, "--output", &release];
         let small = ["--set", "resize.height=128", "--set", "resize.width=64"];
-        let folds = ["--set", "folds.count=3"];
+        let count = format!("folds.count={FOLDS}");
+        let folds = ["--set", count.as_str()];
 
-        if !self.folder.join("data").exists() {
+        if !self.folder.join("data/train.csv").exists() {
             step(&[&synth[..], &damage[..]].concat())?;
         }
         let code = step(&[&preprocess[..], &small[..], &folds[..]].concat())?;
+        if code == ExitCode::from(INTERRUPTED) {
+            return Ok(code);
+        }
         if code == ExitCode::from(3) {
             print("  (exit code 3: the damaged files are quarantined, all others written)");
         }
-        let mut code = step(&["verify", &release])?;
-        if !self.no_train {
-            code = self.train(&release)?;
+        let code = step(&["verify", &release])?;
+        if self.no_train || code != ExitCode::SUCCESS {
+            return Ok(code);
         }
-        print(&format!("\nOpen {release}/report.html in a browser to see the prepared images."));
-        if !self.no_train && code == ExitCode::SUCCESS {
-            let run = below("runs/b0");
-            print(&format!("Open {run}/report.html to see how well the network performs."));
-        }
-        Ok(code)
+        self.train(&data, &release)
     }
 
-    fn train(&self, release: &str) -> Result<ExitCode, Fault> {
+    fn train(&self, data: &str, release: &str) -> Result<ExitCode, Fault> {
         let runs = self.folder.join("runs");
         let run = runs.join("b0");
-        let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+        let text = |path: &Path| path.to_string_lossy().into_owned();
         let (runs, path) = (text(&runs), text(&run));
-        let code = if run::read_facts(&run).is_ok() {
+        let code = if run::read_facts(&run).is_ok() && run::has_step(&run)? {
             step(&["train", "--resume", &path])?
         } else {
             let epochs = format!("train.epochs={}", self.epochs);
             let settings = SMALL.iter().copied().chain([epochs.as_str()]);
             let settings: Vec<&str> = settings.flat_map(|setting| ["--set", setting]).collect();
-            step(&[&["train", release, "--runs", &runs, "--name", "b0"], &settings[..]].concat())?
+            let fold = ["--fold", "all"];
+            // The estimate is this machine's own, so it is honest.
+            step(&[&["train", release, "--dry-run"], &fold[..], &settings[..]].concat())?;
+            let begin = ["train", release, "--runs", &runs, "--name", "b0"];
+            step(&[&begin[..], &fold[..], &settings[..]].concat())?
         };
         if code != ExitCode::SUCCESS {
             return Ok(code);
         }
-        step(&["evaluate", &path])?;
-        step(&["explain", &path])?;
-        step(&["report", &path])
+        for fold in 0..FOLDS {
+            let fold = fold.to_string();
+            let code = step(&["explain", &path, "--fold", &fold, "--dataset", data])?;
+            if code != ExitCode::SUCCESS {
+                return Ok(code);
+            }
+        }
+        let code = step(&["evaluate", &path, "--maps"])?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+        step(&["report", &path, "--dataset", data])
+    }
+
+    /// What was made, where to look, and what to type for one's own data.
+    fn print_results(&self, start: Instant) {
+        let shown = |name: &str| self.folder.join(name).display().to_string();
+        let taken = duration(start.elapsed().as_secs_f64());
+        print(&format!("\nThe demo took {taken}. It made, in {}:", self.folder.display()));
+        let mut lines = vec![
+            ("data", "phantom mammograms in DICOM with their table, as RSNA's dataset has them"),
+            ("release", "the images for training, with every file that was left out and why"),
+        ];
+        if !self.no_train {
+            lines.push(("runs/b0", "three networks, each with the patients that it never saw"));
+        }
+        for (name, what) in lines {
+            print(&format!("  {:<20} {what}", shown(name)));
+        }
+        print("\nOpen in a browser:");
+        let page = shown("release/report.html");
+        print(&format!("  {page}  the prepared images, and how they were cropped"));
+        if !self.no_train {
+            let page = shown("runs/b0/report.html");
+            print(&format!("  {page}  how well the networks perform, and where they look"));
+        }
+        print(
+            "\nPhantoms are easier than patients: these metrics say nothing about real mammograms.\n\
+             \nWith your own data (a folder with train.csv and DICOM files):\n  \
+             mammo-pipe inspect DATA\n  \
+             mammo-pipe preprocess --input DATA --output release --dry-run",
+        );
     }
 }
 
 fn step(arguments: &[&str]) -> Result<ExitCode, Fault> {
-    print(&format!("\n$ mammo-pipe {}", arguments.join(" ")));
-    Cli::parse_from([&["mammo-pipe"], arguments].concat()).run()
+    let words: Vec<String> = arguments.iter().map(|word| shown(word)).collect();
+    print(&format!("\n$ mammo-pipe {}", words.join(" ")));
+    let start = Instant::now();
+    let code = Cli::parse_from([&["mammo-pipe"], arguments].concat()).run()?;
+    print(&format!("  (took {})", duration(start.elapsed().as_secs_f64())));
+    Ok(code)
+}
+
+/// A word of a command as it can be pasted; flags stay as they are.
+fn shown(word: &str) -> String {
+    if word.starts_with("--") { word.to_owned() } else { quoted(word) }
 }

@@ -1,16 +1,22 @@
 //! Starts the same command in the background.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::Fault;
 
+/// How long a process in the background is watched: a start that fails is told at once.
+const WATCHED: Duration = Duration::from_secs(1);
+
 /// Starts this program with the same arguments except `--detach`, plus `more`. Its output goes to
-/// `log`. Returns the process id.
+/// `log`. Returns the process id. Check all that can be checked before.
 ///
 /// # Errors
-/// [`Fault::Io`].
+/// [`Fault::Io`], also if the process ends with an error at once; its last line is the reason.
 pub fn detach(log: &Path, more: &[&str]) -> Result<u32, Fault> {
     let program = std::env::current_exe().map_err(Fault::io(PathBuf::from("this program")))?;
     if let Some(folder) = log.parent() {
@@ -28,5 +34,25 @@ pub fn detach(log: &Path, more: &[&str]) -> Result<u32, Fault> {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let child = command.spawn().map_err(Fault::io(program))?;
-    Ok(child.id())
+    let process = child.id();
+    watch(child, log)?;
+    Ok(process)
+}
+
+fn watch(mut child: Child, log: &Path) -> Result<(), Fault> {
+    let start = Instant::now();
+    while start.elapsed() < WATCHED {
+        if let Some(status) = child.try_wait().map_err(Fault::io(log))? {
+            // 3 is a release without some of its images: the work is done.
+            if status.success() || status.code() == Some(3) {
+                return Ok(());
+            }
+            let text = std::fs::read_to_string(log).unwrap_or_default();
+            let last = text.lines().next_back().unwrap_or("it says nothing").to_owned();
+            let reason = format!("the process in the background ended at once: {last}");
+            return Err(Fault::io(log)(io::Error::other(reason)));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }

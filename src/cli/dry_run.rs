@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::progress::print;
+use super::progress::{Activity, print};
 use crate::bench::storage::kept::{Kept, now};
 use crate::bench::storage::measurement::{Measurement, Order};
 use crate::bench::storage::verdict::{at_threads, cache_name, storage, time, whole_files};
@@ -18,9 +18,17 @@ use crate::preprocess::plan::Plan;
 ///
 /// # Errors
 /// A [`Fault`] if none of the sampled images can be processed.
-pub fn show(plan: &Plan, workers: usize, readers: usize, as_json: bool) -> Result<ExitCode, Fault> {
+pub fn show(
+    plan: &Plan,
+    workers: usize,
+    readers: usize,
+    as_json: bool,
+    quiet: bool,
+) -> Result<ExitCode, Fault> {
+    let shown = Activity::new("processing a few images for the estimate", quiet);
     let Estimate { sampled, rejected, seconds, left_bytes, bytes, finished, free } =
         estimate(plan, workers, readers)?;
+    drop(shown);
     let decode = &plan.config.decode;
     // Whole files were measured; a run that reads less of each is not limited by that.
     let reads_whole = decode.read == Reading::Whole || decode.reduce == 0;

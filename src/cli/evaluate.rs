@@ -10,8 +10,8 @@ use clap::Args;
 use serde::Serialize;
 
 use self::text::Text;
-use super::progress::{Progress, print, say};
-use super::signals;
+use super::progress::{Activity, Progress, print, say};
+use super::{ending, signals};
 use crate::dataset::Role;
 use crate::error::Fault;
 use crate::evaluate;
@@ -25,7 +25,7 @@ use crate::loader::Prior;
 use crate::model::Device;
 use crate::number::of;
 use crate::predictions;
-use crate::store::{Target, marked_json};
+use crate::store::{Target, marked_json, quoted};
 use crate::train::folder::RunFolder;
 use crate::train::run::read_facts;
 
@@ -58,7 +58,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     extra_predictions: Vec<PathBuf>,
     /// Folder for evaluation.json and predictions.parquet [default: the run's; none for a file].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = ending::folder)]
     output: Option<PathBuf>,
     /// Replace files in --output that were not made by mammo-pipe.
     #[arg(long, requires = "output")]
@@ -81,6 +81,9 @@ pub struct EvaluateArgs {
     /// Print evaluation.json instead of the tables.
     #[arg(long)]
     json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 /// The options that `evaluate` and `score` share.
@@ -139,6 +142,7 @@ impl EvaluateArgs {
     pub fn run(self) -> Result<ExitCode, Fault> {
         let out = self.output.clone().or_else(|| self.run.is_dir().then(|| self.run.clone()));
         let targets = out.as_deref().map(|out| self.targets(out)).transpose()?;
+        let shown = Activity::new("reading predictions", self.quiet);
         let which = if self.best_epoch { EpochRule::Best } else { EpochRule::CrossFitted };
         let mut loaded = run::load(&self.run, which)?;
         for path in &self.extra_predictions {
@@ -163,9 +167,12 @@ impl EvaluateArgs {
             // Without both classes there is nothing to calibrate either.
             loaded.given.logit_shift = if shift.is_finite() { shift } else { 0.0 };
         }
+        drop(shown);
+        let shown = Activity::new("computing metrics and intervals", self.quiet);
         let (evaluation, decisions) =
             evaluate(&loaded.predictions, loaded.given, &self.options.bootstrap())?;
 
+        drop(shown);
         let maps = match self.maps() {
             Err(fault) if ExplainError::is_stop(&fault) => {
                 return Ok(ExitCode::from(signals::INTERRUPTED));
@@ -190,14 +197,13 @@ impl EvaluateArgs {
                     "{} of this run not evaluated on the locked split yet; to do so: \
                      mammo-pipe train --resume {}",
                     of(locked.not_evaluated, "network"),
-                    self.run.display()
+                    quoted(&self.run)
                 ));
             }
             if let Some(out) = out {
-                say(&format!(
-                    "wrote {0}/evaluation.json and {0}/predictions.parquet",
-                    out.display()
-                ));
+                let (first, second) =
+                    (out.join("evaluation.json"), out.join("predictions.parquet"));
+                say(&format!("wrote {} and {}", first.display(), second.display()));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -225,12 +231,13 @@ impl EvaluateArgs {
             _ => return Ok(found),
         };
         let stop = Stop::default();
-        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
+        let next = "leaving; maps that are not finished are not kept";
+        let _handled = signals::handle(&stop, next).map_err(Fault::io("signal handlers"))?;
         for &fold in folds {
             let request = Request::new(&self.run, fold);
             let progress = OnceCell::new();
             let measured = measure_energy(&request, self.device, &stop, &|total| {
-                progress.get_or_init(|| Progress::new(total, self.json)).image(0, false, None);
+                progress.get_or_init(|| Progress::new(total, self.quiet)).image(0, false, None);
             });
             if let Some(progress) = progress.get() {
                 progress.finish();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::progress::{Progress, print};
-use super::signals;
+use super::{ending, signals};
 use crate::error::Fault;
 use crate::explain::gradcam::Method;
 use crate::explain::{
@@ -81,7 +81,7 @@ pub struct ExplainArgs {
     #[arg(long)]
     all: bool,
     /// Output folder [default: explain/ in the fold's folder of the run].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = ending::folder)]
     output: Option<PathBuf>,
     /// Replace files in --output that were not made by mammo-pipe.
     #[arg(long, requires = "output")]
@@ -130,10 +130,11 @@ impl ExplainArgs {
             force: self.force || self.output.is_none(),
         };
         let stop = Stop::default();
-        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
+        let next = "leaving after this image; the pictures made so far stay";
+        let _handled = signals::handle(&stop, next).map_err(Fault::io("signal handlers"))?;
         let progress = OnceCell::new();
         let explanation = explain(&request, self.device, &stop, &|total| {
-            let new = || Progress::new(total, self.quiet || self.json);
+            let new = || Progress::new(total, self.quiet);
             progress.get_or_init(new).image(0, false, None);
         });
         if let Some(progress) = progress.get() {

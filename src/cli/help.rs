@@ -4,18 +4,38 @@
 //! paragraphs that fit the terminal, and the examples at the end, under a heading: a comment above
 //! its command, and a command that is too long broken with a backslash, so that it can be pasted.
 
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
 use clap::builder::StyledStr;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::{Cli, colour};
+use crate::error::Fault;
+use crate::store::arguments_at_home;
 
 /// Widest text, as clap has it.
 const WIDEST: usize = 100;
 
-/// Parses the command line. Prints help or an error, and exits, as clap does.
-pub fn parse() -> Cli {
-    let matches = command(width()).get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+/// Parses the command line, in which `~` is the home folder, and runs the command. A wrong command
+/// line is printed with exit code 2, help and version with 0.
+///
+/// # Errors
+/// The [`Fault`] of the command; help or a version that cannot be printed. A closed pipe is no
+/// error.
+pub fn run() -> Result<ExitCode, Fault> {
+    let arguments = arguments_at_home(std::env::args_os());
+    let matches = command(width()).try_get_matches_from(arguments);
+    let usage = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => return cli.run(),
+        Err(usage) => usage,
+    };
+    match usage.print() {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Fault::io("standard output")(error))
+        }
+        _ => Ok(ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))),
+    }
 }
 
 /// The program's command line, its help laid out for this width.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use self::text::Text;
-use super::progress::{Progress, print};
+use super::progress::{Activity, Progress, print};
 use super::settings::SettingsArgs;
 use crate::config::SplitChoice;
 use crate::error::Fault;
@@ -69,12 +69,16 @@ impl InspectArgs {
         let split = asked.or_else(|| inspect::tables_present(&config));
         config.dataset.split = split.unwrap_or(config.dataset.split);
 
-        let quiet = self.quiet || self.json;
+        let quiet = self.quiet;
         let sample = self.sample.map(|n| n as usize);
         let mut progress = None;
+        let listing = format!("listing {}", config.dataset.input.display());
+        let mut listing = Some(Activity::new(listing, quiet));
         let survey = inspect::inspect(&config, split.is_some(), sample, |all, readable| {
+            drop(listing.take());
             progress.get_or_insert_with(|| Progress::new(all, quiet)).image(0, !readable, None);
         })?;
+        drop(listing);
         progress.iter().for_each(Progress::finish);
         if self.json {
             print(&serde_json::to_string_pretty(&survey).expect("its keys are texts"));

@@ -9,10 +9,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::ending;
-use super::progress::{Progress, print, say};
+use super::progress::{Activity, Progress, print, say};
 use super::signals;
 use crate::config::{Config, FoldScheme, FoldsConfig, SplitChoice};
-use crate::dataset::Role;
+use crate::dataset::{Role, refuse_inside};
 use crate::error::Fault;
 use crate::flow::threads;
 use crate::flow::{Meters, Stop};
@@ -27,7 +27,7 @@ use crate::preprocess::plan::Plan;
 use crate::shard::ReleaseFolder;
 use crate::shard::manifest::Quarantined;
 use crate::shard::table::Table;
-use crate::store::{self, Target};
+use crate::store::{self, Target, quoted};
 use crate::train::folder::RunFolder;
 use crate::train::run::{RunFacts, read_facts};
 
@@ -65,10 +65,10 @@ pub struct PredictArgs {
     /// Write 1 for a breast whose mean probability reaches this, else 0, instead of the probability.
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
-    /// The submission file, CSV.
+    /// The submission file, CSV; - for standard output.
     #[arg(long, value_name = "FILE", default_value = "submission.csv", value_parser = ending::csv)]
     output: PathBuf,
-    /// File for the predictions by image [default: the submission's name with .parquet].
+    /// File for the predictions by image [default: the submission's name with .parquet; none for -].
     #[arg(long, value_name = "FILE", value_parser = ending::parquet)]
     predictions: Option<PathBuf>,
     /// Replace existing files that were not made by mammo-pipe.
@@ -129,20 +129,37 @@ impl PredictArgs {
     /// # Errors
     /// A [`Fault`].
     pub fn run(self) -> Result<ExitCode, Fault> {
-        let by_image =
-            self.predictions.clone().unwrap_or_else(|| self.output.with_extension("parquet"));
         let submission = Target::new(&self.output, self.force)?;
-        let by_image = Target::new(by_image, self.force)?;
+        if self.json && submission.is_stdout() {
+            return Err(ending::two_on_stdout("--json"));
+        }
+        let beside = || (!submission.is_stdout()).then(|| self.output.with_extension("parquet"));
+        let by_image = self.predictions.clone().or_else(beside);
+        let by_image = by_image.map(|path| Target::new(path, self.force)).transpose()?;
+        if by_image.as_ref().is_some_and(Target::is_stdout) {
+            let reason = "Parquet is no text; give a file's name";
+            return Err(Fault::io("--predictions -")(std::io::Error::other(reason)));
+        }
         let facts = read_facts(&self.run)?;
         let folds = self.folds(&facts)?;
+        let release = ReleaseFolder::new(&self.images);
+        let is_release = release.is_begun() || release.is_complete();
+        if !is_release {
+            let config = self.config(settings(&facts)?);
+            for target in [Some(&submission), by_image.as_ref()].into_iter().flatten() {
+                refuse_inside(target.path(), &config.dataset)?;
+            }
+        }
+        let shown = Activity::new("loading the networks", self.quiet);
         let members = networks::members(&self.run, &folds, self.device)?;
         let known = networks::known(&self.run, &facts)?;
+        drop(shown);
         let flips = if self.flips { Flips::Mirrored } else { Flips::None };
         let mut ensemble = Ensemble::new(members, flips, self.batch, known.patients.clone());
         let stop = Stop::default();
-        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
-        let release = ReleaseFolder::new(&self.images);
-        let quarantined = if release.is_begun() || release.is_complete() {
+        let next = "leaving after the images in work; nothing is written";
+        let _handled = signals::handle(&stop, next).map_err(Fault::io("signal handlers"))?;
+        let quarantined = if is_release {
             self.predict_release(&facts, &mut ensemble, &stop).map(|()| Vec::new())
         } else {
             self.predict_files(&facts, &mut ensemble, &stop)
@@ -162,7 +179,7 @@ impl PredictArgs {
                 (None, role) => role,
             };
         }
-        self.write(&output, &quarantined, &known, &submission, &by_image)
+        self.write(&output, &quarantined, &known, &submission, by_image.as_ref())
     }
 
     /// The folds requested; each must have a finished network.
@@ -192,7 +209,7 @@ impl PredictArgs {
     ) -> Result<(), Fault> {
         let table = Table::read(&self.images)?;
         assert_same_pixels(&table, facts)?;
-        let progress = Progress::new(table.rows.len(), self.quiet || self.json);
+        let progress = Progress::new(table.rows.len(), self.quiet);
         let done = from_release(
             &table,
             |_| true,
@@ -215,8 +232,10 @@ impl PredictArgs {
         ensemble: &mut Ensemble,
         stop: &Stop,
     ) -> Result<Vec<Quarantined>, Fault> {
+        let shown = Activity::new(format!("listing {}", self.images.display()), self.quiet);
         let plan = Plan::new(self.config(settings(facts)?))?;
-        let progress = Progress::new(plan.joined.jobs.len(), self.quiet || self.json);
+        drop(shown);
+        let progress = Progress::new(plan.joined.jobs.len(), self.quiet);
         let meters = Arc::new(Meters::default());
         let control = Control {
             workers: threads::count(self.workers),
@@ -266,7 +285,7 @@ impl PredictArgs {
         quarantined: &[Quarantined],
         known: &Known,
         submission: &Target,
-        by_image: &Target,
+        by_image: Option<&Target>,
     ) -> Result<ExitCode, Fault> {
         let EnsembleOutput { predictions, trained_on } = output;
         if predictions.is_empty() {
@@ -282,14 +301,16 @@ impl PredictArgs {
         let hash = store::sha256(&csv);
         let notes = [("submission_sha256", hash.as_str())];
         submission.put(&csv)?;
-        by_image.put(&predictions::encode(predictions, Vec::new(), &notes))?;
+        if let Some(by_image) = by_image {
+            by_image.put(&predictions::encode(predictions, Vec::new(), &notes))?;
+        }
         let without_breast = predictions.iter().filter(|p| p.record.breast_id().is_none()).count();
         let clean = quarantined.is_empty() && trained_on.is_empty() && without_breast == 0;
         if self.json {
             print(
                 &json!({
                     "submission": self.output,
-                    "predictions": by_image.path(),
+                    "predictions": by_image.map(Target::path),
                     "breasts": rows.len(),
                     "images": predictions.len(),
                     "without_breast": without_breast,
@@ -299,7 +320,7 @@ impl PredictArgs {
                 .to_string(),
             );
         } else {
-            let path = by_image.path();
+            let path = by_image.map(Target::path);
             self.print_summary(output, quarantined, known, rows.len(), without_breast, path);
         }
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(3) })
@@ -312,14 +333,16 @@ impl PredictArgs {
         known: &Known,
         breasts: usize,
         without_breast: usize,
-        by_image: &Path,
+        by_image: Option<&Path>,
     ) {
         let EnsembleOutput { predictions, trained_on } = output;
+        let is_stdout = self.output.as_os_str() == "-";
+        let print = if is_stdout { say } else { print };
         print(&format!(
-            "{}: {breasts} breasts of {} images; by image in {}",
-            self.output.display(),
+            "{}: {breasts} breasts of {} images{}",
+            if is_stdout { "standard output".into() } else { self.output.display().to_string() },
             predictions.len(),
-            by_image.display()
+            by_image.map_or(String::new(), |path| format!("; by image in {}", path.display()))
         ));
         for file in quarantined.iter().take(20) {
             print(&format!("  quarantined  {}: {}: {}", file.path, file.stage, file.reason));
@@ -344,6 +367,9 @@ impl PredictArgs {
                  known which networks were trained on them",
             );
         }
-        print(&format!("  to score it: mammo-pipe score {} LABELS.csv", self.output.display()));
+        if !is_stdout {
+            let submission = quoted(&self.output);
+            print(&format!("  to score it: mammo-pipe score {submission} LABELS.csv"));
+        }
     }
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::detach::detach;
-use super::progress::{Progress, print, say};
+use super::ending;
+use super::progress::{Activity, Progress, print};
 use super::settings::SettingsArgs;
 use super::signals;
 use crate::config::{Config, SplitChoice};
+use crate::dataset;
 use crate::error::Fault;
 use crate::flow::threads;
 use crate::flow::{Meters, Stop};
@@ -21,6 +23,8 @@ use crate::preprocess::sink::Summary;
 use crate::preprocess::{self, Control};
 use crate::report::{self, Run};
 use crate::shard::ReleaseFolder;
+use crate::shard::release::Release;
+use crate::store::quoted;
 use crate::store::start::Start;
 
 /// Turn a dataset into a verified release of shards.
@@ -44,7 +48,7 @@ pub struct PreprocessArgs {
     #[arg(long, value_name = "DIR")]
     input: Option<PathBuf>,
     /// Folder for the release (output).
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = ending::folder)]
     output: Option<PathBuf>,
     /// The table, if it is not train.csv (or test.csv) in the input folder (dataset.csv).
     #[arg(long, value_name = "FILE")]
@@ -88,30 +92,35 @@ impl PreprocessArgs {
     /// A [`Fault`], which becomes exit code 1.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let mut config = self.config()?;
-        if self.detach {
-            return self.in_background(&config);
-        }
         let start = Start::now(env!("MAMMO_PIPE_VERSION"), "cpu");
         let workers = threads::count(self.workers.map(NonZeroUsize::get));
         let readers = self.readers.get();
+        dataset::refuse_inside(&config.output, &config.dataset)?;
         if !self.quiet {
             let sections = ["roi", "resize", "window", "decode", "folds", "shard", "limits"];
             let preset = self.settings.preset_line(&sections, "");
             preset.iter().for_each(|line| say(line));
-            say(&format!("listing {}", config.dataset.input.display()));
         }
+        let listing = format!("listing {}", config.dataset.input.display());
+        let listing = Activity::new(listing, self.quiet);
         let mut plan = Plan::new(config.clone())?;
+        drop(listing);
         if self.new_release && plan.differs_from_release()? {
             let name = format!("{}-{}", config.output.display(), &plan.facts.sha256()[..8]);
             config.output = name.into();
             plan.config.output.clone_from(&config.output);
         }
         if self.dry_run {
-            return super::dry_run::show(&plan, workers, readers, self.json);
+            return super::dry_run::show(&plan, workers, readers, self.json, self.quiet);
         }
-        let progress = Progress::new(plan.joined.jobs.len(), self.quiet || self.json);
+        if self.detach {
+            Release::check(&config.output, &plan.facts)?;
+            return self.in_background(&config);
+        }
+        let progress = Progress::new(plan.joined.jobs.len(), self.quiet);
         let stop = Stop::default();
-        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
+        let next = "finishing the images in work and closing; the same command continues";
+        let _handled = signals::handle(&stop, next).map_err(Fault::io("signal handlers"))?;
         let meters = Arc::new(Meters::default());
         let control = Control {
             workers,
@@ -125,6 +134,7 @@ impl PreprocessArgs {
         progress.finish();
         let summary = summary?;
         if summary.complete() && !self.no_report {
+            let _shown = Activity::new("writing report.html", self.quiet);
             let run = Run::of(&summary).map(|run| run.started(start));
             report::write(&config.output, Some(&config.dataset.input), run)?;
         }
@@ -163,7 +173,7 @@ impl PreprocessArgs {
             "running in the background as process {process}\n  \
              output      tail -f {log}\n  \
              stop        kill -INT {process}   (finished shards stay; run it again to continue)",
-            log = log.display()
+            log = quoted(&log)
         ));
         Ok(ExitCode::SUCCESS)
     }
@@ -180,10 +190,15 @@ fn exit_code(plan: &Plan, summary: &Summary) -> ExitCode {
 }
 
 fn print_summary(plan: &Plan, summary: &Summary) {
-    let (counts, output) = (summary.counts, plan.config.output.display());
+    let (counts, output) = (summary.counts, &plan.config.output);
     print(&format!(
-        "{output}: {} written, {} rejected, {} missing, {} unreached of {} listed",
-        counts.written, counts.rejected, counts.missing, counts.unreached, counts.listed
+        "{}: {} written, {} rejected, {} missing, {} unreached of {} listed",
+        output.display(),
+        counts.written,
+        counts.rejected,
+        counts.missing,
+        counts.unreached,
+        counts.listed
     ));
     let memory =
         summary.peak_memory_bytes.map_or(String::new(), |m| format!(", {} of memory", size(m)));
@@ -211,9 +226,11 @@ fn print_summary(plan: &Plan, summary: &Summary) {
          set dataset.allow_missing=true"
             .to_owned()
     } else {
+        let (page, output) = (output.join("report.html"), quoted(output));
         format!(
-            "open {output}/report.html (mammo-pipe report {output} writes it again); check the \
-             release with: mammo-pipe verify {output}"
+            "open {} (mammo-pipe report {output} writes it again); check the release with: \
+             mammo-pipe verify {output}",
+            page.display()
         )
     };
     print(&format!("  {next}"));

@@ -3,6 +3,7 @@
 mod font;
 mod picture;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::ending;
-use super::progress::print;
+use super::progress::{print, say};
 use super::settings::SettingsArgs;
 use crate::config::Config;
 use crate::dataset::{Job, Role};
@@ -28,39 +29,47 @@ use crate::record::{Id, ImageRecord};
 use crate::shard::flags::Flag;
 use crate::store::{self, Target};
 
-/// Show what the pipeline makes of one DICOM file at each step.
+/// Show what the pipeline makes of DICOM files at each step.
 ///
 /// The PNG shows, side by side: the stored values (from the smallest in black to the largest in
 /// white), the windowed image, the breast's box (solid) with the crop (dashed), and the output.
 ///
 ///   mammo-pipe render image.dcm steps.png
 ///   mammo-pipe render image.dcm steps.png --set window.index=1 --set roi.margin=0.05
+///   mammo-pipe render a.dcm b.dcm pictures/       # several files go to a folder
+///   mammo-pipe render image.dcm - | display       # - is standard output
 ///   mammo-pipe render image.dcm --steps DIR --json
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, override_usage = "mammo-pipe render [OPTIONS] FILE... [PNG|DIR/]")]
 pub struct RenderArgs {
-    /// The DICOM file.
-    file: PathBuf,
-    /// The PNG file to write.
-    #[arg(value_name = "PNG", required_unless_present_any = ["steps", "json"])]
-    #[arg(value_parser = ending::png)]
-    png: Option<PathBuf>,
+    /// The DICOM files; and last, the PNG to write, or a folder (its name ends in /, or it is there)
+    /// for NAME.png of each file. No PNG is needed with --steps or --json.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
     /// Write each step as a 16-bit PNG into this folder: decoded.png (the stored values; two's
-    /// complement if they are signed), windowed.png, cropped.png, output.png.
-    #[arg(long, value_name = "DIR")]
+    /// complement if they are signed), windowed.png, cropped.png, output.png. For several files: into
+    /// a folder of each file's name in it.
+    #[arg(long, value_name = "DIR", value_parser = ending::folder)]
     steps: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
     /// Replace files that were not made by mammo-pipe.
     #[arg(long)]
     force: bool,
-    /// Print the facts of the image as JSON.
+    /// Print the facts of each image as one line of JSON.
     #[arg(long)]
     json: bool,
 }
 
 /// The files of `--steps`.
 const STEPS: [&str; 4] = ["decoded.png", "windowed.png", "cropped.png", "output.png"];
+
+/// One file to show, and what is written of it.
+struct Rendering {
+    file: PathBuf,
+    png: Option<Target>,
+    steps: Vec<Target>,
+}
 
 impl RenderArgs {
     /// Runs the command.
@@ -69,35 +78,105 @@ impl RenderArgs {
     /// A [`Fault`], also for a file that the pipeline rejects.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let config = self.settings.load()?;
-        let target = |path: PathBuf| Target::new(path, self.force);
-        let png = self.png.clone().map(target).transpose()?;
-        let files = match &self.steps {
-            Some(folder) => {
-                std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-                STEPS.map(|name| target(folder.join(name))).into_iter().collect::<Result<_, _>>()?
+        for Rendering { file, png, steps: targets } in self.renderings()? {
+            let steps = run(&file, config.clone())?;
+            if let Some(target) = &png {
+                write(target, &picture::compose(&steps))?;
             }
-            None => Vec::new(),
-        };
-        let steps = run(&self.file, config)?;
-        if let Some(target) = &png {
-            write(target, &picture::compose(&steps))?;
-        }
-        if let [decoded, windowed, cropped, output] = &files[..] {
-            write(decoded, &steps.stored.pixels)?;
-            write(windowed, &steps.windowed)?;
-            write(cropped, &steps.cropped)?;
-            match &steps.sample.pixels {
-                Pixels::U8(plane) => write(output, plane)?,
-                Pixels::U16(plane) => write(output, plane)?,
+            if let [decoded, windowed, cropped, output] = &targets[..] {
+                write(decoded, &steps.stored.pixels)?;
+                write(windowed, &steps.windowed)?;
+                write(cropped, &steps.cropped)?;
+                match &steps.sample.pixels {
+                    Pixels::U8(plane) => write(output, plane)?,
+                    Pixels::U16(plane) => write(output, plane)?,
+                }
             }
-        }
-        if self.json {
-            print(&facts(&steps.sample).to_string());
-        } else {
-            print(&description(&steps.sample));
+            if self.json {
+                print(&facts(&steps.sample).to_string());
+            } else if png.as_ref().is_some_and(Target::is_stdout) {
+                say(&description(&steps.sample));
+            } else {
+                print(&description(&steps.sample));
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
+
+    /// Every file with its outputs, which are all checked before the first is written.
+    fn renderings(&self) -> Result<Vec<Rendering>, Fault> {
+        let (files, last) = self.divide()?;
+        if let Some(folder) = last.filter(|last| is_folder(last)) {
+            std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+        }
+        let target = |path: PathBuf| Target::new(path, self.force);
+        let mut seen = HashSet::new();
+        let mut renderings = Vec::new();
+        for file in files {
+            let stem = file.file_stem().unwrap_or(file.as_os_str());
+            let png = match last {
+                Some(last) if is_folder(last) => {
+                    let mut name = stem.to_owned();
+                    name.push(".png");
+                    Some(last.join(name))
+                }
+                last => last.map(PathBuf::from),
+            };
+            if files.len() > 1 && !seen.insert(stem) && (png.is_some() || self.steps.is_some()) {
+                return Err(wrong(
+                    file,
+                    "another file has the same name, so one would replace the other",
+                ));
+            }
+            let steps = match &self.steps {
+                Some(folder) => {
+                    let folder = if files.len() > 1 { folder.join(stem) } else { folder.clone() };
+                    std::fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
+                    let targets = STEPS.map(|name| target(folder.join(name)));
+                    targets.into_iter().collect::<Result<_, _>>()?
+                }
+                None => Vec::new(),
+            };
+            let png = png.map(target).transpose()?;
+            if self.json && png.as_ref().is_some_and(Target::is_stdout) {
+                return Err(ending::two_on_stdout("--json"));
+            }
+            renderings.push(Rendering { file: file.clone(), png, steps });
+        }
+        Ok(renderings)
+    }
+
+    /// The files to read, and the PNG or folder to write.
+    fn divide(&self) -> Result<(&[PathBuf], Option<&Path>), Fault> {
+        let (last, before) = self.paths.split_last().expect("clap asks for one");
+        let is_png = ending::png(&last.to_string_lossy()).is_ok();
+        if is_png && before.len() > 1 {
+            let reason = "several files go to a folder, whose name ends in /; this is one PNG";
+            return Err(wrong(last, reason));
+        }
+        if !before.is_empty() && (is_png || is_folder(last)) {
+            return Ok((before, Some(last.as_path())));
+        }
+        if self.steps.is_none() && !self.json {
+            let reason = if before.is_empty() {
+                "give the PNG to write as well: mammo-pipe render FILE steps.png"
+            } else {
+                "the last argument is the PNG to write, whose name ends in .png, or a folder, whose \
+                 name ends in /"
+            };
+            return Err(wrong(last, reason));
+        }
+        Ok((&self.paths, None))
+    }
+}
+
+/// Whether the user means a folder.
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.to_string_lossy().ends_with(std::path::is_separator)
+}
+
+fn wrong(path: &Path, reason: &str) -> Fault {
+    Fault::io(path)(std::io::Error::other(reason))
 }
 
 fn run(file: &Path, config: Config) -> Result<Steps, Fault> {

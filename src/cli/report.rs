@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::ending;
-use super::progress::{print, say};
+use super::progress::{Activity, print, say};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
 use crate::report;
@@ -58,6 +58,9 @@ pub struct ReportArgs {
     /// Print the paths of the files written, or the comparison, as JSON.
     #[arg(long)]
     json: bool,
+    /// Show no progress.
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 impl ReportArgs {
@@ -70,8 +73,16 @@ impl ReportArgs {
         if self.folders.len() > 1 {
             let page = self.output.unwrap_or_else(|| Compared::page_of(&self.folders));
             let page = Target::new(page, self.force)?;
+            if self.json && page.is_stdout() {
+                return Err(ending::two_on_stdout("--json"));
+            }
+            let shown = Activity::new("comparing the runs", self.quiet);
             let compared = Compared::of(&self.folders, &bootstrap)?;
             compared.write(&page)?;
+            drop(shown);
+            if page.is_stdout() {
+                return Ok(ExitCode::SUCCESS);
+            }
             match self.json {
                 true => print(&serde_json::to_string(&compared).expect("plain data becomes JSON")),
                 false => print(compared.text().trim_end()),
@@ -79,7 +90,13 @@ impl ReportArgs {
             say(&format!("wrote {}", page.path().display()));
             return Ok(ExitCode::SUCCESS);
         }
+        if self.output.is_some() {
+            let reason = "is for a comparison of runs; the page of one folder is written into it";
+            return Err(Fault::io("--output")(std::io::Error::other(reason)));
+        }
         let folder = &self.folders[0];
+        let shown =
+            Activity::new(format!("writing the report of {}", folder.display()), self.quiet);
         let mut written = Vec::new();
         if RunFolder::new(folder).is_begun() {
             let beside =
@@ -92,6 +109,7 @@ impl ReportArgs {
         } else {
             written.push(("report", report::write(folder, self.dataset.as_deref(), None)?));
         }
+        drop(shown);
         if self.json {
             let paths = written.iter().map(|(what, path)| {
                 (what.to_string(), Value::from(path.to_string_lossy().into_owned()))

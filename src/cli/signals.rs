@@ -1,6 +1,7 @@
 //! Handles Ctrl-C, SIGTERM (sent by schedulers) and SIGHUP (sent when a terminal closes).
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use signal_hook::flag;
 
@@ -9,13 +10,23 @@ use crate::flow::Stop;
 /// Exit code of an interrupted run.
 pub const INTERRUPTED: u8 = 130;
 
-/// After this call, the first SIGINT or SIGTERM raises `stop`, and the work in progress is
-/// finished. A second one exits at once. SIGHUP is ignored, so a closed terminal does not end a
-/// run.
+/// What happens after the first signal, as the command in progress says it; `None` while no command
+/// handles signals.
+static NEXT: Mutex<Option<&'static str>> = Mutex::new(None);
+
+/// A command's handling of signals. After it is dropped, the first signal ends the program.
+#[must_use = "signals are handled as long as it lives"]
+pub struct Handled {
+    stop: Stop,
+}
+
+/// As long as the returned value lives, the first SIGINT or SIGTERM raises `stop`, and the work in
+/// progress is finished; a line says that, with `next`: what happens now. A second signal exits at
+/// once. SIGHUP is ignored, so a closed terminal does not end a run.
 ///
 /// # Errors
 /// If the system refuses a handler.
-pub fn handle(stop: &Stop) -> io::Result<()> {
+pub fn handle(stop: &Stop, next: &'static str) -> io::Result<Handled> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
         // The order matters: the first signal must find the flag down, so that it only raises it.
@@ -23,6 +34,48 @@ pub fn handle(stop: &Stop) -> io::Result<()> {
         flag::register(signal, stop.flag())?;
     }
     #[cfg(unix)]
-    flag::register(signal_hook::consts::SIGHUP, std::sync::Arc::default())?;
+    {
+        flag::register(signal_hook::consts::SIGHUP, std::sync::Arc::default())?;
+        say_when_heard()?;
+    }
+    *next_step() = Some(next);
+    Ok(Handled { stop: stop.clone() })
+}
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        *next_step() = None;
+        // With its flag up, the handler that stays registered exits at once.
+        self.stop.raise();
+    }
+}
+
+fn next_step() -> std::sync::MutexGuard<'static, Option<&'static str>> {
+    NEXT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the thread that answers the first signal. There is one per process.
+#[cfg(unix)]
+fn say_when_heard() -> io::Result<()> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if STARTED.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if let Some(next) = next_step().take() {
+                let heard = if signal == SIGINT { "Ctrl-C" } else { "SIGTERM" };
+                // The terminal shows ^C, perhaps in the middle of a progress bar.
+                let line = if super::progress::can_redraw() { "\r\x1b[K" } else { "" };
+                super::progress::say(&format!("{line}{heard}: {next}; a second one exits at once"));
+            }
+        }
+    });
     Ok(())
 }

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use self::progress::SweepProgress;
 use super::detach::detach;
-use super::progress::print;
+use super::ending;
+use super::progress::{Activity, print};
 use super::signals;
 use super::train::bar::Bar;
 use super::training::{TrainingArgs, stem};
@@ -24,12 +25,13 @@ use crate::flow::Stop;
 use crate::report;
 use crate::shard::ReleaseFolder;
 use crate::shard::table::Table;
+use crate::store::{self, quoted};
 use crate::sweep::results::{AtLevel, Results};
 use crate::sweep::settings::{Settings, Weight, check};
 use crate::sweep::{Elsewhere, Outcome, Sweep, Watcher};
 use crate::train::run::RunFacts;
 use crate::train::setup::Setup;
-use crate::train::{Control, Event};
+use crate::train::{self, Control, Event};
 
 /// Measure the effect of the auxiliary targets: train with every weight of them.
 ///
@@ -62,7 +64,7 @@ pub struct SweepArgs {
     #[command(flatten)]
     training: TrainingArgs,
     /// Folder of the sweep [default: sweeps/RELEASE-VARIANT].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = ending::folder)]
     output: Option<PathBuf>,
     /// Weights of the auxiliary targets; cnn is the network without them
     /// [default: cnn,0.1,0.2,...,1.0].
@@ -104,9 +106,8 @@ impl SweepArgs {
         let variant = config.train.model.variant.as_str().trim_start_matches("efficientnet_");
         let name = format!("{}-{variant}", stem(&release));
         let folder = self.output.clone().unwrap_or_else(|| Path::new("sweeps").join(name));
-        if self.training.detach {
-            return run_in_background(&folder);
-        }
+        let reading = format!("reading {}", release.display());
+        let reading = Activity::new(reading, self.training.quiet);
         let table = Table::read(&release)?;
         if let Some(ratio) = self.negatives_per_positive {
             config.folds.clone_from(&folds_with_ratio(&config, &table, ratio)?);
@@ -127,6 +128,9 @@ impl SweepArgs {
         let init = settings.run.init.clone();
         let setup = self.training.setup(settings.run.train.clone(), init);
         let table = Arc::new(table);
+        drop(reading);
+        let ours = [store::ASIDE, store::LOCK, LOG, "claims"];
+        store::unless_foreign(&folder, Settings::are_in(&folder), &ours)?;
         if self.training.dry_run {
             return dry_run::show(
                 &folder,
@@ -135,15 +139,23 @@ impl SweepArgs {
                 &table,
                 &setup,
                 self.json,
+                self.training.quiet,
             );
+        }
+        let shown = Activity::new("checking that the runs can start", self.training.quiet);
+        train::check(&table, &setup, &settings.run.held_out)?;
+        drop(shown);
+        if self.training.detach {
+            return run_in_background(&folder);
         }
         self.train(&Sweep::open(&folder, settings)?, &table, &setup)
     }
 
     fn train(&self, sweep: &Sweep, table: &Arc<Table>, setup: &Setup) -> Result<ExitCode, Fault> {
         let stop = Stop::default();
-        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
-        let bar = Bar::new(self.training.quiet || self.json);
+        let next = "finishing this step and saving the state; the same command continues";
+        let _handled = signals::handle(&stop, next).map_err(Fault::io("signal handlers"))?;
+        let bar = Bar::new(self.training.quiet);
         bar.say(&format!("{}: training on {}", sweep.folder().display(), self.training.device()));
         let progress = SweepProgress::new(&self.auxiliary_weights, sweep)?;
         let bootstrap = Bootstrap::default();
@@ -159,15 +171,22 @@ impl SweepArgs {
             bar.set_prefix(&progress.text(event.status));
             bar.on_event(event);
         };
-        let control = Control { stop, on_event: &on_event, on_message: &|line| bar.say(line) };
+        let control = Control {
+            stop,
+            on_event: &on_event,
+            on_message: &|line| bar.say(line),
+            on_prediction: &|done, all| bar.on_prediction(done, all),
+        };
         let outcome = sweep.work(&self.auxiliary_weights, table, setup, &control, &watcher);
         bar.finish();
         let outcome = outcome?;
         let results = report::sweep::write(sweep.folder(), &bootstrap)?;
         self.print_results(&results);
-        let folder = sweep.folder().display();
+        let folder = sweep.folder();
         let (line, code) = match &outcome {
-            Outcome::Finished => (format!("page: {folder}/sweep.html"), ExitCode::SUCCESS),
+            Outcome::Finished => {
+                (format!("page: {}", folder.join("sweep.html").display()), ExitCode::SUCCESS)
+            }
             Outcome::Stopped => (
                 "saved; continue with the same command".to_owned(),
                 ExitCode::from(signals::INTERRUPTED),
@@ -206,6 +225,9 @@ impl SweepArgs {
     }
 }
 
+/// The name of the file with the output of a sweep in the background.
+const LOG: &str = "sweep.log";
+
 /// The `folds` settings, or else those of the release, with `ratio` negatives per positive.
 fn folds_with_ratio(config: &Config, table: &Table, ratio: f64) -> Result<FoldsConfig, Fault> {
     let folds = match config.train.folds {
@@ -221,9 +243,9 @@ fn folds_with_ratio(config: &Config, table: &Table, ratio: f64) -> Result<FoldsC
 }
 
 fn run_in_background(folder: &Path) -> Result<ExitCode, Fault> {
-    let log = folder.join("sweep.log");
+    let log = folder.join(LOG);
     let process = detach(&log, &[])?;
-    let (folder, log) = (folder.display(), log.display());
+    let (folder, log) = (quoted(folder), quoted(&log));
     print(&format!(
         "running in the background as process {process}\n  \
          progress    mammo-pipe runs {folder}\n  \

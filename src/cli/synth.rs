@@ -8,9 +8,11 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
+use super::ending;
 use super::progress::{Progress, print};
 use crate::error::Fault;
 use crate::number::size;
+use crate::store::quoted;
 use crate::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
 
 /// Generate a dataset of phantom mammograms in the shape of RSNA's: images, tables and the truth.
@@ -24,7 +26,7 @@ use crate::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
 #[command(verbatim_doc_comment)]
 pub struct SynthArgs {
     /// Folder to write: new, empty, or made by synth before, in which case it is replaced.
-    #[arg(value_name = "OUTPUT")]
+    #[arg(value_name = "OUTPUT", value_parser = ending::folder)]
     output: PathBuf,
     /// Patients in train.csv, with 2 to 8 images per breast.
     #[arg(long, value_name = "N", default_value_t = 40)]
@@ -111,16 +113,16 @@ impl SynthArgs {
             workers: self.workers.map_or(0, NonZeroUsize::get),
         };
         let start = Instant::now();
-        let progress = Progress::new(synth::count(&spec), self.quiet || self.json);
+        let progress = Progress::new(synth::count(&spec), self.quiet);
         let summary = synth::generate(&spec, &self.output, || progress.image(0, false, None))?;
         progress.finish();
         if self.json {
             print(&serde_json::to_string(&summary).expect("plain data becomes JSON"));
             return Ok(ExitCode::SUCCESS);
         }
-        let out = self.output.display();
         print(&format!(
-            "{out}: {} images of {} patients, {} with cancer, {} damaged, {} in {:.1} s",
+            "{}: {} images of {} patients, {} with cancer, {} damaged, {} in {:.1} s",
+            self.output.display(),
             summary.images,
             summary.patients,
             summary.cancer_images,
@@ -128,6 +130,7 @@ impl SynthArgs {
             size(summary.bytes),
             start.elapsed().as_secs_f64()
         ));
+        let out = quoted(&self.output);
         print(&format!("next: mammo-pipe preprocess --input {out} --output RELEASE"));
         Ok(ExitCode::SUCCESS)
     }

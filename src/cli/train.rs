@@ -12,19 +12,21 @@ use serde_json::json;
 
 use self::bar::Bar;
 use super::detach::detach;
-use super::progress::{print, say};
+use super::ending;
+use super::progress::{Activity, print, say};
 use super::signals;
 use super::training::{TrainingArgs, stem};
 use crate::config::train::Folds;
-use crate::config::{Config, Preset};
+use crate::config::{Config, FoldsConfig, Preset};
 use crate::error::Fault;
 use crate::flow::Stop;
 use crate::number::{duration, size};
 use crate::shard::table::Table;
+use crate::store::quoted;
 use crate::store::start::Start;
 use crate::train::estimate::estimate;
 use crate::train::folder::RunFolder;
-use crate::train::log::{self, EpochLine, Line};
+use crate::train::log::{self, EpochLine};
 use crate::train::run::{self, Run, RunFacts};
 use crate::train::split::check_ratio;
 use crate::train::{self, Control, End, TrainError};
@@ -41,6 +43,7 @@ use crate::train::{self, Control, End, TrainError};
 ///   mammo-pipe train release --fold all --device cuda:0 --detach
 ///   mammo-pipe train release --set train.model.variant=efficientnet_b0 --set train.batch=8
 ///   mammo-pipe train --resume runs/release-b4-1    # after Ctrl-C, a crash, or a power cut
+///   mammo-pipe train --resume runs/release-b4-1 --release /new/place/release
 ///   mammo-pipe runs                                # list the runs and their progress
 ///   tensorboard --logdir runs
 ///
@@ -57,7 +60,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     training: TrainingArgs,
     /// Folder that holds all runs.
-    #[arg(long, value_name = "DIR", default_value = "runs")]
+    #[arg(long, value_name = "DIR", default_value = "runs", value_parser = ending::folder)]
     runs: PathBuf,
     /// Name of the run. Not given: RELEASE-VARIANT-NUMBER.
     #[arg(long, value_name = "NAME")]
@@ -73,6 +76,9 @@ pub struct TrainArgs {
         conflicts_with_all = ["release", "config", "overrides", "preset", "name", "fold", "init", "dry_run"]
     )]
     resume: Option<PathBuf>,
+    /// With --resume: the release, if it was moved since the run began.
+    #[arg(long = "release", value_name = "DIR", requires = "resume")]
+    moved: Option<PathBuf>,
     /// Print the result as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -108,19 +114,25 @@ impl TrainArgs {
         match &self.resume {
             Some(folder) => {
                 let facts = run::read_facts(folder)?;
-                if self.training.detach {
-                    return run_in_background(folder, &[]);
+                let release = self.moved.as_ref().unwrap_or(&facts.release).clone();
+                if self.moved.is_none() && !release.exists() {
+                    return Err(TrainError::ReleaseMoved { run: folder.clone(), release }.into());
                 }
-                let table = Table::read_with(&facts.release, facts.folds.as_ref())?;
+                let table = self.reading(&release, facts.folds.as_ref())?;
                 if table.plan_sha256 != facts.release_plan_sha256 {
                     return Err(TrainError::ReleaseChanged {
-                        path: facts.release,
+                        path: release,
                         found: table.plan_sha256,
                         needed: facts.release_plan_sha256,
                     }
                     .into());
                 }
-                self.train(&Run::resume(folder)?, table)
+                if self.training.detach {
+                    // It fails if another process trains the run.
+                    drop(Run::resume(folder)?);
+                    return run_in_background(folder, &[]);
+                }
+                self.train(&Run::resume_on(folder, &release)?, table)
             }
             None => self.begin(),
         }
@@ -155,17 +167,8 @@ impl TrainArgs {
             format!("{}-{}", stem(release), variant.as_str().trim_start_matches("efficientnet_"));
         let name = self.name.clone().unwrap_or_else(|| run::free_name(&self.runs, &stem));
         let folder = self.runs.join(&name);
-        if self.training.detach {
-            if RunFolder::new(&folder).is_begun() {
-                return Err(TrainError::RunExists { path: folder }.into());
-            }
-            // The name was chosen here, so the process in the background has to be given it.
-            let more = ["--name", &name];
-            let more = if self.name.is_some() { &[][..] } else { &more[..] };
-            return run_in_background(&folder, more);
-        }
         let reassigned = (config.train.folds == Folds::Reassign).then_some(&config.folds);
-        let table = Table::read_with(release, reassigned)?;
+        let table = self.reading(release, reassigned)?;
         self.say_preset();
         check_ratio(&config, &table.plan.settings)?;
         let held_out = match self.fold() {
@@ -176,16 +179,39 @@ impl TrainArgs {
         if self.training.dry_run {
             return self.print_estimate(&config, &Arc::new(table), &held_out);
         }
+        run::check_free(&folder)?;
         let init = self.training.init();
+        if self.training.detach {
+            let _shown = Activity::new("checking that the run can start", self.training.quiet);
+            let setup = self.training.setup(config.train.clone(), init);
+            train::check(&table, &setup, &held_out)?;
+            // The name was chosen here, so the process in the background has to be given it.
+            let more = ["--name", &name];
+            let more = if self.name.is_some() { &[][..] } else { &more[..] };
+            return run_in_background(&folder, more);
+        }
         let facts = RunFacts { init, ..RunFacts::new(&config, release, &table, held_out)? };
-        self.train(&Run::create(&folder, facts)?, table)
+        let run = Run::create(&folder, facts)?;
+        let end = self.train(&run, table);
+        if end.is_err() && !run::has_step(&folder)? {
+            run.discard()?;
+        }
+        end
+    }
+
+    /// Reads the table of a release, which takes a while on a slow disk.
+    fn reading(&self, release: &Path, folds: Option<&FoldsConfig>) -> Result<Table, Fault> {
+        let what = format!("reading {}", release.display());
+        let _shown = Activity::new(what, self.training.quiet);
+        Table::read_with(release, folds)
     }
 
     fn train(&self, run: &Run, table: Table) -> Result<ExitCode, Fault> {
         let setup = self.training.setup(run.facts.train.clone(), run.facts.init.clone());
         let stop = Stop::default();
-        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
-        let bar = Bar::new(self.training.quiet || self.json);
+        let next = "finishing this step and saving the state, from which --resume continues";
+        let _handled = signals::handle(&stop, next).map_err(Fault::io("signal handlers"))?;
+        let bar = Bar::new(self.training.quiet);
         Start::now(env!("MAMMO_PIPE_VERSION"), self.training.device())
             .append_to(&RunFolder::new(run.folder()).starts())?;
         bar.say(&format!("{}: training on {}", run.folder().display(), self.training.device()));
@@ -193,6 +219,7 @@ impl TrainArgs {
             stop,
             on_event: &|event| bar.on_event(event),
             on_message: &|line| bar.say(line),
+            on_prediction: &|done, all| bar.on_prediction(done, all),
         };
         let end = train::train(run, &Arc::new(table), &setup, &control);
         bar.finish();
@@ -209,10 +236,7 @@ impl TrainArgs {
         let mut folds = Vec::new();
         for fold in &run.facts.held_out {
             let folder = RunFolder::new(run.folder()).fold(*fold);
-            let best = log::read(&folder)?.into_iter().rev().find_map(|line| match line {
-                Line::Epoch(line) if line.best => Some(line),
-                _ => None,
-            });
+            let best = log::best_epoch(&folder)?;
             folds.push((*fold, folder.path().to_owned(), best));
         }
         if self.json {
@@ -226,10 +250,10 @@ impl TrainArgs {
             let best = best.as_ref().map_or("no epoch is done".to_owned(), bar::epoch);
             print(&format!("{}: {best}", folder.display()));
         }
-        let folder = run.folder().display();
         if let (End::Finished, [Some(fold)]) = (end, &run.facts.held_out[..]) {
             print(&one_fold(*fold, &run.facts.release));
         }
+        let folder = quoted(run.folder());
         print(&match end {
             End::Finished => format!("next: mammo-pipe evaluate {folder}"),
             End::Stopped => format!("saved; continue with: mammo-pipe train --resume {folder}"),
@@ -246,7 +270,9 @@ impl TrainArgs {
     ) -> Result<ExitCode, Fault> {
         let setup = self.training.setup(config.train.clone(), None);
         let first = *held_out.first().unwrap_or(&None);
+        let shown = Activity::new("timing a few steps", self.training.quiet);
         let found = estimate(table, &setup, first)?;
+        drop(shown);
         let folds = held_out.len();
         if self.json {
             print(
@@ -303,9 +329,9 @@ fn run_in_background(folder: &Path, more: &[&str]) -> Result<ExitCode, Fault> {
          progress    mammo-pipe runs {}\n  \
          output      tail -f {}\n  \
          stop        kill -INT {process}   (continue with: mammo-pipe train --resume {})",
-        folder.parent().unwrap_or(Path::new(".")).display(),
-        log.display(),
-        folder.display()
+        quoted(folder.parent().unwrap_or(Path::new("."))),
+        quoted(log),
+        quoted(folder)
     ));
     Ok(ExitCode::SUCCESS)
 }

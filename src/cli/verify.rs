@@ -37,7 +37,7 @@ impl VerifyArgs {
     /// A [`Fault`] if the folder holds no release.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let images = release::read_manifest(&self.release)?.plan.images;
-        let progress = Progress::new(images, self.quiet || self.json);
+        let progress = Progress::new(images, self.quiet);
         let verified = verify::verify(&self.release, |rows| {
             (0..rows).for_each(|_| progress.image(0, false, None));
         })?;

@@ -13,6 +13,7 @@ use super::kind::Kind;
 use super::presets::Preset;
 use super::{Config, reference};
 use crate::error::faults;
+use crate::store::at_home;
 
 /// Why settings were refused.
 #[derive(Debug, thiserror::Error)]
@@ -258,7 +259,7 @@ impl Tree {
                 });
             }
         }
-        let config: Config =
+        let mut config: Config =
             serde_path_to_error::deserialize(&loaded.tree).map_err(|e| ConfigError::Type {
                 origin: loaded.origin(&e.path().to_string()).to_string(),
                 found: "a value that cannot be read".into(),
@@ -266,6 +267,9 @@ impl Tree {
                 hint: String::new(),
                 key: e.path().to_string(),
             })?;
+        for path in config.paths_mut() {
+            *path = at_home(path);
+        }
         config.check()?;
         Ok(Loaded { config, ..loaded })
     }

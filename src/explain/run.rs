@@ -20,7 +20,8 @@ use super::place::Heat;
 use super::secondary_capture::{self, Derivation};
 use super::select::{Kind, select};
 use super::source::{self, SourceError};
-use crate::config::{Config, of_settings};
+use crate::config::{Config, DatasetConfig, of_settings};
+use crate::dataset::refuse_inside;
 use crate::error::{Fault, chain};
 use crate::evaluate::choice::{self, Given};
 use crate::explain::maps::{self, ImageEnergy, MapSettings, WORST};
@@ -48,6 +49,11 @@ pub fn explain(
     seen: &dyn Fn(usize),
 ) -> Result<Explanation, Fault> {
     let facts = read_facts(&request.run)?;
+    let config = of_settings(&facts.preprocessing, "the run's preprocessing")?;
+    if let Some(dataset) = &request.dataset {
+        let dataset = DatasetConfig { input: dataset.clone(), ..config.dataset.clone() };
+        refuse_inside(&request.output, &dataset)?;
+    }
     std::fs::create_dir_all(&request.output).map_err(Fault::io(&request.output))?;
     let index = request.target(INDEX)?;
     let table = table(request, &facts)?;
@@ -55,7 +61,6 @@ pub fn explain(
     let (network, weights_sha256) = network(request, device)?;
     let chosen = choose(request, &table, threshold)?;
 
-    let config = of_settings(&facts.preprocessing, "the run's preprocessing")?;
     let mut explainer = Explainer {
         request,
         table: &table,

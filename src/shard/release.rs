@@ -18,6 +18,25 @@ pub struct Release {
 }
 
 impl Release {
+    /// Whether `folder` can be opened for `plan`. Writes nothing, and does not see whether another
+    /// run writes it.
+    ///
+    /// # Errors
+    /// As [`Release::open`].
+    pub fn check(folder: &Path, plan: &PlanFacts) -> Result<(), Fault> {
+        if folder.exists() && !ReleaseFolder::new(folder).is_begun() && holds_other_things(folder)?
+        {
+            return Err(ReleaseError::NotARelease { path: folder.into() }.into());
+        }
+        match read_plan(folder)? {
+            Some(before) if before != *plan => {
+                let differences = plan.differences(&before);
+                Err(ReleaseError::PlanChanged { path: folder.into(), differences }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens `folder` for `plan`. The folder is empty, or as an earlier run of the same plan left
     /// it.
     ///
@@ -27,9 +46,7 @@ impl Release {
     /// [`Fault::Io`].
     pub fn open(folder: &Path, plan: &PlanFacts) -> Result<Self, Fault> {
         let names = ReleaseFolder::new(folder);
-        if folder.exists() && !names.is_begun() && holds_other_things(folder)? {
-            return Err(ReleaseError::NotARelease { path: folder.into() }.into());
-        }
+        Self::check(folder, plan)?;
         let tmp = store::make_aside(folder)?;
         for path in [names.shards(), names.entries()] {
             fs::create_dir_all(&path).map_err(Fault::io(&path))?;
@@ -38,12 +55,8 @@ impl Release {
         // release there.
         let lock =
             store::lock(folder)?.ok_or_else(|| ReleaseError::Locked { path: folder.into() })?;
-        if let Some(before) = read_plan(folder)?
-            && before != *plan
-        {
-            let differences = plan.differences(&before);
-            return Err(ReleaseError::PlanChanged { path: folder.into(), differences }.into());
-        }
+        // Another run may have written its plan meanwhile.
+        Self::check(folder, plan)?;
         for left in fs::read_dir(&tmp).map_err(Fault::io(&tmp))? {
             let path = left.map_err(Fault::io(&tmp))?.path();
             fs::remove_file(&path).map_err(Fault::io(&path))?;

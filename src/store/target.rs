@@ -7,12 +7,12 @@
 //! beside it, which holds the submission's SHA-256.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{json, put, sha256};
+use super::{json, put, quoted, sha256};
 use crate::error::Fault;
 
 /// The mark of a file made by this program, in the place that its format has for it.
@@ -21,7 +21,10 @@ pub const MAKER: &str = "mammo-pipe";
 /// The key in the footer of a Parquet file of predictions. Its value is [`MAKER`].
 pub const MAKER_KEY: &str = "made_by";
 
-/// The path of one output file, checked.
+/// The path that stands for standard output.
+const STDOUT: &str = "-";
+
+/// The path of one output file, checked; `-` is standard output.
 #[derive(Debug, Clone)]
 pub struct Target {
     path: PathBuf,
@@ -46,34 +49,79 @@ impl Target {
         &self.path
     }
 
-    /// Writes `content` in one step, unless a foreign file has appeared there meanwhile.
+    /// Whether it is standard output, so that nothing else may be printed there.
+    pub fn is_stdout(&self) -> bool {
+        self.path.as_os_str() == STDOUT
+    }
+
+    /// Writes `content` in one step, unless a foreign file has appeared there meanwhile. On standard
+    /// output, a reader that has left early is no error.
     ///
     /// # Errors
     /// As [`Target::new`].
     pub fn put(&self, content: &[u8]) -> Result<(), Fault> {
         self.check()?;
-        put(&self.path, content)
+        if !self.is_stdout() {
+            return put(&self.path, content);
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(content).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Fault::io("standard output")(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check(&self) -> Result<(), Fault> {
         let path = &self.path;
+        if self.is_stdout() {
+            return Ok(());
+        }
         let found = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                return folder.map_or(Ok(()), |folder| {
-                    fs::metadata(folder).map(drop).map_err(Fault::io(folder))
-                });
+                return match folder.map(fs::metadata) {
+                    Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                        let folder = folder.unwrap_or(path);
+                        let hint = format!("there is no such folder; mkdir -p {}", quoted(folder));
+                        Err(Fault::io(folder)(io::Error::new(error.kind(), hint)))
+                    }
+                    Some(Err(error)) => Err(Fault::io(path)(error)),
+                    _ => Ok(()),
+                };
             }
             found => found.map_err(Fault::io(path))?,
         };
         if found.is_dir() {
-            return Err(Fault::io(path)(io::ErrorKind::IsADirectory.into()));
+            let hint = "this is a folder; give the name of a file in it";
+            return Err(Fault::io(path)(io::Error::new(io::ErrorKind::IsADirectory, hint)));
         }
         if self.force || is_ours(path).map_err(Fault::io(path))? {
             return Ok(());
         }
         Err(Fault::Foreign { path: path.clone() })
     }
+}
+
+/// Accepts a folder to work in: one that is not there, that holds nothing but the names in `ours`,
+/// or that `is_ours`. Call it before the first file is written.
+///
+/// # Errors
+/// [`Fault::ForeignFolder`] with one of the names found; [`Fault::Io`].
+pub fn unless_foreign(folder: &Path, is_ours: bool, ours: &[&str]) -> Result<(), Fault> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(Fault::io(folder))?,
+    };
+    for entry in entries {
+        let name = entry.map_err(Fault::io(folder))?.file_name();
+        let name = name.to_string_lossy().into_owned();
+        if !is_ours && !ours.contains(&name.as_str()) {
+            return Err(Fault::ForeignFolder { path: folder.into(), name });
+        }
+    }
+    Ok(())
 }
 
 /// `value` as indented JSON whose first line says that this program made it.
@@ -185,6 +233,21 @@ mod tests {
         fs::write(&path, "my notes").unwrap();
         assert!(matches!(target.put(b"page"), Err(Fault::Foreign { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"my notes");
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_s_is_refused_and_an_empty_one_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("work");
+        let check = |is_ours| unless_foreign(&folder, is_ours, &["run.log"]);
+        check(false).unwrap();
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("run.log"), "").unwrap();
+        check(false).unwrap();
+        fs::write(folder.join("thesis.tex"), "").unwrap();
+        let fault = check(false).unwrap_err().to_string();
+        assert!(fault.contains("thesis.tex"), "{fault}");
+        check(true).unwrap();
     }
 
     #[test]

@@ -3,12 +3,17 @@
 use std::path::PathBuf;
 
 use crate::error::{Fault, faults};
+use crate::number::of;
+use crate::store::quoted;
 
 /// Why a training run cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// There is a run of that name.
-    #[error("{path} holds a run; resume it with --resume, or give another --name")]
+    #[error(
+        "{path} holds a run; resume it (mammo-pipe train --resume {}), or give another --name",
+        quoted(path)
+    )]
     RunExists {
         /// The folder.
         path: PathBuf,
@@ -19,8 +24,20 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
+    /// A run that is to be removed has trained networks.
+    #[error(
+        "{path} has {}; to remove them all the same: mammo-pipe runs --rm {} --force",
+        of(*networks, "trained network"),
+        quoted(path)
+    )]
+    HasNetworks {
+        /// The folder.
+        path: PathBuf,
+        /// How many.
+        networks: usize,
+    },
     /// There is no run.
-    #[error("{path} holds no run (it has no run.json)")]
+    #[error("{path} holds no run (it has no run.json); mammo-pipe runs lists the runs")]
     NoRun {
         /// The folder.
         path: PathBuf,
@@ -45,6 +62,18 @@ pub enum TrainError {
         found: String,
         /// The plan hash of the run.
         needed: String,
+    },
+    /// The release is not where the run began with it.
+    #[error(
+        "{release} is not there, and the run needs it; if it was moved: \
+         mammo-pipe train --resume {} --release DIR",
+        quoted(run)
+    )]
+    ReleaseMoved {
+        /// The run.
+        run: PathBuf,
+        /// The release.
+        release: PathBuf,
     },
     /// No such fold.
     #[error("the release has no fold {found}, its folds are {folds:?}")]

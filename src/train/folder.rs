@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The name of the file with the output of a run in the background.
+pub(super) const LOG: &str = "run.log";
+
 /// The folder of a run, which may not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
@@ -39,7 +42,7 @@ impl RunFolder {
 
     /// The output of a run in the background.
     pub fn log(&self) -> PathBuf {
-        self.0.join("run.log")
+        self.0.join(LOG)
     }
 
     /// The report page.

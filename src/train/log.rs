@@ -173,6 +173,25 @@ pub fn read(folder: &FoldFolder) -> Result<Vec<Line>, Fault> {
     Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
 }
 
+/// The best epoch of a fold so far; `None` before its first epoch. The lines of steps, of which there
+/// are many, are skipped unread.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn best_epoch(folder: &FoldFolder) -> Result<Option<EpochLine>, Fault> {
+    let path = folder.metrics();
+    let text = match std::fs::read_to_string(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(Fault::io(&path))?,
+    };
+    let epochs = text.lines().rev().filter(|line| line.starts_with(r#"{"kind":"epoch""#));
+    let best = |line: &str| match serde_json::from_str(line).ok()? {
+        Line::Epoch(line) if line.best => Some(line),
+        _ => None,
+    };
+    Ok({ epochs }.find_map(best))
+}
+
 fn json(line: &Line) -> String {
     serde_json::to_string(line).expect("plain data becomes JSON") + "\n"
 }
@@ -220,6 +239,7 @@ mod tests {
         lines.iter().for_each(|line| log.write(line).unwrap());
         drop(log);
         assert_eq!(read(&folder).unwrap(), lines);
+        assert_eq!(best_epoch(&folder).unwrap().map(|line| line.epoch), Some(2));
         // The run was killed in the middle of a line.
         let path = folder.metrics();
         let text = std::fs::read_to_string(&path).unwrap();

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
-use super::folder::{FoldFolder, RunFolder};
+use super::folder::{FoldFolder, LOG, RunFolder};
 use crate::config::train::Folds;
 use crate::config::{Config, FoldsConfig, TrainConfig};
 use crate::error::Fault;
@@ -181,14 +181,19 @@ impl RunFacts {
 }
 
 impl Run {
-    /// Starts a run in `folder`, which must not hold one.
+    /// Starts a run in `folder`, which must not hold one, unless that one has made no step: it is
+    /// replaced.
     ///
     /// # Errors
-    /// [`TrainError::RunExists`], [`TrainError::RunLocked`], [`Fault::Io`].
+    /// [`TrainError::RunExists`], [`TrainError::RunLocked`]; [`Fault::ForeignFolder`] if the folder
+    /// holds anything else; [`Fault::Io`].
     pub fn create(folder: &Path, facts: RunFacts) -> Result<Self, Fault> {
         let names = RunFolder::new(folder);
+        check_free(folder)?;
         if names.is_begun() {
-            return Err(TrainError::RunExists { path: folder.into() }.into());
+            let lock = lock(folder)?;
+            remove(folder)?;
+            drop(lock);
         }
         store::make_aside(folder)?;
         let lock = lock(folder)?;
@@ -205,6 +210,28 @@ impl Run {
         store::make_aside(folder)?;
         let lock = lock(folder)?;
         Ok(Self { folder: RunFolder::new(folder), facts, _lock: lock })
+    }
+
+    /// Opens a run to resume it on its release, which now is in the folder `release`.
+    ///
+    /// # Errors
+    /// As [`Run::resume`].
+    pub fn resume_on(folder: &Path, release: &Path) -> Result<Self, Fault> {
+        let mut run = Self::resume(folder)?;
+        let release = std::path::absolute(release).map_err(Fault::io(release))?;
+        if run.facts.release != release {
+            run.facts.release = release;
+            store::replace(folder, &run.folder.facts(), &store::json(&run.facts))?;
+        }
+        Ok(run)
+    }
+
+    /// Removes the run, but not the output of a run in the background.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn discard(self) -> Result<(), Fault> {
+        remove(self.folder())
     }
 
     /// The folder of the run.
@@ -271,11 +298,14 @@ pub fn read_status(folder: &Path) -> Result<Option<Status>, Fault> {
     Ok(Some(status))
 }
 
-/// The runs in `folder`, sorted by name.
+/// The runs in `folder`, sorted by name; `folder` alone if it is a run itself.
 ///
 /// # Errors
 /// [`Fault::Io`].
 pub fn list(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
+    if RunFolder::new(folder).is_begun() {
+        return Ok(vec![folder.into()]);
+    }
     let mut runs = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {
         let path = entry.map_err(Fault::io(folder))?.path();
@@ -296,6 +326,69 @@ pub fn free_name(folder: &Path, stem: &str) -> String {
 /// The current time in seconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Checks that a run can start in `folder`: it holds nothing, or a run without a step.
+///
+/// # Errors
+/// [`TrainError::RunExists`], [`Fault::ForeignFolder`], [`Fault::Io`].
+pub fn check_free(folder: &Path) -> Result<(), Fault> {
+    let names = RunFolder::new(folder);
+    let is_begun = names.is_begun();
+    if is_begun && has_step(folder)? {
+        return Err(TrainError::RunExists { path: folder.into() }.into());
+    }
+    store::unless_foreign(folder, is_begun, &[store::ASIDE, store::LOCK, LOG])
+}
+
+/// Whether the run in `folder` has made a step. A run without one can be replaced.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn has_step(folder: &Path) -> Result<bool, Fault> {
+    for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {
+        let fold = FoldFolder::new(entry.map_err(Fault::io(folder))?.path());
+        if std::fs::metadata(fold.metrics()).is_ok_and(|log| log.len() > 0) || fold.best().exists()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Removes the run in `folder`, but not the output of a run in the background.
+fn remove(folder: &Path) -> Result<(), Fault> {
+    for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {
+        let path = entry.map_err(Fault::io(folder))?.path();
+        let removed = match path.file_name() {
+            Some(name) if name == LOG => Ok(()),
+            _ if path.is_dir() => std::fs::remove_dir_all(&path),
+            _ => std::fs::remove_file(&path),
+        };
+        removed.map_err(Fault::io(path))?;
+    }
+    // It stays if there is a log in it.
+    let _ = std::fs::remove_dir(folder);
+    Ok(())
+}
+
+/// Removes a run with its output, as the user asked. A run with a trained network needs `force`.
+///
+/// # Errors
+/// [`TrainError::NoRun`]; [`TrainError::RunLocked`] if a process trains it;
+/// [`TrainError::HasNetworks`]; [`Fault::Io`].
+pub fn remove_run(folder: &Path, force: bool) -> Result<(), Fault> {
+    let names = RunFolder::new(folder);
+    if !names.is_begun() {
+        return Err(TrainError::NoRun { path: folder.into() }.into());
+    }
+    let _lock = lock(folder)?;
+    let folds = read_facts(folder).map(|facts| facts.held_out).unwrap_or_default();
+    let networks = folds.iter().filter(|fold| names.fold(**fold).best().exists()).count();
+    if networks > 0 && !force {
+        return Err(TrainError::HasNetworks { path: folder.into(), networks }.into());
+    }
+    std::fs::remove_dir_all(folder).map_err(Fault::io(folder))
 }
 
 fn lock(folder: &Path) -> Result<File, Fault> {
@@ -340,7 +433,7 @@ mod tests {
         let folder = parent.path().join("b0-1");
         let run = Run::create(&folder, RunFacts::fixture(vec![Some(0)])).unwrap();
         let again = Run::create(&folder, RunFacts::fixture(vec![Some(0)])).unwrap_err();
-        assert!(matches!(again.cause(), Some(TrainError::RunExists { .. })), "{again}");
+        assert!(matches!(again.cause(), Some(TrainError::RunLocked { .. })), "{again}");
         let second = Run::resume(&folder).unwrap_err();
         assert!(matches!(second.cause(), Some(TrainError::RunLocked { .. })), "{second}");
         drop(run);
@@ -363,6 +456,59 @@ mod tests {
         run.write_status(&status(State::Finished)).unwrap();
         drop(run);
         assert_eq!(read_status(&folder).unwrap().unwrap().state, State::Finished);
+    }
+
+    #[test]
+    fn the_name_of_a_run_without_a_step_can_be_used_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("b0");
+        let run = Run::create(&folder, RunFacts::fixture(vec![Some(0)])).unwrap();
+        let fold = run.fold(Some(0)).unwrap();
+        drop(run);
+        let facts = RunFacts::fixture(vec![Some(1)]);
+        let run = Run::create(&folder, facts.clone()).unwrap();
+        assert_eq!(read_facts(&folder).unwrap(), facts);
+        assert!(!fold.path().exists());
+        std::fs::write(run.fold(Some(1)).unwrap().metrics(), "{}\n").unwrap();
+        drop(run);
+        let again = Run::create(&folder, facts).unwrap_err();
+        assert!(matches!(again.cause(), Some(TrainError::RunExists { .. })), "{again}");
+    }
+
+    #[test]
+    fn a_discarded_run_leaves_its_output_alone_and_nothing_without_one() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("b0");
+        Run::create(&folder, RunFacts::fixture(vec![None])).unwrap().discard().unwrap();
+        assert!(!folder.exists());
+        let run = Run::create(&folder, RunFacts::fixture(vec![None])).unwrap();
+        std::fs::write(folder.join(LOG), "error: ...").unwrap();
+        run.discard().unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        drop(Run::create(&folder, RunFacts::fixture(vec![None])).unwrap());
+    }
+
+    #[test]
+    fn a_run_does_not_start_between_somebody_else_s_files() {
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::write(parent.path().join("thesis.tex"), "").unwrap();
+        let fault = Run::create(parent.path(), RunFacts::fixture(vec![None])).unwrap_err();
+        assert!(matches!(fault, Fault::ForeignFolder { .. }), "{fault}");
+    }
+
+    #[test]
+    fn a_trained_run_is_removed_only_when_forced_and_a_running_one_never() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("b0");
+        let run = Run::create(&folder, RunFacts::fixture(vec![Some(0)])).unwrap();
+        std::fs::write(run.fold(Some(0)).unwrap().best(), "weights").unwrap();
+        let fault = remove_run(&folder, true).unwrap_err();
+        assert!(matches!(fault.cause(), Some(TrainError::RunLocked { .. })), "{fault}");
+        drop(run);
+        let fault = remove_run(&folder, false).unwrap_err();
+        assert!(matches!(fault.cause(), Some(TrainError::HasNetworks { .. })), "{fault}");
+        remove_run(&folder, true).unwrap();
+        assert!(!folder.exists());
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl<'a> Watch<'a> {
         (self.began, self.before) = (Instant::now(), progress.step);
     }
 
+    /// Called while a network predicts images, with the number done and of all.
+    pub fn predicted(&self, done: usize, all: usize) {
+        (self.control.on_prediction)(done, all);
+    }
+
     /// Called after a step.
     pub fn step(&mut self, log: &mut Log, line: StepLine) -> Result<(), Fault> {
         self.status.steps.0 = line.step + 1;

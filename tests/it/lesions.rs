@@ -108,7 +108,12 @@ fn after_training_on_visible_lesions_the_peaks_lie_on_them_in_the_source() {
         init: None,
     };
     let setup = Setup { train: settings, device: Device::Cpu, init: None, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), on_event: &|_| {}, on_message: &|_| {} };
+    let control = Control {
+        stop: Stop::default(),
+        on_event: &|_| {},
+        on_message: &|_| {},
+        on_prediction: &|_, _| {},
+    };
     let begun = Run::create(&path, facts).unwrap();
     assert_eq!(train(&begun, &table, &setup, &control).unwrap(), End::Finished);
     drop(begun);

@@ -212,12 +212,21 @@ fn a_release_without_a_single_row_has_a_page() {
 fn a_release_that_is_not_finished_says_so() {
     let made = Made::dataset(4, &DAMAGE[..1]);
     assert_eq!(made.preprocess(), 3);
-    assert!(made.page().contains("Complete: "));
     fs::remove_file(made.path("release/manifest.json")).unwrap();
     fs::remove_file(made.path("release/manifest/shard-00001.json")).unwrap();
     let page = made.report(&[]);
     check_structure(&page);
     assert!(page.contains("Not complete: 8 of "), "a shard of 8 is gone");
+}
+
+#[test]
+fn a_release_with_missing_images_is_never_called_complete_nor_shown_in_green() {
+    let made = Made::dataset(4, &["missing-file"]);
+    assert_eq!(made.preprocess(), 3);
+    let page = made.page();
+    assert!(page.contains("Images are missing: 1 row"), "what is missing is not said");
+    assert!(page.contains("verdict bad") && !page.contains("verdict good"), "its colour");
+    assert!(!page.contains("Complete"), "it is not");
 }
 
 fn walk(folder: &Path) -> Vec<PathBuf> {

@@ -19,7 +19,7 @@ use crate::common::run::{facts, predictions_of, run_of_two_folds, run_that_said}
 use crate::evaluate::table;
 
 /// What may differ from run to run: a pattern, and what stands for it.
-const ANY_RUN: [(&str, &str); 6] = [
+pub const ANY_RUN: [(&str, &str); 6] = [
     // How far it is, every ten seconds.
     (r"(?m)^(step )?\d+ of \d+( images)?, .* images/s, .*\n", ""),
     (r"\d+(\.\d+)? (images|MB)/s", "[rate]"),
@@ -39,7 +39,7 @@ const LEARNT: [(&str, &str); 3] = [
 ];
 
 /// Compares what `check` is given with its text, but for these patterns.
-fn but_for(patterns: &[(&str, &str)], check: impl FnOnce()) {
+pub fn but_for(patterns: &[(&str, &str)], check: impl FnOnce()) {
     let mut settings = Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);

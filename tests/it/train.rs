@@ -67,7 +67,12 @@ fn train_here(folder: &Path, release: &Path, config: TrainConfig, held_out: Opti
     let table = Arc::new(Table::read(release).unwrap());
     let run = Run::create(folder, facts(release, config.clone(), &[held_out])).unwrap();
     let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), on_event: &|_| {}, on_message: &|_| {} };
+    let control = Control {
+        stop: Stop::default(),
+        on_event: &|_| {},
+        on_message: &|_| {},
+        on_prediction: &|_, _| {},
+    };
     assert_eq!(train(&run, &table, &setup, &control).unwrap(), End::Finished);
     run
 }
@@ -213,7 +218,12 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_do() {
     let path = folder.path().join("run");
     let run = Run::create(&path, facts(&release, config.clone(), &[None])).unwrap();
     let setup = Setup { train: config, device: Device::Cpu, init: None, loader_threads: 1 };
-    let control = Control { stop: Stop::default(), on_event: &|_| {}, on_message: &|_| {} };
+    let control = Control {
+        stop: Stop::default(),
+        on_event: &|_| {},
+        on_message: &|_| {},
+        on_prediction: &|_, _| {},
+    };
     let fault = train(&run, &table, &setup, &control).unwrap_err();
     assert!(matches!(fault.cause(), Some(TrainError::NotFinite { .. })), "{fault}");
     assert!(fault.to_string().contains("learning_rate"), "{fault}");

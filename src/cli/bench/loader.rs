@@ -144,7 +144,8 @@ impl LoaderArgs {
     /// A [`Fault`] if the release cannot be read, or the memory limit is too low.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let stop = Stop::default();
-        signals::handle(&stop).map_err(Fault::io("signals"))?;
+        let next = "ending this measurement and printing what there is";
+        let _handled = signals::handle(&stop, next).map_err(Fault::io("signal handlers"))?;
         let (mut speeds, mut utilisations) = (Vec::new(), Vec::new());
         match &self.release {
             Some(release) => {

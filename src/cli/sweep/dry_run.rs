@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::progress::print;
+use super::super::progress::{Activity, print};
 use crate::error::Fault;
 use crate::metrics::all_positive_f1;
 use crate::number::{duration, size};
@@ -28,6 +28,7 @@ pub(super) fn show(
     table: &Arc<Table>,
     setup: &Setup,
     as_json: bool,
+    quiet: bool,
 ) -> Result<ExitCode, Fault> {
     let mut left = Vec::new();
     for &weight in weights {
@@ -40,7 +41,9 @@ pub(super) fn show(
     // The last weight is the largest, so its run has auxiliary heads if any run has.
     let train = settings.of(*weights.last().expect("clap takes no empty list")).train;
     let setup = Setup { train, ..setup.clone() };
+    let shown = Activity::new("timing a few steps", quiet);
     let found = estimate(table, &setup, folds.first().copied().flatten())?;
+    drop(shown);
     let images = table.rows.iter().filter(|row| row.fold().is_some());
     let (all, positives) = images.fold((0_usize, 0_usize), |(all, positives), row| {
         (all + 1, positives + usize::from(row.record.cancer == Some(true)))

@@ -1,21 +1,18 @@
 //! The progress of training: a bar on a terminal, otherwise a plain line every ten seconds. Both
 //! print a line per epoch.
 
-use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::progress::say;
+use crate::cli::progress::{can_redraw, plain_every, say};
 use crate::number::{duration, size};
 use crate::preprocess::memory;
 use crate::train::Event;
 use crate::train::log::{EpochLine, Line, StepLine};
 use crate::train::run::Status;
 
-/// Time between two plain lines.
-const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Weight of the last step in the running means that are shown.
 const SMOOTHING: f64 = 0.1;
 
@@ -26,6 +23,9 @@ pub(in crate::cli) struct Bar {
     /// Text before every line, such as the run's place in a sweep.
     prefix: Mutex<String>,
     state: Mutex<Option<Shown>>,
+    /// The time of the last plain line on predictions.
+    predicted: Mutex<Instant>,
+    plain_every: Duration,
 }
 
 /// Running means over the steps, and the time of the last plain line.
@@ -37,14 +37,21 @@ struct Shown {
 
 impl Bar {
     pub fn new(quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal() && !quiet;
-        let bar = terminal.then(|| {
+        let bar = (can_redraw() && !quiet).then(|| {
             let bar = ProgressBar::new(0);
             let style = "{bar:20} {pos}/{len}  {msg}";
             bar.set_style(ProgressStyle::with_template(style).expect("a template of known keys"));
             bar
         });
-        Self { bar, quiet, prefix: Mutex::default(), state: Mutex::new(None) }
+        let predicted = Mutex::new(Instant::now());
+        Self {
+            bar,
+            quiet,
+            prefix: Mutex::default(),
+            state: Mutex::new(None),
+            predicted,
+            plain_every: plain_every(),
+        }
     }
 
     /// Sets the text before every line.
@@ -94,9 +101,27 @@ impl Bar {
             bar.set_length(all);
             bar.set_position(done);
             bar.set_message(text());
-        } else if !self.quiet && shown.printed.elapsed() >= PLAIN_EVERY {
+        } else if !self.quiet && shown.printed.elapsed() >= self.plain_every {
             say(&format!("step {done} of {all}, {}", text()));
             shown.printed = Instant::now();
+        }
+    }
+
+    /// Shows how far a validation is, or the predictions for the locked split.
+    pub fn on_prediction(&self, done: usize, all: usize) {
+        let text = format!("predicting held-out images: {done} of {all}");
+        if let Some(bar) = &self.bar {
+            bar.set_message(text);
+            return;
+        }
+        let mut printed = self.predicted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if done == 0 {
+            *printed = Instant::now();
+        } else if !self.quiet && printed.elapsed() >= self.plain_every {
+            let prefix =
+                self.prefix.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+            say(&format!("{prefix}{text}"));
+            *printed = Instant::now();
         }
     }
 

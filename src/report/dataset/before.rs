@@ -15,8 +15,8 @@ use crate::preprocess::read::{self, ReadError};
 use crate::preprocess::roi::{self, Finder};
 use crate::preprocess::{look, window};
 use crate::report::gallery::Thumbnail;
-use crate::store;
 use crate::store::start::without_place;
+use crate::store::{self, quoted};
 
 /// The source files of a release, and the settings to render them with.
 pub struct Sources {
@@ -28,18 +28,23 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The dataset in `input`, with the settings of a release.
+    /// The dataset in `input`, with the settings of a release. `folder` is the release or run whose
+    /// page is written.
     ///
     /// # Errors
-    /// The reason, as a sentence for the page.
-    pub fn new(input: Option<&Path>, settings: &Value) -> Result<Self, String> {
-        let input = input.ok_or(
-            "The dataset's folder was not given, so the frames before cropping are drawn as \
-             outlines. To see them: mammo-pipe report RELEASE --dataset DIR",
-        )?;
+    /// The reason, as a sentence for the page, with the command that fills the frames.
+    pub fn new(input: Option<&Path>, settings: &Value, folder: &Path) -> Result<Self, String> {
+        let fill = || {
+            format!(
+                "so the source frames below are empty but for their boxes. To fill them: \
+                 mammo-pipe report {} --dataset DIR",
+                quoted(without_place(folder))
+            )
+        };
+        let input =
+            input.ok_or_else(|| format!("The dataset's folder was not given, {}", fill()))?;
         if !input.is_dir() {
-            let input = without_place(input);
-            return Err(format!("{input} is not a folder, so the frames are drawn as outlines."));
+            return Err(format!("{} is not a folder, {}", without_place(input), fill()));
         }
         Ok(Self {
             input: input.into(),

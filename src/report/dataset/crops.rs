@@ -42,7 +42,8 @@ pub fn section(
     galleries[2].1.truncate(TYPICAL);
 
     let mut outputs = outputs(release, galleries.iter().flat_map(|(_, rows)| rows))?;
-    let (mut sources, absence) = match Sources::new(input, &release.plan.settings) {
+    let (mut sources, absence) = match Sources::new(input, &release.plan.settings, &release.folder)
+    {
         Ok(sources) => (Some(sources), Html::default()),
         Err(why) => (None, Html::element("p", "note", Html::text(why))),
     };
@@ -79,12 +80,21 @@ pub(in crate::report) fn gallery_of(
         return Ok(Html::default());
     }
     let mut outputs = outputs(release, rows.iter())?;
-    let mut sources = Sources::new(input, &release.plan.settings).ok();
+    let mut sources = Sources::new(input, &release.plan.settings, &release.folder).ok();
     let items = rows.iter().map(|row| {
         let Item { pictures, caption } = item(row, sources.as_mut(), outputs.remove(&row.place));
         Item { pictures, caption: head.map_or(Html::default(), |head| head(row)).and(caption) }
     });
     Ok(gallery(&items.collect::<Vec<_>>()))
+}
+
+/// A note that says why the frames of the galleries are empty and which command fills them; nothing
+/// if the dataset is there. `folder` is the run whose page is written.
+pub(in crate::report) fn absence(release: &Release, input: Option<&Path>, folder: &Path) -> Html {
+    match Sources::new(input, &release.plan.settings, folder) {
+        Ok(_) => Html::default(),
+        Err(why) => Html::element("p", "note", Html::text(why)),
+    }
 }
 
 /// The legend of the galleries.

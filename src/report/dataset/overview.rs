@@ -50,13 +50,18 @@ fn verdict(release: &Release) -> Html {
             "Complete: every listed image was written.".into(),
         );
     }
-    let text = format!(
-        "Complete: every listed image was processed. {} rejected as unreadable or without a row, \
-         {} without a file.",
-        count(counts.rejected),
-        of(counts.missing, "row")
-    );
-    Html::element("p", "verdict fair", Html::text(text))
+    let rejected = format!("{} rejected as unreadable or without a row", count(counts.rejected));
+    let text = if counts.missing > 0 {
+        format!(
+            "Images are missing: {} of the table without a file; {rejected}. If a disk was not \
+             mounted, run preprocess again once it is.",
+            of(counts.missing, "row")
+        )
+    } else {
+        format!("Every image that the table lists was processed; {rejected}.")
+    };
+    let class = if counts.missing > 0 { "verdict bad" } else { "verdict fair" };
+    Html::element("p", class, Html::text(text))
 }
 
 /// `listed = written + rejected + missing + unreached`, as an equation.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Html, Release, Run};
 use crate::number::{count, duration};
 use crate::report::page::{Align, Section, Table, code, code_block, definitions, details};
+use crate::store::quoted;
 use crate::store::start::without_place;
 
 /// The section.
@@ -20,7 +21,7 @@ pub fn section(release: &Release, run: Option<&Run>) -> Section {
     row("File listing (SHA-256)", code(&plan.listing_sha256));
     row("Files with a row", Html::text(count(plan.images)));
     row("Shards finished", Html::text(count(release.shards.len())));
-    let check = code(format!("mammo-pipe verify {}", without_place(&release.folder)));
+    let check = code(format!("mammo-pipe verify {}", quoted(without_place(&release.folder))));
     row("Verification of every byte", check);
     if let Some((run, start)) = run.and_then(|run| Some((run, run.start.as_ref()?))) {
         row("Started", Html::text(start.date()));

@@ -13,6 +13,7 @@ use crate::number::{count, of};
 use crate::report::gallery::{Item, Picture, Thumbnail, gallery};
 use crate::report::page::{Align, Html, Section, Table, code, code_block, figure};
 use crate::report::svg;
+use crate::store::quoted;
 use crate::store::start::without_place;
 
 /// The largest number of pictures of one kind.
@@ -23,7 +24,7 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// The section.
 pub fn section(data: &RunData) -> Section {
-    let run = without_place(&data.folder);
+    let run = quoted(without_place(&data.folder));
     let body = if data.maps.is_empty() {
         let about = "No maps of this run were made yet. These commands make them, from the release \
                      that the run was trained on, and write this page again:";
@@ -97,7 +98,7 @@ fn all(data: &RunData) -> Html {
         Err(why) => format!(
             "The share of the maps' energy inside the breast is not known: {why}. To measure it on \
              all held-out images: mammo-pipe evaluate {} --maps",
-            without_place(&data.folder)
+            quoted(without_place(&data.folder))
         ),
     };
     Html::paragraph(text.into())

@@ -76,7 +76,8 @@ fn pictures(data: &RunData, folder: &Path, input: Option<&Path>) -> Result<Html,
             crops::gallery_of(&release, &beside.take(), input, Some(&share))?,
         ),
     ];
-    let mut body = Html::paragraph(Html::fixed(crops::LEGEND));
+    let absence = crops::absence(&release, input, &data.folder);
+    let mut body = absence.and(Html::paragraph(Html::fixed(crops::LEGEND)));
     for (title, gallery) in galleries {
         let none = || Html::element("p", "note", none(title, &data.maps).into());
         let content = if gallery.is_empty() { none() } else { gallery };

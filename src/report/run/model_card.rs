@@ -16,6 +16,7 @@ use crate::evaluate::metric_set::MetricName;
 use crate::number::count;
 use crate::predictions::Level;
 use crate::report::dataset::settings::write_yaml;
+use crate::store::quoted;
 
 /// The whole file.
 pub fn text(data: &RunData, audited: &Audited) -> String {
@@ -250,15 +251,6 @@ fn settings(data: &RunData) -> String {
     let mut yaml = String::new();
     write_yaml(&Value::Object(all), 0, &mut yaml);
     yaml
-}
-
-/// A word of a shell command, quoted if necessary.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }
 
 /// Escapes the characters that have a meaning in Markdown.
