@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::detach::detach;
 use super::ending;
-use super::progress::{Activity, Progress, print};
+use super::progress::{Activity, Progress, print, say};
 use super::settings::SettingsArgs;
 use super::signals;
 use crate::config::{Config, SplitChoice};

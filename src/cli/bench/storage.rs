@@ -96,7 +96,8 @@ impl StorageArgs {
         let page = self.page.as_ref().map(|page| Target::new(page, self.force)).transpose()?;
         let config = self.settings.load()?;
         let stop = Stop::default();
-        signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
+        let next = "removing the files that were made";
+        let _handled = signals::handle(&stop, next).map_err(Fault::io("signal handlers"))?;
         let progress = |line: &str| {
             if !self.quiet {
                 say(line);
