@@ -179,6 +179,8 @@ fn commented(text: &str) -> Vec<(String, String)> {
             .filter(|key| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_'))
         else {
             comment.clear();
+            // Behind an empty line another section begins, which takes nothing from the one before.
+            last = None;
             continue;
         };
         sections.retain(|(depth, ..)| *depth < indent);

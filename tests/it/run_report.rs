@@ -109,7 +109,11 @@ fn the_page_shows_maps_and_worst_crops_of_the_release_and_proves_the_folds() {
 
     // Six of the nine are shown, the most certain first; the damaged picture is told of.
     assert!(page.contains("3 more are in the run&#39;s folder"), "{page}");
-    assert_eq!(page.matches("True positive: the image, and the image under its map").count(), 6);
+    assert_eq!(
+        page.matches("True positive: the crop, and the crop under its attention map, of image ")
+            .count(),
+        6
+    );
     assert!(page.contains("The picture is no longer in the run&#39;s folder."));
     assert!(page.contains("0.432, chosen on the other folds"));
     assert!(page.contains("None among the held-out images."), "no cancer was missed here");
@@ -164,7 +168,7 @@ fn what_is_not_there_is_told_with_the_command_that_makes_it() {
     assert!(page.contains("To be filled in by the authors:"));
     // The log says that epoch 2 of each fold overfits.
     assert_eq!(page.matches(" glow\"").count(), 3, "two folds and the legend");
-    assert!(page.contains("<td class=\"number\" data-column=\"Overfitting\">2</td>"));
+    assert!(page.contains("<td class=\"number\" data-column=\"Overfitting\"><div>2</div></td>"));
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn the_page_holds_all_rows(out: &Path) {
     let shown = program().args(["sweep", "--show"]).arg(out).output().unwrap();
     let shown = said(&shown);
     for weight in Weight::of_the_report() {
-        let row = format!("<td data-column=\"Weight\">{weight}</td>");
+        let row = format!("<td data-column=\"Weight\"><div>{weight}</div></td>");
         // Best fold and all folds, each by breast and by image, and fold by fold.
         assert_eq!(page.matches(&row).count(), 5, "{weight}");
         assert!(page.contains(&format!("href=\"{}/report.html\"", weight.folder())));
