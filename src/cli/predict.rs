@@ -141,7 +141,6 @@ impl PredictArgs {
             return Err(Fault::io("--predictions -")(std::io::Error::other(reason)));
         }
         let facts = read_facts(&self.run)?;
-        let folds = self.folds(&facts)?;
         let release = ReleaseFolder::new(&self.images);
         let is_release = release.is_begun() || release.is_complete();
         if !is_release {
@@ -150,6 +149,7 @@ impl PredictArgs {
                 refuse_inside(target.path(), &config.dataset)?;
             }
         }
+        let folds = self.folds(&facts)?;
         let shown = Activity::new("loading the networks", self.quiet);
         let members = networks::members(&self.run, &folds, self.device)?;
         let known = networks::known(&self.run, &facts)?;

@@ -160,6 +160,11 @@ impl TrainArgs {
     }
 
     fn begin(&self) -> Result<ExitCode, Fault> {
+        // clap does not ask for --resume here, because a positional release conflicts with it.
+        if self.moved.is_some() {
+            let reason = "is for --resume RUN; a new run takes the release as its first argument";
+            return Err(Fault::io("--release")(std::io::Error::other(reason)));
+        }
         let config = self.training.settings.load()?;
         let release = self.release.as_deref().expect("clap asks for it without --resume");
         let variant = config.train.model.variant;

@@ -169,7 +169,10 @@ fn a_run_is_listed_by_its_folds_resumed_on_a_moved_release_and_removed() {
     let path = folder.path();
     drop(run_on(&path.join("release"), &path.join("runs/told")));
     let listed = out(&run(path, &["runs"]));
-    assert!(listed.contains("by fold: fold 0: 0.") && listed.contains("; mean 0."), "{listed}");
+    assert!(
+        listed.contains("by fold: fold 0: 1.0000, fold 1: ") && listed.contains("; mean "),
+        "{listed}"
+    );
     let line = out(&run(path, &["runs", "--json"]));
     let line: Value = serde_json::from_str(line.trim()).unwrap();
     assert_eq!(line["folds"].as_array().unwrap().len(), 2);

@@ -55,6 +55,8 @@ fn shown(folder: &Path, line: &str) -> String {
         .args(line.split(' '))
         .current_dir(folder)
         .env("COLUMNS", "100")
+        // No line on a slow machine that a fast one does not print.
+        .env("MAMMO_PIPE_PROGRESS_SECONDS", "100000")
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -29,6 +29,7 @@ fn typed(folder: &Path, line: &str) -> String {
         .env("PATH", format!("{}:{path}", program.parent().unwrap().display()))
         .env("HOME", folder)
         .env("COLUMNS", "100")
+        .env("MAMMO_PIPE_PROGRESS_SECONDS", "100000")
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
