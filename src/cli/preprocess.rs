@@ -216,6 +216,10 @@ fn print_summary(plan: &Plan, summary: &Summary) {
     for (reason, count) in reasons.iter().take(10) {
         print(&format!("  {count:>7}  {reason}"));
     }
+    if !summary.notes.is_empty() {
+        let all = summary.notes.iter().map(|(code, count)| format!("{code} {count}"));
+        print(&format!("  notes: {}", all.collect::<Vec<_>>().join(", ")));
+    }
     let next = if !summary.complete() {
         format!(
             "{} of {} shards are finished; run the same command again to continue",

@@ -27,6 +27,7 @@ use crate::preprocess::steps::{Steps, steps};
 use crate::preprocess::window::WindowUsed;
 use crate::record::{Id, ImageRecord};
 use crate::shard::flags::Flag;
+use crate::shard::notes::Note;
 use crate::store::{self, Target};
 
 /// Show what the pipeline makes of DICOM files at each step.
@@ -214,6 +215,7 @@ fn facts(sample: &Sample) -> Value {
         "photometric": layout.photometric.as_str(),
         "laterality": header.laterality,
         "view": header.view.as_ref().map(|view| view.as_str()),
+        "presentation_intent": header.intent,
         "manufacturer": header.manufacturer,
         "model": header.model,
         "spacing_mm": sample.facts.spacing,
@@ -232,6 +234,7 @@ fn facts(sample: &Sample) -> Value {
         },
         "geometry": sample.geometry,
         "quality": sample.quality,
+        "notes": sample.facts.notes.iter().map(Note::as_str).collect::<Vec<_>>(),
         "quality_flags": sample.quality.flags.iter().map(Flag::as_str).collect::<Vec<_>>(),
     })
 }

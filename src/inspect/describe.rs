@@ -61,7 +61,7 @@ pub fn bits(layout: &PixelLayout) -> String {
 /// The origin of the window (PS3.3 C.11.2).
 pub fn voi(header: &Header) -> String {
     let (tables, windows) = (header.display.tables.len(), header.display.windows.len());
-    let function = header.display.function.as_str();
+    let function = header.display.windows.first().map_or("", |window| window.function.as_str());
     match (tables, windows) {
         (0, 0) => "none".to_owned(),
         (0, 1) => format!("{function}, 1 window"),

@@ -10,7 +10,7 @@ use super::describe::{describe, model};
 use super::machine::{Machine, Machines};
 use crate::dataset::table::Absent;
 use crate::dataset::{Counts, Joined};
-use crate::preprocess::read::Header;
+use crate::preprocess::read::{Header, ReadError};
 use crate::record::{ImageRecord, Split};
 
 /// The number of findings of a kind that are kept; further ones are only counted.
@@ -49,6 +49,10 @@ pub struct Survey {
     pub unreadable: Findings,
     /// Files that `preprocess` would reject because of their header.
     pub unsupported: Findings,
+    /// Files of several frames, such as tomosyntheses, which `preprocess` would reject.
+    pub multi_frame: Findings,
+    /// The number of files with each note, by its code: what is unusual, and read all the same.
+    pub notes: BTreeMap<String, usize>,
     /// Contradictions between table and header.
     pub disagreements: Findings,
     #[serde(skip)]
@@ -141,6 +145,8 @@ impl Survey {
             strays: Findings::default(),
             unreadable: Findings::default(),
             unsupported: Findings::default(),
+            multi_frame: Findings::default(),
+            notes: BTreeMap::new(),
             disagreements: Findings::default(),
             tallies: Vec::new(),
             by_machine: Machines::default(),
@@ -172,9 +178,14 @@ impl Survey {
     /// Counts a file whose header could be read.
     pub(super) fn add(&mut self, item: &Item, header: &Header, max_pixels: usize) {
         self.headers += 1;
-        if let Err(reason) = header.layout.check(max_pixels) {
-            self.unsupported.push(&item.relative, reason.to_string());
+        match header.layout.check(max_pixels) {
+            Ok(()) => {}
+            Err(ReadError::Frames { frames }) => {
+                self.multi_frame.push(&item.relative, format!("{frames} frames"));
+            }
+            Err(reason) => self.unsupported.push(&item.relative, reason.to_string()),
         }
+        header.notes.count_into(&mut self.notes);
         if let Some(record) = &item.record {
             self.compare(&item.relative, record, header);
         }
@@ -223,7 +234,13 @@ impl Survey {
 
     /// Whether there is no finding. Missing files count as findings unless they are expected.
     pub fn is_clean(&self, allow_missing: bool) -> bool {
-        let findings = [&self.strays, &self.unreadable, &self.unsupported, &self.disagreements];
+        let findings = [
+            &self.strays,
+            &self.unreadable,
+            &self.unsupported,
+            &self.multi_frame,
+            &self.disagreements,
+        ];
         findings.iter().all(|findings| findings.count == 0)
             && (allow_missing || self.missing.count == 0)
     }

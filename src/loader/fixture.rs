@@ -39,6 +39,7 @@ pub fn table(count: usize, has_cancer: impl Fn(usize) -> bool) -> Table {
         bytes: 0,
         sha256: String::new(),
         rejected: Vec::new(),
+        notes: Default::default(),
     };
     Table {
         release: PathBuf::new(),

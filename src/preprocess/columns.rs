@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, FixedSizeListArray, StringArray, UInt8Array, UInt16Array, UInt64Array,
+    ArrayRef, BinaryArray, FixedSizeListArray, ListBuilder, StringArray, StringBuilder, UInt8Array,
+    UInt16Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
@@ -108,6 +109,19 @@ fn source(s: &[Sample]) -> Vec<Column> {
         text("model", "model of the machine, from the header", s, |s| {
             s.facts.header.model.as_deref()
         }),
+        text(
+            "presentation_intent",
+            "Presentation Intent Type: FOR PRESENTATION or FOR PROCESSING; null if not known",
+            s,
+            |s| s.facts.header.intent.as_deref(),
+        ),
+        text("header_laterality", "side in the header: L or R; null if not known", s, |s| {
+            s.facts.header.laterality.map(|side| side.as_str())
+        }),
+        text("header_view", "projection in the header, as a code; null if not known", s, |s| {
+            s.facts.header.view_code()
+        }),
+        notes(s),
         double(
             "spacing_row_mm",
             "distance between source rows at the breast in mm; null if not known",
@@ -121,6 +135,16 @@ fn source(s: &[Sample]) -> Vec<Column> {
             |s| s.facts.spacing.map(|p| p.column.0),
         ),
     ]
+}
+
+/// The column of the notes.
+fn notes(s: &[Sample]) -> Column {
+    let mut codes = ListBuilder::new(StringBuilder::new());
+    for sample in s {
+        codes.append_value(sample.facts.notes.iter().map(|note| Some(note.as_str())));
+    }
+    let about = "what was unusual about the file, as stable codes; an empty list if nothing was";
+    Column { name: "notes".to_owned(), about, array: Arc::new(codes.finish()) }
 }
 
 /// Columns about the processing: window, box, crop and geometry.

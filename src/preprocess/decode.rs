@@ -7,6 +7,7 @@
 //! A codestream and the header around it may disagree. Size and number of components have to match;
 //! precision and sign may differ in the ways that real files do, see `values.rs`.
 
+mod deflated;
 mod error;
 mod jpeg2000_or_openjpeg;
 mod native;
@@ -21,9 +22,10 @@ use mammo_codecs::jpeg_ls::{self, JpegLsError};
 use mammo_codecs::jpeg2000::guard::Codestream;
 use mammo_codecs::{Coded, HeaderError, jpeg2000, openjpeg, rle};
 
-use super::read::{Header, PixelData, TransferSyntax};
+use super::read::{ByteOrder, Header, PixelData, TransferSyntax, bytes_of};
 use super::window::Straight;
 use crate::image::{Plane, Rect};
+use crate::shard::notes::{Note, Notes};
 
 use values::{Fidelity, Sample, Values};
 
@@ -46,6 +48,11 @@ pub struct Stored {
     /// Bytes of entropy-coded data that no pixel needed. A sound stream has none, so more is a sign
     /// of damage that still decodes.
     pub surplus_bytes: usize,
+    /// Whether decoded values were beyond the range of Bits Stored, so that Bits Stored or the values
+    /// are wrong. Overlays in bits above are not counted.
+    pub is_above: bool,
+    /// What was unusual about the stream.
+    pub notes: Notes,
     /// The decoder that was used.
     pub decoder: DecoderName,
 }
@@ -78,15 +85,25 @@ struct Decoded {
     size: (usize, usize),
     origin: (usize, usize),
     surplus_bytes: usize,
+    is_above: bool,
+    notes: Notes,
     kept: Kept,
     decoder: DecoderName,
 }
 
 impl Decoded {
     /// An image of `size` with all samples in their range.
-    fn whole(size: (usize, usize), surplus_bytes: usize, decoder: DecoderName) -> Self {
-        let kept = Kept::default();
-        Self { is_beyond: false, size, origin: (0, 0), surplus_bytes, kept, decoder }
+    fn whole(size: (usize, usize), decoder: DecoderName) -> Self {
+        Self {
+            is_beyond: false,
+            size,
+            origin: (0, 0),
+            surplus_bytes: 0,
+            is_above: false,
+            notes: Notes::default(),
+            kept: Kept::default(),
+            decoder,
+        }
     }
 }
 
@@ -195,11 +212,19 @@ impl Decoder {
     ) -> Result<(Stored, Kept), DecodeError> {
         let mut out = Vec::new();
         let decoded = self.decode_into(header, pixel_data, want, &mut out)?;
-        let Decoded { is_beyond, size, origin, surplus_bytes, kept, decoder } = decoded;
         let layout = &header.layout;
-        let (signed, bits) = (layout.signed, layout.bits_stored as u8);
-        let pixels = Plane::new(size.0, size.1, out);
-        Ok((Stored { pixels, origin, signed, is_beyond, bits, surplus_bytes, decoder }, kept))
+        let stored = Stored {
+            pixels: Plane::new(decoded.size.0, decoded.size.1, out),
+            origin: decoded.origin,
+            signed: layout.signed,
+            is_beyond: decoded.is_beyond,
+            bits: layout.bits_stored as u8,
+            surplus_bytes: decoded.surplus_bytes,
+            is_above: decoded.is_above,
+            notes: decoded.notes,
+            decoder: decoded.decoder,
+        };
+        Ok((stored, decoded.kept))
     }
 }
 
@@ -214,11 +239,18 @@ pub fn levels(header: &Header, pixel_data: &PixelData) -> Result<u8, DecodeError
             // The main header may itself be split over fragments, though that is rare.
             let mut joined = Vec::new();
             let stream = join(fragments, &mut joined);
-            Ok(Codestream::parse(stream, stream.len())?.levels)
+            levels_of(stream, stream.len())
         }
-        PixelData::Prefix { bytes, length } => Ok(Codestream::parse(bytes, *length)?.levels),
+        PixelData::Prefix { bytes, length } => levels_of(bytes, *length),
         _ => Ok(0),
     }
+}
+
+/// The levels of the main header, or those of the tile that has the fewest. Where tiles cannot be
+/// read, decoding says why.
+fn levels_of(stream: &[u8], length: usize) -> Result<u8, DecodeError> {
+    let levels = Codestream::parse(stream, length)?.levels;
+    Ok(jpeg2000::fewest_levels(stream, length).map_or(levels, |fewest| fewest.min(levels)))
 }
 
 /// The most bytes that decoding takes at once, with the result and without the file's own bytes.
@@ -233,6 +265,8 @@ pub fn cost(header: &Header, pixel_data: &PixelData, reduce: u8) -> usize {
             let joined = if fragments.len() > 1 { compressed } else { 0 };
             let codec = match header.syntax {
                 syntax if syntax.is_jpeg_2000() => openjpeg::memory(width * height, compressed),
+                // The uncompressed bytes.
+                TransferSyntax::DeflatedImageFrame => stored + (1 << 16),
                 // Huffman tables and contexts.
                 _ => 1 << 18,
             };
@@ -261,16 +295,12 @@ impl Decoder {
         if want.reduce > 0 && !syntax.is_jpeg_2000() {
             return Err(DecodeError::Levels { wanted: want.reduce, levels: 0 });
         }
-        let whole =
-            |decoder, surplus_bytes| Decoded::whole(size(header, 0), surplus_bytes, decoder);
+        let whole = |decoder| Decoded::whole(size(header, 0), decoder);
         let fidelity = Fidelity::of(syntax);
         let fragments = match pixel_data {
             PixelData::Native { bytes, order } => {
-                native::decode(bytes, *order, layout, out);
-                let sample =
-                    Sample { precision: layout.bits_allocated as u8, signed: layout.signed };
-                Values::new(layout, fidelity, sample)?.correct(out);
-                return Ok(whole(DecoderName::Native, 0));
+                let is_above = uncompressed(header, bytes, *order, out)?;
+                return Ok(Decoded { is_above, ..whole(DecoderName::Native) });
             }
             PixelData::Prefix { bytes, length } => {
                 let decoder = &mut self.jpeg2000;
@@ -280,7 +310,16 @@ impl Decoder {
         };
         let mut joined = Vec::new();
         let stream = join(fragments, &mut joined);
-        let (sample, surplus_bytes, name) = match syntax {
+        let (coded, name) = match syntax {
+            EncapsulatedUncompressed => {
+                let is_above = uncompressed(header, stream, ByteOrder::Little, out)?;
+                return Ok(Decoded { is_above, ..whole(DecoderName::Native) });
+            }
+            DeflatedImageFrame => {
+                let bytes = deflated::inflate(stream, bytes_of(layout))?;
+                let is_above = uncompressed(header, &bytes, ByteOrder::Little, out)?;
+                return Ok(Decoded { is_above, ..whole(DecoderName::Own("deflate")) });
+            }
             JpegBaseline | JpegExtended | JpegLossless | JpegLosslessSv1 => {
                 let coded = jpeg::decode(stream, layout.pixels(), out);
                 let coded = coded.map_err(|error| match error {
@@ -289,8 +328,7 @@ impl Decoder {
                     }
                     error => DecodeError::Jpeg(error),
                 })?;
-                let (sample, surplus) = check_size(header, coded)?;
-                (sample, surplus, "jpeg")
+                (coded, "jpeg")
             }
             JpegLsLossless | JpegLsNearLossless => {
                 let coded = jpeg_ls::decode(stream, layout.pixels(), out);
@@ -300,14 +338,14 @@ impl Decoder {
                     }
                     error => DecodeError::JpegLs(error),
                 })?;
-                let (sample, surplus) = check_size(header, coded)?;
-                (sample, surplus, "jpeg_ls")
+                (coded, "jpeg_ls")
             }
             RleLossless => {
-                let surplus = rle::decode(stream, layout.pixels(), layout.bits_allocated, out)?;
-                let sample =
-                    Sample { precision: layout.bits_allocated as u8, signed: layout.signed };
-                (sample, surplus, "rle")
+                let surplus_bytes =
+                    rle::decode(stream, layout.pixels(), layout.bits_allocated, out)?;
+                let is_above = words(header, out)?;
+                let decoder = DecoderName::Own("rle");
+                return Ok(Decoded { surplus_bytes, is_above, ..whole(decoder) });
             }
             Jpeg2000Lossless
             | Jpeg2000
@@ -319,17 +357,45 @@ impl Decoder {
             }
             syntax => return Err(DecodeError::Syntax { syntax }),
         };
-        Values::new(layout, fidelity, sample)?.correct(out);
-        Ok(whole(DecoderName::Own(name), surplus_bytes))
+        let sample = check_size(header, coded)?;
+        let is_above = Values::new(header, fidelity, sample)?.correct(out);
+        let wrapped = (coded.wrapped_lines > 0).then_some(Note::SamplesWrapped);
+        Ok(Decoded {
+            surplus_bytes: coded.surplus_bytes,
+            is_above,
+            notes: wrapped.into_iter().collect(),
+            ..whole(DecoderName::Own(name))
+        })
     }
 }
 
-/// The type of a codestream's samples, after a check of its size, and the number of surplus bytes.
-fn check_size(header: &Header, coded: Coded) -> Result<(Sample, usize), DecodeError> {
+/// Uncompressed pixels to stored values. Returns whether bits above the values are set.
+fn uncompressed(
+    header: &Header,
+    bytes: &[u8],
+    order: ByteOrder,
+    out: &mut Vec<u16>,
+) -> Result<bool, DecodeError> {
+    native::decode(bytes, order, &header.layout, out);
+    words(header, out)
+}
+
+/// The words of uncompressed pixels to stored values: bits above High Bit are not part of a value
+/// (PS3.5 8.1.1). Returns whether any is set that no overlay occupies.
+fn words(header: &Header, out: &mut [u16]) -> Result<bool, DecodeError> {
+    let layout = &header.layout;
+    let is_above = values::has_bits_above(header, out);
+    let sample = Sample { precision: layout.bits_allocated as u8, signed: layout.signed };
+    Values::of_words(header, sample)?.correct(out);
+    Ok(is_above)
+}
+
+/// The type of a codestream's samples, after a check of its size.
+fn check_size(header: &Header, coded: Coded) -> Result<Sample, DecodeError> {
     if (coded.width, coded.height) != size(header, 0) {
         return Err(size_error(header, coded.width, coded.height));
     }
-    Ok((Sample { precision: coded.precision, signed: false }, coded.surplus_bytes))
+    Ok(Sample { precision: coded.precision, signed: false })
 }
 
 fn size_error(header: &Header, width: usize, height: usize) -> DecodeError {

@@ -182,6 +182,8 @@ mod tests {
             bits: 12,
             is_beyond: false,
             surplus_bytes: 0,
+            is_above: false,
+            notes: crate::shard::notes::Notes::default(),
             origin: (0, 0),
             decoder: DecoderName::Native,
         }

@@ -8,13 +8,16 @@
 //! predicted from its neighbours, everything after it is shifted or changes its level from one row
 //! to the next. In JPEG 2000 a code-block becomes noise. `seam` looks for both.
 
+mod polarity;
 mod seam;
 
 use serde::{Deserialize, Serialize};
 
+use super::read::Header;
 use super::roi::Found;
 use crate::image::sampling::Reduction;
 use crate::image::{Plane, Rect};
+use crate::record::{ImageRecord, View as Projection};
 use crate::shard::flags::{Flag, Flags};
 
 /// The input of the quality check.
@@ -32,6 +35,37 @@ pub struct View<'a> {
     pub found: &'a Found,
     /// Bytes of entropy-coded data that no pixel needed.
     pub surplus_bytes: usize,
+    /// Whether values exceed Bits Stored.
+    pub is_above: bool,
+    /// The flags that header and table decide.
+    pub header: HeaderFacts,
+}
+
+/// What header and table say of an image, without a look at it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeaderFacts {
+    /// Presentation Intent Type is FOR PROCESSING.
+    pub for_processing: bool,
+    /// Burned In Annotation is YES.
+    pub burned_in: bool,
+    /// Both give a side, and they differ.
+    pub other_side: bool,
+    /// Both give a projection, and they differ.
+    pub other_view: bool,
+}
+
+impl HeaderFacts {
+    /// The facts of a file with this header and row.
+    pub fn of(header: &Header, record: &ImageRecord) -> Self {
+        let differ = |a: Option<&str>, b: Option<&str>| a.zip(b).is_some_and(|(a, b)| a != b);
+        let side = |side: crate::record::Laterality| side.as_str();
+        Self {
+            for_processing: header.intent.as_deref() == Some("FOR PROCESSING"),
+            burned_in: header.burned_in,
+            other_side: differ(header.laterality.map(side), record.laterality.map(side)),
+            other_view: differ(header.view_code(), record.view.as_ref().map(Projection::as_str)),
+        }
+    }
 }
 
 /// Measurements of an image's quality.
@@ -117,6 +151,12 @@ pub fn judge(view: &View) -> Quality {
     quality.flags.set(Flag::Torn, q.seam > TEAR);
     quality.flags.set(Flag::Surplus, q.surplus_bytes > SURPLUS);
     quality.flags.set(Flag::DoubtfulBox, q.box_confidence < DOUBTFUL);
+    quality.flags.set(Flag::BitsAboveStored, view.is_above);
+    quality.flags.set(Flag::Polarity, polarity::is_inverted(view.linear, view.padding));
+    quality.flags.set(Flag::ForProcessing, view.header.for_processing);
+    quality.flags.set(Flag::BurnedIn, view.header.burned_in);
+    quality.flags.set(Flag::LateralityMismatch, view.header.other_side);
+    quality.flags.set(Flag::ViewMismatch, view.header.other_view);
     quality
 }
 

@@ -8,10 +8,15 @@
 //! Information Group Length (0002,0000), which other readers require (Enet4/dicom-rs#189); we need
 //! pixels as slices, not as copies; and any length in a file may be wrong. One frame of grey pixels
 //! is assumed; other files are rejected with a reason.
+//!
+//! What decides the pixels is read right or the file is rejected. What only describes the image
+//! never costs it: it becomes null, and [`Header::notes`] says so.
 
 mod attributes;
 mod display;
 mod elements;
+mod grey;
+mod head;
 mod header;
 mod meta;
 mod origin;
@@ -31,14 +36,14 @@ use crate::dataset::Job;
 use crate::units::PixelSpacing;
 
 use attributes::Attributes;
-use elements::Elements;
+use elements::{Elements, Tag, name};
 
 pub use display::{
     Display, LookupTable, Modality, Padding, PresentationShape, VoiFunction, VoiWindow,
 };
 pub use header::{Header, Photometric, PixelLayout};
 pub use origin::{COPIED, Origin};
-pub use pixel_data::{ByteOrder, PixelData};
+pub use pixel_data::{ByteOrder, PixelData, bytes_of};
 pub use syntax::TransferSyntax;
 
 /// Why this stage rejects a file.
@@ -103,6 +108,15 @@ pub enum ReadError {
         found: String,
         /// What is supported.
         needed: &'static str,
+    },
+    /// The file has several frames.
+    #[error(
+        "NumberOfFrames is {frames}: this is no single image but a stack, such as a tomosynthesis; \
+         needs 1 frame, for example the 2D image that was made with it"
+    )]
+    Frames {
+        /// Their number.
+        frames: u32,
     },
     /// The image is larger than allowed.
     #[error("{rows} x {columns} pixels, decode.max_pixels is {max_pixels}")]
@@ -212,18 +226,18 @@ pub fn read(
 /// # Errors
 /// As [`read`].
 pub fn open(bytes: Bytes, max_pixels: usize) -> Result<(Header, PixelData), ReadError> {
-    let (syntax, start) = meta::read(&bytes)?;
-    let (bytes, start) = match syntax {
+    let meta = meta::read(&bytes)?;
+    let (bytes, start) = match meta.syntax {
         TransferSyntax::DeflatedExplicitLittleEndian => {
-            (meta::inflate(&bytes[start..], max_bytes(max_pixels))?.into(), 0)
+            (meta::inflate(&bytes[meta.end..], max_bytes(max_pixels))?.into(), 0)
         }
-        _ => (bytes, start),
+        _ => (bytes, meta.end),
     };
-    let mut elements = Elements::new(&bytes, start, syntax.encoding());
+    let mut elements = Elements::of_data_set(&bytes, start, meta.syntax.encoding());
     let (attributes, element) = Attributes::collect(&mut elements)?;
-    let header = Header::new(syntax, &attributes)?;
+    let mut header = Header::new(&meta, &attributes)?;
     header.layout.check(max_pixels)?;
-    let pixel_data = PixelData::take(&bytes, elements, &element, &header)?;
+    let pixel_data = PixelData::take(&bytes, elements, &element, &mut header)?;
     Ok((header, pixel_data))
 }
 
@@ -240,29 +254,37 @@ pub fn header(path: &Path) -> Result<Header, ReadError> {
         let more = goal - buffer.len() as u64;
         let is_whole = (file.by_ref().take(more).read_to_end(&mut buffer)? as u64) < more;
         match header_of(&buffer) {
-            Err(ReadError::Truncated { .. } | ReadError::Deflate(_)) if !is_whole => goal *= 4,
+            // Whether a head is one may show further on only.
+            Err(
+                ReadError::Truncated { .. } | ReadError::Deflate(_) | ReadError::Structure { .. },
+            ) if !is_whole => goal *= 4,
             result => return result,
         }
     }
 }
 
 fn header_of(bytes: &[u8]) -> Result<Header, ReadError> {
-    let (syntax, start) = meta::read(bytes)?;
+    let meta = meta::read(bytes)?;
     let inflated;
-    let (bytes, start) = match syntax {
+    let (bytes, start) = match meta.syntax {
         TransferSyntax::DeflatedExplicitLittleEndian => {
-            inflated = meta::inflate_beginning(&bytes[start..])?;
+            inflated = meta::inflate_beginning(&bytes[meta.end..])?;
             (inflated.as_slice(), 0)
         }
-        _ => (bytes, start),
+        _ => (bytes, meta.end),
     };
-    let mut elements = Elements::new(bytes, start, syntax.encoding());
+    let mut elements = Elements::of_data_set(bytes, start, meta.syntax.encoding());
     let (attributes, _) = Attributes::collect(&mut elements)?;
-    Header::new(syntax, &attributes)
+    Header::new(&meta, &attributes)
 }
 
 /// The size of the largest file with `max_pixels`: 16 bits per pixel, and room for a header with
 /// large private elements.
 fn max_bytes(max_pixels: usize) -> u64 {
     (max_pixels as u64).saturating_mul(2).saturating_add(64 << 20)
+}
+
+/// The error for the value of an attribute.
+fn value(tag: Tag, found: impl ToString, needed: &'static str) -> ReadError {
+    ReadError::Value { attribute: name(tag), found: found.to_string(), needed }
 }

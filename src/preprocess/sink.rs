@@ -43,6 +43,8 @@ pub struct Summary {
     pub pools: Vec<Snapshot>,
     /// The number of quarantined images by stage and reason.
     pub quarantine: BTreeMap<String, usize>,
+    /// The number of written images with each note, by its code.
+    pub notes: BTreeMap<String, usize>,
 }
 
 impl Summary {
@@ -119,13 +121,17 @@ impl<'a> Sink<'a> {
         let range = self.plan.shard(number);
         let mut writer = None;
         let mut rejected = Vec::new();
+        let mut notes = BTreeMap::new();
         for index in range.clone() {
             let Some(outcome) = outcomes.next() else { return Ok(None) };
             let bytes = self.plan.job(index).bytes;
             self.processed += 1;
             (self.control.seen)(bytes, outcome.is_err());
             match outcome {
-                Ok(sample) => self.writer(&mut writer, number)?.push(sample)?,
+                Ok(sample) => {
+                    sample.facts.notes.count_into(&mut notes);
+                    self.writer(&mut writer, number)?.push(sample)?;
+                }
                 Err(why) => {
                     if why.stage == Read::NAME {
                         self.unreadable_bytes += bytes;
@@ -149,6 +155,7 @@ impl<'a> Sink<'a> {
             bytes: 0,
             sha256: String::new(),
             rejected,
+            notes,
         };
         self.release.commit(entry, file).map(Some)
     }
@@ -231,6 +238,7 @@ impl<'a> Sink<'a> {
             stages,
             pools: control.meters.pools(),
             quarantine: by_reason(&set_aside),
+            notes: noted(entries.values()),
         };
         if summary.complete() {
             release.complete(&Manifest {
@@ -257,6 +265,15 @@ pub fn finished(plan: &Plan) -> Result<usize, Fault> {
         return Ok(0);
     }
     Ok(Release::open(&plan.config.output, &plan.facts)?.finished()?.len())
+}
+
+/// The counts of all shards' notes.
+fn noted<'e>(entries: impl Iterator<Item = &'e Entry>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for (code, count) in entries.flat_map(|entry| &entry.notes) {
+        *counts.entry(code.clone()).or_default() += count;
+    }
+    counts
 }
 
 /// Counts by stage and reason. Numbers in the reasons are removed, so that equal causes are counted

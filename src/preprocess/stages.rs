@@ -27,6 +27,8 @@ use crate::image::sampling::Reduction;
 use crate::image::{Geometry, Orientation, Pixels, Region};
 use crate::image::{Plane, Rect};
 use crate::preprocess::Reject;
+use crate::shard::flags::Flag;
+use crate::shard::notes::Notes;
 use crate::units::PixelSpacing;
 
 /// Facts about an image besides its pixels.
@@ -42,6 +44,8 @@ pub struct Facts {
     pub spacing: Option<PixelSpacing>,
     /// The decoder that was used.
     pub decoder: DecoderName,
+    /// What was unusual about the file.
+    pub notes: Notes,
 }
 
 impl Facts {
@@ -191,7 +195,8 @@ impl Stage for Look {
     fn apply(&mut self, frame: RawFrame) -> Result<Looked, Reject> {
         let RawFrame { job, source, header, spacing, pixel_data } = frame;
         let decoder = DecoderName::Native;
-        let mut facts = Facts { job, file: source, header, spacing, decoder };
+        let notes = header.notes;
+        let mut facts = Facts { job, file: source, header, spacing, decoder, notes };
         let levels = decode::levels(&facts.header, &pixel_data)?;
         let reduce = self.config.decode.reduce.min(levels);
         let need = look::cost(&facts.header, &pixel_data, reduce)
@@ -203,6 +208,7 @@ impl Stage for Look {
         let look::Taken { look, reduction, full, kept } =
             look::take(&mut self.decoder, &facts.header, &pixel_data, levels, reduce)?;
         facts.decoder = look.decoder;
+        facts.notes = facts.notes.and(look.notes);
         Ok(Looked { facts, pixel_data, look, reduction, full, kept, reduce, _memory: memory })
     }
 }
@@ -284,6 +290,8 @@ impl Stage for Judge {
             reduction: looked.reduction,
             found,
             surplus_bytes: look.surplus_bytes,
+            is_above: look.is_above,
+            header: quality::HeaderFacts::of(header, &looked.facts.job.record),
         });
         Ok(Judged { located, lut, quality })
     }
@@ -338,6 +346,12 @@ impl Stage for Decode {
             }
         };
         looked.facts.decoder = stored.decoder;
+        looked.facts.notes = looked.facts.notes.and(stored.notes);
+        // The look, which is the same for every precision, shows values far beyond the range; exact
+        // values at full size show all.
+        if stored.is_above {
+            judged.quality.flags.set(Flag::BitsAboveStored, true);
+        }
         Ok(Decoded { judged, stored })
     }
 }

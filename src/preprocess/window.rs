@@ -21,16 +21,6 @@ use super::read::{
 /// Why this stage rejects a file.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WindowError {
-    /// The function is not defined for this width.
-    #[error("WindowWidth is {width}, {} needs {needed}", function.as_str())]
-    Width {
-        /// The function.
-        function: VoiFunction,
-        /// The width.
-        width: f64,
-        /// The widths that are allowed.
-        needed: &'static str,
-    },
     /// The window depends on the image, whose values are all equal.
     #[error(
         "the stored values without padding and air are {low} to {high}; a window needs two \
@@ -255,7 +245,7 @@ fn modality(display: &Display, stored: f64) -> f64 {
 /// The VOI transformation, PS3.3 C.11.2.
 enum Voi<'a> {
     Table(&'a LookupTable),
-    Function(VoiFunction, VoiWindow),
+    Window(VoiWindow),
 }
 
 impl Voi<'_> {
@@ -263,16 +253,12 @@ impl Voi<'_> {
     fn share(&self, x: f64) -> f64 {
         match *self {
             Self::Table(table) => (f64::from(table.at(x)) / f64::from(table.max())).min(1.0),
-            // C.11.2.1.2.1: of the two values in a window of width 2, the lower is black.
-            Self::Function(VoiFunction::Linear, VoiWindow { center, width }) => {
-                ramp(x, center - 0.5, width - 1.0)
-            }
-            Self::Function(VoiFunction::LinearExact, VoiWindow { center, width }) => {
-                ramp(x, center, width)
-            }
-            Self::Function(VoiFunction::Sigmoid, VoiWindow { center, width }) => {
-                1.0 / (1.0 + (-4.0 * (x - center) / width).exp())
-            }
+            // C.11.2.1.2.1: of the two values in a LINEAR window of width 2, the lower is black.
+            Self::Window(VoiWindow { center, width, function, .. }) => match function {
+                VoiFunction::Linear => ramp(x, center - 0.5, width - 1.0),
+                VoiFunction::LinearExact => ramp(x, center, width),
+                VoiFunction::Sigmoid => 1.0 / (1.0 + (-4.0 * (x - center) / width).exp()),
+            },
         }
     }
 }
@@ -308,39 +294,27 @@ fn choose<'a>(
 }
 
 /// A table takes precedence over a window, as in pydicom and in viewers. PS3.3 leaves the choice to
-/// the user, and the table is the more exact description.
+/// the user, and the table is the more exact description. The reader has left out what cannot be
+/// used.
 fn from_file<'a>(
     display: &'a Display,
     layout: &PixelLayout,
     index: usize,
 ) -> Result<(Voi<'a>, WindowUsed), WindowError> {
-    if let Some(last) = display.tables.len().checked_sub(1) {
-        let index = index.min(last);
-        let (source, index_used) = (WindowSource::Table, Some(index));
-        let used =
-            WindowUsed { source, function: None, center: None, width: None, index: index_used };
-        return Ok((Voi::Table(&display.tables[index]), used));
+    if let Some((index, table)) = nearest(&display.tables, index, |(index, _)| *index) {
+        let (source, index) = (WindowSource::Table, Some(*index));
+        let used = WindowUsed { source, function: None, center: None, width: None, index };
+        return Ok((Voi::Table(table), used));
     }
-    if let Some(last) = display.windows.len().checked_sub(1) {
-        let index = index.min(last);
-        let window @ VoiWindow { center, width } = display.windows[index];
-        let function = display.function;
-        let needed = match function {
-            VoiFunction::Linear if width < 1.0 => Some("1 or more"),
-            VoiFunction::LinearExact | VoiFunction::Sigmoid if width <= 0.0 => Some("more than 0"),
-            _ => None,
-        };
-        if let Some(needed) = needed {
-            return Err(WindowError::Width { function, width, needed });
-        }
+    if let Some(window) = nearest(&display.windows, index, |window| window.index) {
         let used = WindowUsed {
             source: WindowSource::Window,
-            function: Some(function),
-            center: Some(center),
-            width: Some(width),
-            index: Some(index),
+            function: Some(window.function),
+            center: Some(window.center),
+            width: Some(window.width),
+            index: Some(window.index),
         };
-        return Ok((Voi::Function(function, window), used));
+        return Ok((Voi::Window(*window), used));
     }
     let (low, high) = match &display.modality {
         Modality::Rescale { .. } => {
@@ -352,10 +326,15 @@ fn from_file<'a>(
     between(WindowSource::Full, low, high).ok_or(WindowError::Flat { low, high })
 }
 
+/// The one with this index in the file; else the next one, or the last if there is none behind it.
+fn nearest<T>(all: &[T], index: usize, of: impl Fn(&T) -> usize) -> Option<&T> {
+    all.iter().find(|one| of(one) >= index).or(all.last())
+}
+
 /// Linear from one value to the other, whichever is smaller; `None` if they are equal.
 fn between<'a>(source: WindowSource, a: f64, b: f64) -> Option<(Voi<'a>, WindowUsed)> {
-    let window = VoiWindow { center: a.midpoint(b), width: (a - b).abs() };
     let function = VoiFunction::LinearExact;
+    let window = VoiWindow { center: a.midpoint(b), width: (a - b).abs(), function, index: 0 };
     let used = WindowUsed {
         source,
         function: Some(function),
@@ -363,7 +342,7 @@ fn between<'a>(source: WindowSource, a: f64, b: f64) -> Option<(Voi<'a>, WindowU
         width: Some(window.width),
         index: None,
     };
-    (window.width > 0.0).then_some((Voi::Function(function, window), used))
+    (window.width > 0.0).then_some((Voi::Window(window), used))
 }
 
 #[cfg(test)]

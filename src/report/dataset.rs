@@ -11,6 +11,7 @@ mod folds;
 pub(super) mod crops;
 mod before;
 mod quality;
+mod notes;
 pub mod timing;
 pub(super) mod settings;
 
@@ -118,6 +119,7 @@ pub fn page(release: &Release, input: Option<&Path>, run: Option<Run>) -> Result
     sections.extend(folds::section(release, &tally));
     sections.extend(crops::section(release, &mut tally, input)?);
     sections.extend(quality::section(&tally, &rows::about_quality(release)?));
+    sections.extend(notes::section(release));
     sections.extend(run.as_ref().map(|run| timing::section(run, release.plan.images)));
     sections.push(settings::section(release, run.as_ref()));
     sections.push(settings::glossary());

@@ -18,17 +18,35 @@ pub enum Flag {
     Surplus,
     /// The breast's box is uncertain, or is the whole frame because none was found.
     DoubtfulBox,
+    /// Values exceed Bits Stored, and no overlay explains it.
+    BitsAboveStored,
+    /// Air is brighter than tissue: the polarity of the header is wrong, or the image is raw.
+    Polarity,
+    /// An image for processing, not for presentation.
+    ForProcessing,
+    /// Text in the pixels may identify the patient, as Burned In Annotation says.
+    BurnedIn,
+    /// Table and header differ in the side.
+    LateralityMismatch,
+    /// Table and header differ in the projection.
+    ViewMismatch,
 }
 
 impl Flag {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 12] = [
         Self::MostlyAir,
         Self::Flat,
         Self::Saturated,
         Self::Torn,
         Self::Surplus,
         Self::DoubtfulBox,
+        Self::BitsAboveStored,
+        Self::Polarity,
+        Self::ForProcessing,
+        Self::BurnedIn,
+        Self::LateralityMismatch,
+        Self::ViewMismatch,
     ];
 
     /// The name, as in the shards' column `quality_NAME`.
@@ -40,6 +58,12 @@ impl Flag {
             Self::Torn => "torn",
             Self::Surplus => "surplus",
             Self::DoubtfulBox => "doubtful_box",
+            Self::BitsAboveStored => "bits_above_stored",
+            Self::Polarity => "polarity",
+            Self::ForProcessing => "for_processing",
+            Self::BurnedIn => "burned_in",
+            Self::LateralityMismatch => "laterality_mismatch",
+            Self::ViewMismatch => "view_mismatch",
         }
     }
 
@@ -52,6 +76,12 @@ impl Flag {
             Self::Torn => "a seam runs across the image, as after damage",
             Self::Surplus => "the decoder finished before the end of the data",
             Self::DoubtfulBox => "the breast's box is uncertain, or the whole frame",
+            Self::BitsAboveStored => "values exceed Bits Stored, and no overlay explains it",
+            Self::Polarity => "air is brighter than tissue: the polarity is wrong, or raw data",
+            Self::ForProcessing => "an image for processing, not for presentation",
+            Self::BurnedIn => "the header says that text in the pixels may identify the patient",
+            Self::LateralityMismatch => "table and header differ in the side",
+            Self::ViewMismatch => "table and header differ in the projection",
         }
     }
 }
@@ -59,7 +89,7 @@ impl Flag {
 /// A set of [`Flag`]s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Flags(u8);
+pub struct Flags(u16);
 
 impl Flags {
     /// The flags set, in the order of [`Flag::ALL`].
@@ -69,7 +99,7 @@ impl Flags {
 
     /// Whether `flag` is set.
     pub fn contains(self, flag: Flag) -> bool {
-        self.0 & (1 << flag as u8) != 0
+        self.0 & (1 << flag as u16) != 0
     }
 
     /// Whether no flag is set.
@@ -79,7 +109,7 @@ impl Flags {
 
     /// Sets or clears `flag`.
     pub fn set(&mut self, flag: Flag, on: bool) {
-        self.0 |= u8::from(on) << flag as u8;
+        self.0 |= u16::from(on) << flag as u16;
     }
 }
 

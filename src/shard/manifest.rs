@@ -2,6 +2,8 @@
 //!
 //! Neither contains a time or a host's name: the same plan gives the same bytes on every machine.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,7 +15,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The version of the processing. It is raised whenever any pixel or column may change for the same
 /// input and settings, so that no release is continued by a tool that would make its rows
 /// differently.
-pub const PIXEL_VERSION: u32 = 3;
+pub const PIXEL_VERSION: u32 = 4;
 
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +102,9 @@ pub struct Entry {
     pub sha256: String,
     /// The images that were rejected.
     pub rejected: Vec<Quarantined>,
+    /// The number of rows with each [note](super::notes), by its code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, usize>,
 }
 
 /// One line of `quarantine.csv`.

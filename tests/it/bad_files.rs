@@ -98,6 +98,12 @@ fn a_file_cut_anywhere_is_rejected() {
         let bytes = file.bytes();
         for end in 0..bytes.len() {
             let reason = reason(bytes[..end].to_vec());
+            // Fragments may lack the delimiter behind them, 8 bytes, if their stream is whole.
+            let is_compressed = matches!(file.elements.last().unwrap().value, Value::Fragments(_));
+            if is_compressed && end + 8 >= bytes.len() {
+                assert_eq!(reason, "none", "{} cut at {end}", file.syntax);
+                continue;
+            }
             assert!(reason.starts_with("Read("), "{} cut at {end}: {reason}", file.syntax);
             if end > 200 {
                 let named = reason.contains("the file ends inside") || reason.contains("missing");
@@ -162,7 +168,7 @@ fn each_kind_of_damage_has_its_reason() {
         Element { tag: 0x0028_3006, vr: "OW", value: Value::Words(vec![1, 2]) },
     ];
     let table = Value::Items(vec![table], Lengths::Known);
-    let table = grey().set(0x0028_3010, "SQ", table).bytes();
+    let table = grey().set(0x0028_3000, "SQ", table).bytes();
     let encapsulated = DicomFile::compressed(ROWS, COLUMNS, EXPLICIT, vec![vec![0; 8]]);
     let no_fragment = DicomFile::compressed(ROWS, COLUMNS, JPEG_2000, vec![]);
     let not_jpeg_2000 = DicomFile::compressed(ROWS, COLUMNS, JPEG_2000, vec![b"<html>".to_vec()]);
@@ -174,7 +180,6 @@ fn each_kind_of_damage_has_its_reason() {
         ("a web page", b"<!DOCTYPE html><p>404".to_vec(), "begins with <!DOCTYPE html><, needs"),
         ("zeros", vec![0; 4000], "Read(NotDicom"),
         ("only a preamble", [&[0; 128][..], b"DICM"].concat(), "ends inside the data set"),
-        ("no transfer syntax", of_syntax(""), "TransferSyntaxUID is "),
         ("a film", of_syntax("1.2.840.10008.1.2.4.100"), "still grey images"),
         ("no pixel data", without(PIXEL_DATA), "PixelData is missing"),
         ("no rows", without(0x0028_0010), "Rows is missing"),
@@ -183,18 +188,13 @@ fn each_kind_of_damage_has_its_reason() {
         ("65535 rows", number(0x0028_0010, 65535), "65535 x 24 pixels, decode.max_pixels is"),
         ("colour", number(0x0028_0002, 3), "SamplesPerPixel is 3, supported is 1 (grey)"),
         ("RGB", text(0x0028_0004, "CS", "RGB"), "PhotometricInterpretation is RGB, supported is"),
-        ("frames", text(0x0028_0008, "IS", "1000 "), "NumberOfFrames is 1000, supported is 1"),
+        ("frames", text(0x0028_0008, "IS", "1000 "), "NumberOfFrames is 1000: this is no single"),
+        ("no number of frames", text(0x0028_0008, "IS", "many"), "NumberOfFrames is MANY, needs"),
         ("32 bits", number(0x0028_0100, 32), "BitsAllocated is 32, supported is 8 or 16"),
         ("17 bits", number(0x0028_0101, 17), "BitsStored is 17, supported is"),
         ("a high bit below", number(0x0028_0102, 10), "HighBit is 10, supported is"),
         ("a strange sign", number(0x0028_0103, 2), "PixelRepresentation is 2, needs 0 or 1"),
-        ("a word for a number", text(0x0028_1050, "DS", "wide"), "WindowCenter is wide, needs"),
-        ("no number", text(0x0028_1053, "DS", "nan"), "RescaleSlope is nan, needs decimal"),
-        ("slope 0", text(0x0028_1053, "DS", "0"), "RescaleSlope is 0, needs a number other"),
-        ("half a window", text(0x0028_1050, "DS", "40"), "WindowWidth is 0 values, needs as many"),
-        ("a strange VOI", text(0x0028_1056, "CS", "CUBIC"), "VOILUTFunction is CUBIC, needs"),
-        ("spacing 0", text(0x0028_0030, "DS", "0\\0"), "PixelSpacing is [0.0, 0.0], needs"),
-        ("a table of 65536", table, "LUTData is 4 bytes, needs as many entries"),
+        ("a modality table of 65536", table, "LUTData is 4 bytes, needs as many entries"),
         ("not encapsulated", of_syntax(JPEG_LOSSLESS), "needs fragments"),
         ("encapsulated", encapsulated.bytes(), "PixelData has fragments at byte"),
         ("no fragment", no_fragment.bytes(), "a fragment of PixelData is missing"),

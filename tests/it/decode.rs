@@ -37,7 +37,8 @@ fn the_headers_sign_counts_where_the_codestream_has_the_other() {
         (13, false, [6192, 5], 16, 1, [-2000, 5]),
         // It knows more, as in the RSNA set: those above the stored bits are no part of it.
         (16, false, [4095, 5], 12, 0, [4095, 5]),
-        (16, false, [0xF001, 5], 12, 0, [1, 5]),
+        // More than Bits Stored can hold: as bright as it gets, in every precision.
+        (16, false, [0xF001, 5], 12, 0, [4095, 5]),
         (16, true, [-2000, 5], 12, 1, [-2000, 5]),
         (16, false, [0x0830, 5], 12, 1, [-2000, 5]),
     ] {

@@ -77,9 +77,10 @@ fn what_is_wrong_is_listed_and_ends_with_code_3() {
     let root = synth(8, damage.map(|kind| (kind, 1)).to_vec());
     let (survey, code) = survey(root.path(), &[]);
     assert_eq!(code, 3);
-    let counts = ["missing", "strays", "unreadable", "unsupported", "disagreements"]
+    let counts = ["missing", "strays", "unreadable", "unsupported", "multi_frame", "disagreements"]
         .map(|kind| survey[kind]["count"].as_u64().unwrap());
-    assert_eq!(counts, [1, 1, 4, 2, 0]);
+    assert_eq!(counts, [1, 1, 4, 1, 1, 0]);
+    assert_eq!(survey["multi_frame"]["first"][0]["what"], "3 frames");
     let reasons = survey["unreadable"]["first"].to_string();
     assert!(reasons.contains("the file is empty"), "{reasons}");
     assert!(reasons.contains("Rows is missing"), "{reasons}");
@@ -121,6 +122,26 @@ fn a_folder_without_a_table_is_counted_too() {
     fs::write(root.path().join("deep/c.dcm"), "not an image either").unwrap();
     let (dirty, code) = survey(root.path(), &[]);
     assert_eq!((code, &dirty["unreadable"]["count"]), (3, &1.into()));
+}
+
+#[test]
+fn what_is_unusual_and_read_all_the_same_is_counted_by_its_code() {
+    let root = tempfile::tempdir().unwrap();
+    for (name, width) in [("a.dcm", "0"), ("b.dcm", "0"), ("c.dcm", "4096")] {
+        let mut image = DicomFile::grey(2, 3, &[0; 6]);
+        image.text(0x0028_1050, "DS", "0").text(0x0028_1051, "DS", width);
+        image.text(0x0028_0030, "DS", "0\\0");
+        fs::write(root.path().join(name), image.bytes()).unwrap();
+    }
+    let (survey, code) = survey(root.path(), &[]);
+    assert_eq!(code, 0);
+    let notes = serde_json::json!({"spacing_unusable": 3, "window_unusable": 2});
+    assert_eq!(survey["notes"], notes);
+    let text = String::from_utf8(inspect(root.path(), &[]).stdout).unwrap();
+    assert!(
+        text.contains("window_unusable") && text.contains("the next source was taken"),
+        "{text}"
+    );
 }
 
 #[test]

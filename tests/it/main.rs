@@ -18,6 +18,7 @@ mod decode_truth;
 mod dicom_peer;
 mod evaluate;
 mod explain;
+mod field_files;
 mod first_hour;
 mod flow;
 mod honesty;

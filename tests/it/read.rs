@@ -33,7 +33,9 @@ fn every_encoding_gives_the_same_header_and_pixels() {
     file.text(0x0028_1050, "DS", "2048\\1000.5 ").text(0x0028_1051, "DS", "4096\\ 3e2");
     file.text(0x0028_1056, "CS", "SIGMOID").set(0x0028_0120, "US", words(&[4095]));
     let expected = header(&file);
-    assert_eq!(expected.display.windows[1], VoiWindow { center: 1000.5, width: 300.0 });
+    let function = VoiFunction::Sigmoid;
+    let second = VoiWindow { center: 1000.5, width: 300.0, function, index: 1 };
+    assert_eq!(expected.display.windows[1], second);
     for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED] {
         for (preamble, group_length) in [(true, true), (true, false), (false, false)] {
             let file = DicomFile { syntax: syntax.into(), preamble, group_length, ..file.clone() };
@@ -97,9 +99,9 @@ fn lookup_tables_are_found_in_items_of_either_length() {
         for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
             file.syntax = syntax.into();
             let tables = header(&file).display.tables;
-            let firsts: Vec<i32> = tables.iter().map(|table| table.first).collect();
+            let firsts: Vec<i32> = tables.iter().map(|(_, table)| table.first).collect();
             assert_eq!(firsts, [7, -7], "{syntax} {lengths:?}");
-            assert_eq!(tables[0].entries, [0, 5, 900, 1023], "{syntax} {lengths:?}");
+            assert_eq!(tables[0].1.entries, [0, 5, 900, 1023], "{syntax} {lengths:?}");
         }
     }
 }

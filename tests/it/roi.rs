@@ -49,6 +49,8 @@ fn see(bytes: Vec<u8>) -> Result<Seen, String> {
         reduction: taken.reduction,
         found: &found,
         surplus_bytes: taken.look.surplus_bytes,
+        is_above: taken.look.is_above,
+        header: quality::HeaderFacts::default(),
     });
     Ok(Seen { found, quality, windowed })
 }
@@ -108,6 +110,36 @@ fn a_sound_image_is_not_called_damaged() {
         }
     }
     assert_eq!(flagged, []);
+}
+
+/// A file whose Photometric Interpretation is the other one.
+fn negative(mut file: Vec<u8>) -> Vec<u8> {
+    let at = file.windows(10).position(|word| word == b"MONOCHROME").unwrap() + 10;
+    file[at] = if file[at] == b'1' { b'2' } else { b'1' };
+    file
+}
+
+/// No phantom is called a negative, and hardly any negative is missed. One that fills the frame has
+/// no air to tell it by. Prints the counts.
+#[test]
+fn a_swapped_photometric_interpretation_is_flagged_and_a_right_one_never() {
+    let (mut false_alarms, mut missed, mut images) = (Vec::new(), Vec::new(), 0);
+    for layout in Layout::ALL {
+        for seed in 200..sized(206, 240) {
+            let (file, _) = example(layout, seed, 8);
+            let is_flagged = |file| see(file).unwrap().quality.flags.contains(Flag::Polarity);
+            if is_flagged(file.clone()) {
+                false_alarms.push((layout.as_str(), seed));
+            }
+            if layout != Layout::FillingBreast && !is_flagged(negative(file)) {
+                missed.push((layout.as_str(), seed));
+            }
+            images += 1;
+        }
+    }
+    eprintln!("polarity: {images} images, false alarms {false_alarms:?}, missed {missed:?}");
+    assert_eq!(false_alarms, []);
+    assert!(missed.len() * 20 <= images, "{missed:?}");
 }
 
 /// What became of a flipped bit.

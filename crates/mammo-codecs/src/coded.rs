@@ -16,4 +16,7 @@ pub struct Coded {
     /// Whole bytes of entropy-coded data that no sample needed. A sound stream has none, so more is
     /// a sign of damage that still decodes.
     pub surplus_bytes: usize,
+    /// Lines of a lossless JPEG whose sums exceed the precision, so that only their low bits were
+    /// kept. Some encoders write such streams; in others it is a sign of damage.
+    pub wrapped_lines: usize,
 }

@@ -128,7 +128,7 @@ fn whole(
             }
             let surplus_bytes = rle::decode(bytes, count as usize, bits.into(), samples)?;
             let (width, height) = (width as usize, height as usize);
-            Coded { width, height, precision: bits, surplus_bytes }
+            Coded { width, height, precision: bits, surplus_bytes, wrapped_lines: 0 }
         }
         Codec::JpegLs => jpeg_ls::decode(bytes, most, samples)?,
         _ => jpeg::decode(bytes, most, samples)?,

@@ -201,8 +201,6 @@ pub(crate) struct Scan {
     pub tables: u8,
     /// Ss: the first coefficient, the predictor of a lossless scan; NEAR (JPEG-LS).
     pub first: u8,
-    /// Se: the last coefficient; ILV (JPEG-LS).
-    pub last: u8,
     /// Ah and Al: the point transform in the low half.
     pub approximation: u8,
 }
@@ -213,7 +211,9 @@ impl Scan {
         if found != 1 {
             return Err(HeaderError::Components { found });
         }
-        let [_, tables, first, last, approximation] = segment.array(1)?;
-        Ok(Self { tables, first, last, approximation })
+        // The third is Se, the last coefficient, which no process here needs; ILV (JPEG-LS) is for
+        // several components.
+        let [_, tables, first, _, approximation] = segment.array(1)?;
+        Ok(Self { tables, first, approximation })
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod huffman;
 mod idct;
 mod lossless;
+mod remarks;
 mod restart;
 mod sequential;
 mod tables;
@@ -20,6 +21,7 @@ pub use error::JpegError;
 
 use crate::coded::Coded;
 use crate::headers::{Frame, HeaderError, Markers, Scan, marker};
+use remarks::Remarks;
 use tables::Tables;
 
 const SOF0_BASELINE: u8 = 0xC0;
@@ -56,9 +58,10 @@ pub fn decode(bytes: &[u8], max_samples: usize, out: &mut Vec<u16>) -> Result<Co
                 let scan = Scan::read(&segment)?;
                 let decode =
                     if process == SOF3_LOSSLESS { lossless::decode } else { sequential::decode };
-                let surplus_bytes = decode(&frame, &scan, &tables, markers.rest(), out)?;
+                let remarks = decode(&frame, &scan, &tables, markers.rest(), out)?;
+                let Remarks { surplus_bytes, wrapped_lines } = remarks;
                 let Frame { width, height, precision, .. } = frame;
-                return Ok(Coded { width, height, precision, surplus_bytes });
+                return Ok(Coded { width, height, precision, surplus_bytes, wrapped_lines });
             }
             marker::EOI => return Err(HeaderError::NoScan.into()),
             _ => {}

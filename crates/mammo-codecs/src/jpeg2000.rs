@@ -10,8 +10,7 @@
 //! the resulting error.
 //!
 //! No input makes it panic. A stream that it does not support gives [`Error::Unsupported`]: Part 2,
-//! subsampled components, palettes, regions of interest, more than four components, or more than 16
-//! bits.
+//! subsampled components, palettes, more than four components, or more than 16 bits.
 //!
 //! # Memory
 //! The memory that a stream needs is counted before it is allocated. More than
@@ -77,7 +76,7 @@ mod wavelet;
 pub use decoder::{Decoder, Image};
 pub use display::BitPlanes;
 pub use error::Error;
-pub use header::{Header, header};
+pub use header::{Header, fewest_levels, header};
 pub use low::LowBand;
 pub use prefix::{Prefix, prefix};
 pub use request::{Rect, Request};

@@ -49,7 +49,7 @@ pub fn decode(bytes: &[u8], max_samples: usize, out: &mut Vec<u16>) -> Result<Co
                 let surplus_bytes =
                     scan::decode(&frame, &parameters, restart_lines, markers.rest(), out)?;
                 let Frame { width, height, precision, .. } = frame;
-                return Ok(Coded { width, height, precision, surplus_bytes });
+                return Ok(Coded { width, height, precision, surplus_bytes, wrapped_lines: 0 });
             }
             marker::EOI => return Err(HeaderError::NoScan.into()),
             // Except for 0xC4, 0xC8 and 0xCC, these are the frame headers of JPEG.

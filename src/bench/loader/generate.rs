@@ -30,6 +30,7 @@ use crate::shard::Shape;
 use crate::shard::flags::Flags;
 use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, FORMAT_VERSION, Manifest, PIXEL_VERSION, PlanFacts};
+use crate::shard::notes::Notes;
 use crate::shard::release::Release;
 use crate::shard::writer;
 use crate::store;
@@ -190,6 +191,7 @@ impl Pictures {
             bytes: 0,
             sha256: String::new(),
             rejected: Vec::new(),
+            notes: Default::default(),
         };
         release.commit(entry, Some(file))
     }
@@ -219,6 +221,7 @@ impl Pictures {
                 header: header(*source, record),
                 spacing: None,
                 decoder: DecoderName::Native,
+                notes: Notes::default(),
             },
             window: WindowUsed {
                 source: WindowSource::Minmax,
@@ -294,5 +297,8 @@ fn header((columns, rows): (usize, usize), record: &ImageRecord) -> Header {
         manufacturer: None,
         model: None,
         intent: None,
+        burned_in: false,
+        overlay_bits: 0,
+        notes: Notes::default(),
     }
 }

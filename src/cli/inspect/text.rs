@@ -6,6 +6,7 @@ use std::fmt;
 use crate::cli::grid::Grid;
 use crate::inspect::{Attribute, Findings, Format, Machine, NOT_GIVEN, Survey, Value};
 use crate::number::size;
+use crate::shard::notes::Note;
 
 /// The number of values of an attribute, and of findings of a kind, that are listed.
 const SHOWN: usize = 8;
@@ -19,6 +20,7 @@ impl fmt::Display for Text<'_> {
         fmt_tables(self.0, f)?;
         fmt_attributes(self.0, f)?;
         fmt_machines(&self.0.machines, f)?;
+        fmt_notes(self.0, f)?;
         fmt_findings(self.0, f)
     }
 }
@@ -165,12 +167,29 @@ fn fmt_machines(machines: &[Machine], f: &mut fmt::Formatter<'_>) -> fmt::Result
     writeln!(f, "{grid}")
 }
 
+fn fmt_notes(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut grid = Grid::new("lrl");
+    for (code, files) in &survey.notes {
+        let about = Note::of(code).map_or("", Note::about);
+        grid.row([code.clone(), thousands(*files), about.to_owned()]);
+    }
+    if survey.notes.is_empty() {
+        return Ok(());
+    }
+    grid.head(["note", "files", "meaning"]);
+    writeln!(f, "{grid}")
+}
+
 fn fmt_findings(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (title, findings) in [
         ("Rows without a file", &survey.missing),
         ("Files without a row", &survey.strays),
         ("Files whose header cannot be read", &survey.unreadable),
         ("Files that preprocess would quarantine", &survey.unsupported),
+        (
+            "Files of several frames (tomosynthesis), of which none is one image",
+            &survey.multi_frame,
+        ),
         ("Table and file disagree", &survey.disagreements),
     ] {
         fmt_kind(f, title, findings)?;

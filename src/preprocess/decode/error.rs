@@ -58,6 +58,17 @@ pub enum DecodeError {
     /// RLE.
     #[error("RLE")]
     Rle(#[from] RleError),
+    /// A deflated frame is damaged.
+    #[error("the deflated frame is damaged")]
+    Inflate(#[source] std::io::Error),
+    /// A deflated frame holds another number of bytes than the header says.
+    #[error("{have} bytes of pixels, needs {need}")]
+    Length {
+        /// Bytes in the frame.
+        have: usize,
+        /// Bytes that the header needs.
+        need: usize,
+    },
     /// There is no decoder for this transfer syntax.
     #[error("{} is not supported", syntax.name())]
     Syntax {

@@ -1,5 +1,6 @@
 //! Decodes JPEG 2000: with our own decoder, or with OpenJPEG if that does not support the stream.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use mammo_codecs::jpeg2000::display::{self, Slopes};
@@ -10,6 +11,7 @@ use mammo_codecs::openjpeg;
 use super::values::{Fidelity, Sample, Values};
 use super::{DecodeError, Decoded, DecoderName, Kept, Purpose, Want, size, size_error};
 use crate::preprocess::read::Header;
+use crate::shard::notes::{Note, Notes};
 
 /// Decodes a stream of `length` bytes into `out`. `stream` holds the whole or at least its first
 /// bytes. The size has to equal the header's.
@@ -38,23 +40,32 @@ pub fn decode(
     let sample = Sample { precision: codestream.precision, signed: codestream.signed };
     let exact = want.reduce == 0 && want.display.is_none();
     let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
-    let values = Values::new(&header.layout, fidelity, sample)?;
+    let values = Values::new(header, fidelity, sample)?;
     match decode_with_own(decoder, header, stream, length, want, codestream.signed) {
         Ok((image, is_beyond, kept)) => {
             let (width, height) = (image.width as usize, image.height as usize);
             let origin = (image.origin.0 as usize, image.origin.1 as usize);
             *out = image.samples;
-            if !is_beyond {
-                values.correct_signed(image.signed, out);
-            }
-            let (size, decoder) = ((width, height), DecoderName::Own("jpeg2000"));
-            Ok(Decoded { is_beyond, size, origin, surplus_bytes: 0, kept, decoder })
+            let is_above = !is_beyond && values.correct_signed(image.signed, out);
+            let whole = Decoded::whole((width, height), DecoderName::Own("jpeg2000"));
+            Ok(Decoded { is_beyond, origin, is_above, kept, ..whole })
         }
-        Err(jpeg2000::Error::Unsupported(_)) if stream.len() == length => {
-            openjpeg::decode(&codestream, want.reduce, out, |sample| values.stored(sample))
-                .map_err(DecodeError::OpenJpeg)?;
-            let size = size(header, want.reduce);
-            Ok(Decoded::whole(size, 0, DecoderName::OpenJpeg))
+        Err(error) if error.is_for_another_decoder() && stream.len() == length => {
+            let is_above = Cell::new(false);
+            let convert = |sample| {
+                is_above.set(is_above.get() | values.is_above(sample));
+                values.stored(sample)
+            };
+            // If OpenJPEG cannot decode it either, what our decoder says is the better reason.
+            openjpeg::decode(&codestream, want.reduce, out, convert).map_err(
+                |theirs| match error {
+                    jpeg2000::Error::Malformed(_) => error.into(),
+                    _ => DecodeError::OpenJpeg(theirs),
+                },
+            )?;
+            let whole = Decoded::whole(size(header, want.reduce), DecoderName::OpenJpeg);
+            let notes = Notes::from_iter([Note::OpenJpeg]);
+            Ok(Decoded { is_above: is_above.get(), notes, ..whole })
         }
         Err(error) => Err(error.into()),
     }

@@ -29,6 +29,8 @@ fn judged(image: &Plane<u16>, found: Found) -> Quality {
         reduction: Reduction::NONE,
         found: &found,
         surplus_bytes: 0,
+        is_above: false,
+        header: HeaderFacts::default(),
     })
 }
 
@@ -136,6 +138,8 @@ fn a_window_that_hides_the_breast_saturates() {
         reduction: Reduction::NONE,
         found: &found,
         surplus_bytes: 40,
+        is_above: false,
+        header: HeaderFacts::default(),
     };
     let quality = judge(&view);
     assert_eq!(quality.saturated_share, 1.0);

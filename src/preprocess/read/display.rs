@@ -7,12 +7,10 @@
 pub struct Display {
     /// From stored values to the manufacturer-independent values in which windows are given.
     pub modality: Modality,
-    /// The tables of the VOI LUT Sequence.
-    pub tables: Vec<LookupTable>,
-    /// The windows; the file's preferred one is first.
+    /// The tables of the VOI LUT Sequence that can be used, each with its index in the file.
+    pub tables: Vec<(usize, LookupTable)>,
+    /// The windows that can be used; the file's preferred one is first.
     pub windows: Vec<VoiWindow>,
-    /// The function of a window.
-    pub function: VoiFunction,
     /// The stored values that are padding.
     pub padding: Option<Padding>,
     /// The polarity that Presentation LUT Shape asks for.
@@ -69,8 +67,12 @@ impl LookupTable {
 pub struct VoiWindow {
     /// The middle of the window, in output values of the modality transformation.
     pub center: f64,
-    /// The width of the window, in the same unit.
+    /// The width of the window, in the same unit: at least 1 for LINEAR, above 0 for the others.
     pub width: f64,
+    /// Its function.
+    pub function: VoiFunction,
+    /// Its index in the file, from 0.
+    pub index: usize,
 }
 
 /// VOI LUT Function, PS3.3 C.11.2.1.3.

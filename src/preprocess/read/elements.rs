@@ -3,6 +3,9 @@
 //! In: the bytes of a file. Out: each element's tag, value representation, and the slice that is
 //! its value. Nothing is copied, and nothing is allocated because of a length that the file
 //! declares, so a hostile file costs no more than its size.
+//!
+//! Where a file differs from the standard and leaves one way to read it, it is read, and
+//! [`Elements::notes`] says so.
 
 use std::ops::Range;
 
@@ -10,8 +13,9 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use super::ReadError;
-use crate::dicom::has_short_length;
+use super::head::{Bytes, Head, Usual, encoding_at};
 pub use crate::dicom::{Encoding, Tag};
+use crate::shard::notes::{Note, Notes};
 
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_DELIMITER: Tag = Tag(0xFFFE, 0xE00D);
@@ -46,12 +50,49 @@ pub struct Elements<'a> {
     bytes: &'a [u8],
     at: usize,
     encoding: Encoding,
+    /// Where the innermost sequence or item of known length ends, or the bytes do.
+    end: usize,
+    /// What was unusual so far.
+    pub notes: Notes,
+}
+
+/// An element of an item, with its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Its head.
+    pub element: Element,
+    /// Its value; of a sequence of undefined length, with the delimiter.
+    pub bytes: &'a [u8],
+    /// How elements inside it are encoded.
+    pub encoding: Encoding,
+}
+
+impl<'a> Found<'a> {
+    /// Reads this element as a sequence, as [`Elements::items`] does.
+    ///
+    /// # Errors
+    /// As [`Elements::items`].
+    pub fn items(&self, visit: impl FnMut(usize, Found<'a>)) -> Result<(), ReadError> {
+        let whole = Element { length: Some(self.bytes.len()), ..self.element };
+        Elements::new(self.bytes, 0, self.encoding).items(&whole, visit)
+    }
 }
 
 impl<'a> Elements<'a> {
     /// A position at the offset `at` of `bytes`.
     pub fn new(bytes: &'a [u8], at: usize, encoding: Encoding) -> Self {
-        Self { bytes, at, encoding }
+        Self { bytes, at, encoding, end: bytes.len(), notes: Notes::default() }
+    }
+
+    /// The beginning of the data set at the offset `at`, in the encoding that its first element
+    /// has, if that is another than `declared`.
+    pub fn of_data_set(bytes: &'a [u8], at: usize, declared: Encoding) -> Self {
+        let found = encoding_at(bytes, at..bytes.len(), declared).unwrap_or(declared);
+        let mut elements = Self::new(bytes, at, found);
+        if found != declared {
+            elements.notes.add(Note::EncodingMismatch);
+        }
+        elements
     }
 
     /// The offset of the next byte.
@@ -73,35 +114,39 @@ impl<'a> Elements<'a> {
         if self.at == self.bytes.len() {
             return Ok(None);
         }
-        let head = self.peek(8, || "the head of an element".into())?;
-        let tag = Tag(self.encoding.u16(head), self.encoding.u16(&head[2..]));
-        // Items and delimiters (PS3.5 7.5) have no value representation in any encoding.
-        if tag.group() == 0xFFFE || self.encoding == Encoding::ImplicitLittle {
-            let length = self.encoding.u32(&head[4..]);
-            self.at += 8;
-            return Ok(Some(Element { tag, vr: None, length: defined(length) }));
-        }
-        let vr = [head[4], head[5]];
-        let length = if has_short_length(vr) {
-            self.at += 8;
-            Some(usize::from(self.encoding.u16(&head[6..])))
-        } else if vr.iter().all(u8::is_ascii_uppercase) {
-            let head = self.peek(12, || name(tag))?;
-            self.at += 12;
-            defined(self.encoding.u32(&head[8..]))
-        } else {
-            return Err(ReadError::Structure {
-                attribute: name(tag),
-                at: self.at,
-                found: format!("bytes {:02x} {:02x}", vr[0], vr[1]),
-                needed: "a value representation",
-            });
+        self.peek(8, || "the head of an element".into())?;
+        let bytes = Bytes { all: self.bytes, end: self.end, encoding: self.encoding };
+        let Some(Head { element, size, usual }) = bytes.head(self.at) else {
+            return Err(self.no_head());
         };
-        Ok(Some(Element { tag, vr: Some(vr), length }))
+        match usual {
+            Usual::Yes => {}
+            Usual::NoVr => self.notes.add(Note::VrUnusable),
+            Usual::OtherEncoding => self.notes.add(Note::EncodingMismatch),
+        }
+        self.at += size;
+        Ok(Some(element))
     }
 
-    /// The value of `element`, whose head was read last. Moves the position to its end. A sequence
-    /// or fragments of undefined length are skipped and give an empty value.
+    /// Why no head is here. The beginning of a file may end where it cannot be told.
+    fn no_head(&self) -> ReadError {
+        let bytes = &self.bytes[self.at..];
+        let tag = Tag(self.encoding.u16(bytes), self.encoding.u16(&bytes[2..]));
+        let short = usize::from(self.encoding.u16(&bytes[6..]));
+        if bytes.len() < 12 || short + 16 > bytes.len() {
+            let (need, have) = (short.max(4) as u64 + 8, bytes.len() as u64);
+            return ReadError::Truncated { attribute: name(tag), need, have };
+        }
+        ReadError::Structure {
+            attribute: name(tag),
+            at: self.at,
+            found: format!("bytes {:02x} {:02x}", bytes[4], bytes[5]),
+            needed: "a value representation",
+        }
+    }
+
+    /// The value of `element`, whose head was read last. Moves the position to its end. The value of
+    /// a sequence or of fragments of undefined length includes the delimiter.
     ///
     /// # Errors
     /// [`ReadError::Truncated`] if the value exceeds the bytes, and those of [`Elements::items`].
@@ -116,19 +161,20 @@ impl<'a> Elements<'a> {
                 self.at += length;
                 Ok(value)
             }
-            None if is_fragments(element) => {
-                while self.fragment(element.tag)?.is_some() {}
-                Ok(&[])
-            }
             None => {
-                self.nested_items(element, depth, &mut |_, _, _| {})?;
-                Ok(&[])
+                let start = self.at;
+                if is_fragments(element) {
+                    while self.fragment(element.tag)?.is_some() {}
+                } else {
+                    self.nested_items(element, depth, &mut |_, _| {})?;
+                }
+                Ok(&self.bytes[start..self.at])
             }
         }
     }
 
-    /// Calls `visit` with the item's number, the element and its value, for each element directly
-    /// in an item of `sequence`, whose head was read last. Moves the position to the sequence's
+    /// Calls `visit` with the item's number and the element, for each element directly in an item of
+    /// `sequence`, whose head was read last. Moves the position to the sequence's
     /// end.
     ///
     /// # Errors
@@ -137,7 +183,7 @@ impl<'a> Elements<'a> {
     pub fn items(
         &mut self,
         sequence: &Element,
-        mut visit: impl FnMut(usize, &Element, &'a [u8]),
+        mut visit: impl FnMut(usize, Found<'a>),
     ) -> Result<(), ReadError> {
         self.nested_items(sequence, 0, &mut visit)
     }
@@ -146,38 +192,82 @@ impl<'a> Elements<'a> {
         &mut self,
         sequence: &Element,
         depth: usize,
-        visit: &mut dyn FnMut(usize, &Element, &'a [u8]),
+        visit: &mut dyn FnMut(usize, Found<'a>),
     ) -> Result<(), ReadError> {
         if depth == MAX_DEPTH {
             return Err(self.structure(sequence.tag, "another sequence inside", "16 at most"));
         }
         let end = self.end(sequence)?;
-        let outside = self.encoding;
+        let (outside, outer_end) = (self.encoding, self.end);
+        self.end = end.unwrap_or(outer_end);
         // PS3.5 6.2.2: a UN of undefined length is a sequence in Implicit VR Little Endian.
         if sequence.vr == Some(*b"UN") {
             self.encoding = Encoding::ImplicitLittle;
         }
         let mut index = 0;
         while !self.reached(end, sequence.tag)? {
+            let start = self.at;
             let item = self.inside(sequence.tag)?;
             match item.tag {
-                SEQUENCE_DELIMITER if end.is_none() => break,
-                ITEM => {}
-                other => return Err(self.structure(sequence.tag, &name(other), "an item")),
-            }
-            let item_end = self.end(&item)?;
-            while !self.reached(item_end, sequence.tag)? {
-                let element = self.inside(sequence.tag)?;
-                if element.tag == ITEM_DELIMITER && item_end.is_none() {
+                SEQUENCE_DELIMITER => {
+                    self.at = end.unwrap_or(self.at);
                     break;
                 }
-                let value = self.nested_value(&element, depth + 1)?;
-                visit(index, &element, value);
+                ITEM => {}
+                // The delimiter is missing: the next element of the data set follows.
+                other if end.is_none() && other > sequence.tag => {
+                    self.at = start;
+                    self.notes.add(Note::SequenceWithoutEnd);
+                    break;
+                }
+                other => return Err(self.structure(sequence.tag, &name(other), "an item")),
             }
+            self.item(sequence.tag, &item, depth, &mut |found| visit(index, found))?;
             index += 1;
         }
-        self.encoding = outside;
+        (self.encoding, self.end) = (outside, outer_end);
         Ok(())
+    }
+
+    /// Reads the elements of an item, whose head was read last.
+    fn item(
+        &mut self,
+        owner: Tag,
+        item: &Element,
+        depth: usize,
+        visit: &mut dyn FnMut(Found<'a>),
+    ) -> Result<(), ReadError> {
+        let end = self.end(item)?;
+        let outer_end = self.end;
+        self.end = end.unwrap_or(outer_end);
+        while !self.reached(end, owner)? {
+            let start = self.at;
+            let element = self.inside(owner)?;
+            match element.tag {
+                ITEM_DELIMITER if end.is_none() => break,
+                // The delimiter is missing: the next item, or the end of the sequence.
+                ITEM | SEQUENCE_DELIMITER if end.is_none() => {
+                    self.at = start;
+                    self.notes.add(Note::SequenceWithoutEnd);
+                    break;
+                }
+                _ => {}
+            }
+            let bytes = self.nested_value(&element, depth + 1)?;
+            visit(Found { element, bytes, encoding: self.encoding });
+        }
+        self.end = outer_end;
+        Ok(())
+    }
+
+    /// Whether nothing but zeros, or the beginning of a delimiter, is left of the bytes: fragments
+    /// end here, though nothing says so.
+    pub fn is_left_open(&self) -> bool {
+        let left = &self.bytes[self.at..];
+        let is_cut = left.len() < 8 && [0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0].starts_with(left);
+        // Data Set Trailing Padding, without the delimiter before it.
+        let is_padding = left.starts_with(&[0xFC, 0xFF, 0xFC, 0xFF]);
+        is_cut || is_padding || left.iter().all(|byte| *byte == 0)
     }
 
     /// The byte range of the next fragment of encapsulated pixel data (PS3.5 A.4), or `None` after
@@ -242,10 +332,6 @@ impl<'a> Elements<'a> {
             have: left.len() as u64,
         })
     }
-}
-
-fn defined(length: u32) -> Option<usize> {
-    (length != u32::MAX).then_some(length as usize)
 }
 
 fn is_fragments(element: &Element) -> bool {

@@ -3,13 +3,12 @@
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::attributes::{Attributes, Raw, RawTable};
-use super::display::{
-    Display, LookupTable, Modality, Padding, PresentationShape, VoiFunction, VoiWindow,
-};
-use super::elements::name;
-use super::{ReadError, TransferSyntax};
+use super::attributes::{self, Attributes};
+use super::display::Display;
+use super::meta::Meta;
+use super::{ReadError, TransferSyntax, grey, value};
 use crate::record::{Laterality, View};
+use crate::shard::notes::{Note, Notes};
 use crate::units::{Millimetres, PixelSpacing};
 
 /// The facts of a file that are kept. None of them identifies a patient.
@@ -23,16 +22,22 @@ pub struct Header {
     pub display: Display,
     /// The distance between pixels at the breast, if the file gives it.
     pub spacing: Option<PixelSpacing>,
-    /// Image Laterality, or Laterality.
+    /// Image Laterality, Frame Laterality or Laterality.
     pub laterality: Option<Laterality>,
-    /// View Position.
+    /// View Position, or the view of View Code Sequence.
     pub view: Option<View>,
     /// Manufacturer.
     pub manufacturer: Option<String>,
     /// Manufacturer's Model Name.
     pub model: Option<String>,
-    /// Presentation Intent Type: `FOR PRESENTATION` or `FOR PROCESSING`.
+    /// Presentation Intent Type, or that of the SOP class: `FOR PRESENTATION` or `FOR PROCESSING`.
     pub intent: Option<String>,
+    /// Whether Burned In Annotation says that text in the pixels may identify the patient.
+    pub burned_in: bool,
+    /// The bits of a pixel that overlays occupy, above the bits of its value.
+    pub overlay_bits: u16,
+    /// What was unusual about the file.
+    pub notes: Notes,
 }
 
 /// Shape and type of the pixels, PS3.3 C.7.6.3.
@@ -91,7 +96,7 @@ impl PixelLayout {
             return unsupported("PhotometricInterpretation", found, needed);
         }
         if self.frames != 1 {
-            return unsupported("NumberOfFrames", &self.frames, "1");
+            return Err(ReadError::Frames { frames: self.frames });
         }
         if !matches!(self.bits_allocated, 8 | 16) {
             return unsupported("BitsAllocated", &self.bits_allocated, "8 or 16");
@@ -137,191 +142,227 @@ impl Photometric {
 }
 
 impl Header {
-    /// Converts the collected attributes.
+    /// Converts the collected attributes of a file that begins with `meta`.
     ///
     /// # Errors
-    /// [`ReadError::Missing`] or [`ReadError::Value`] for the first attribute that cannot be
-    /// converted.
-    pub fn new(syntax: TransferSyntax, attributes: &Attributes) -> Result<Self, ReadError> {
-        let layout = layout(attributes)?;
+    /// [`ReadError::Missing`] or [`ReadError::Value`] for the first attribute that decides pixels
+    /// and cannot be converted.
+    pub fn new(meta: &Meta, attributes: &Attributes) -> Result<Self, ReadError> {
+        let mut notes = meta.notes.and(attributes.notes);
+        let class = attributes.text(tags::SOP_CLASS_UID).or_else(|| meta.class.clone());
+        let layout = layout(attributes, class.as_deref(), &mut notes)?;
+        let display = grey::display(attributes, &layout, &mut notes)?;
+        let spacing = spacing(attributes, &mut notes);
+        // Of these bits, only those above the value are not the value's.
+        let overlay_bits = attributes.overlay_bits & !value_bits(&layout);
         Ok(Self {
-            syntax,
-            display: display(attributes, &layout)?,
+            syntax: meta.syntax,
+            display,
             layout,
-            spacing: spacing(attributes)?,
+            spacing,
             laterality: laterality(attributes),
-            view: attributes.text(tags::VIEW_POSITION).map(|code| View::parse(&code)),
+            view: view(attributes),
             manufacturer: attributes.text(tags::MANUFACTURER),
             model: attributes.text(tags::MANUFACTURER_MODEL_NAME),
-            intent: attributes.text(tags::PRESENTATION_INTENT_TYPE),
+            intent: intent(attributes, class.as_deref()).map(str::to_owned),
+            burned_in: attributes.code(tags::BURNED_IN_ANNOTATION).as_deref() == Some("YES"),
+            overlay_bits,
+            notes,
         })
+    }
+
+    /// The code of the view, if it is one of the standard (PS3.3 C.8.11.4, and common ones); never
+    /// free text.
+    pub fn view_code(&self) -> Option<&str> {
+        const CODES: [&str; 16] = [
+            "CC", "MLO", "ML", "LM", "LMO", "AT", "FB", "SIO", "ISO", "XCCL", "XCCM", "XCC", "CV",
+            "RL", "RM", "TAN",
+        ];
+        self.view.as_ref().map(View::as_str).filter(|code| CODES.contains(code))
     }
 }
 
-fn layout(attributes: &Attributes) -> Result<PixelLayout, ReadError> {
-    let photometric = match attributes.text(tags::PHOTOMETRIC_INTERPRETATION).as_deref() {
+/// The bits of a stored value in its 16-bit word.
+fn value_bits(layout: &PixelLayout) -> u16 {
+    let (stored, high) = (u32::from(layout.bits_stored), u32::from(layout.high_bit));
+    let ones = (1_u32 << stored.min(16)) - 1;
+    (ones << (high + 1).saturating_sub(stored).min(16)) as u16
+}
+
+/// SOP classes of mammography and of digital X-ray, for presentation and for processing. PS3.3
+/// C.8.11 allows them unsigned grey pixels alone.
+const X_RAY: [(&str, &str); 6] = [
+    ("1.2.840.10008.5.1.4.1.1.1.2", PRESENTATION),
+    ("1.2.840.10008.5.1.4.1.1.1.2.1", PROCESSING),
+    ("1.2.840.10008.5.1.4.1.1.1.1", PRESENTATION),
+    ("1.2.840.10008.5.1.4.1.1.1.1.1", PROCESSING),
+    ("1.2.840.10008.5.1.4.1.1.13.1.4", PRESENTATION),
+    ("1.2.840.10008.5.1.4.1.1.13.1.5", PROCESSING),
+];
+const PRESENTATION: &str = "FOR PRESENTATION";
+const PROCESSING: &str = "FOR PROCESSING";
+
+fn layout(
+    attributes: &Attributes,
+    class: Option<&str>,
+    notes: &mut Notes,
+) -> Result<PixelLayout, ReadError> {
+    let missing = |attribute: &str| ReadError::Missing { attribute: attribute.into() };
+    let photometric = match attributes.code(tags::PHOTOMETRIC_INTERPRETATION).as_deref() {
         Some("MONOCHROME1") => Photometric::Monochrome1,
         Some("MONOCHROME2") => Photometric::Monochrome2,
         Some(other) => Photometric::Other(other.to_owned()),
-        None => return Err(ReadError::Missing { attribute: "PhotometricInterpretation".into() }),
+        // PS3.3 C.8.11.1: IDENTITY goes with MONOCHROME2, INVERSE with MONOCHROME1.
+        None => {
+            let shape = attributes.code(tags::PRESENTATION_LUT_SHAPE);
+            notes.add(Note::PhotometricAssumed);
+            match shape.as_deref() {
+                Some("IDENTITY") => Photometric::Monochrome2,
+                Some("INVERSE") => Photometric::Monochrome1,
+                _ => return Err(missing("PhotometricInterpretation")),
+            }
+        }
     };
-    let frames = match attributes.decimals(tags::NUMBER_OF_FRAMES)?.first() {
-        Some(&count) => count as u32,
-        None => 1,
+    let samples_per_pixel = match (attributes.number(tags::SAMPLES_PER_PIXEL)?, &photometric) {
+        (Some(found), _) => found,
+        (None, Photometric::Other(_)) => return Err(missing("SamplesPerPixel")),
+        (None, _) => {
+            notes.add(Note::SamplesAssumed);
+            1
+        }
+    };
+    // PS3.3 C.7.6.3.1.1 allows Bits Stored - 1 alone for High Bit, so that each tells the other.
+    let high_bit = attributes.number(tags::HIGH_BIT)?;
+    let bits_stored = match (attributes.number(tags::BITS_STORED)?, high_bit) {
+        (Some(found), _) => found,
+        (None, Some(high_bit @ 0..16)) => {
+            notes.add(Note::BitsStoredAssumed);
+            high_bit + 1
+        }
+        (None, _) => return Err(missing("BitsStored")),
+    };
+    let bits_allocated = match attributes.number(tags::BITS_ALLOCATED)? {
+        Some(found) => found,
+        // Grey pixels are supported in 8 and 16 bits, and these do not fit in 8.
+        None if (9..=16).contains(&bits_stored) => {
+            notes.add(Note::BitsAllocatedAssumed);
+            16
+        }
+        None => return Err(missing("BitsAllocated")),
+    };
+    let high_bit = high_bit.unwrap_or_else(|| {
+        notes.add(Note::HighBitAssumed);
+        bits_stored.saturating_sub(1)
+    });
+    let is_x_ray = class.is_some_and(|class| X_RAY.iter().any(|(uid, _)| *uid == class));
+    let signed = match attributes.number(tags::PIXEL_REPRESENTATION)? {
+        Some(0) => false,
+        Some(1) => true,
+        Some(found) => return Err(value(tags::PIXEL_REPRESENTATION, found, "0 or 1")),
+        None if is_x_ray => {
+            notes.add(Note::SignAssumed);
+            false
+        }
+        None => return Err(missing("PixelRepresentation")),
     };
     Ok(PixelLayout {
         rows: attributes.required(tags::ROWS)?,
         columns: attributes.required(tags::COLUMNS)?,
-        bits_allocated: attributes.required(tags::BITS_ALLOCATED)?,
-        bits_stored: attributes.required(tags::BITS_STORED)?,
-        high_bit: attributes.required(tags::HIGH_BIT)?,
-        signed: match attributes.required(tags::PIXEL_REPRESENTATION)? {
-            0 => false,
-            1 => true,
-            found => return Err(value(tags::PIXEL_REPRESENTATION, found, "0 or 1")),
-        },
-        samples_per_pixel: attributes.required(tags::SAMPLES_PER_PIXEL)?,
+        bits_allocated,
+        bits_stored,
+        high_bit,
+        signed,
+        samples_per_pixel,
         photometric,
-        frames,
+        frames: frames(attributes, notes)?,
     })
 }
 
-fn display(attributes: &Attributes, layout: &PixelLayout) -> Result<Display, ReadError> {
-    let table = |raw: &RawTable| lookup_table(attributes, raw, layout.signed);
-    let modality = match attributes.modality_tables.first() {
-        Some(raw) => Modality::Table(table(raw)?),
-        None => {
-            let first = |tag| Ok::<_, ReadError>(attributes.decimals(tag)?.first().copied());
-            let slope = first(tags::RESCALE_SLOPE)?.unwrap_or(1.0);
-            if slope == 0.0 {
-                return Err(value(tags::RESCALE_SLOPE, slope, "a number other than 0"));
-            }
-            Modality::Rescale { slope, intercept: first(tags::RESCALE_INTERCEPT)?.unwrap_or(0.0) }
+fn frames(attributes: &Attributes, notes: &mut Notes) -> Result<u32, ReadError> {
+    match attributes.decimals(tags::NUMBER_OF_FRAMES).first() {
+        None => Ok(1),
+        // An image has a frame at least; pydicom takes 0 for 1 as well.
+        Some(Some(0.0)) => {
+            notes.add(Note::FramesAssumed);
+            Ok(1)
         }
-    };
-    let centers = attributes.decimals(tags::WINDOW_CENTER)?;
-    let widths = attributes.decimals(tags::WINDOW_WIDTH)?;
-    if centers.len() != widths.len() {
-        let found = format!("{} values", widths.len());
-        return Err(value(tags::WINDOW_WIDTH, found, "as many as WindowCenter"));
+        Some(Some(count)) => Ok(*count as u32),
+        Some(None) => {
+            let found = attributes.code(tags::NUMBER_OF_FRAMES).unwrap_or_default();
+            Err(value(tags::NUMBER_OF_FRAMES, found, "a number"))
+        }
     }
-    let pair = |(center, width)| VoiWindow { center, width };
-    Ok(Display {
-        modality,
-        tables: attributes.voi_tables.iter().map(table).collect::<Result<_, _>>()?,
-        windows: centers.into_iter().zip(widths).map(pair).collect(),
-        // An empty VOI LUT Function occurs in real files (Enet4/dicom-rs#724).
-        function: match attributes.text(tags::VOILUT_FUNCTION).as_deref() {
-            None | Some("LINEAR") => VoiFunction::Linear,
-            Some("LINEAR_EXACT") => VoiFunction::LinearExact,
-            Some("SIGMOID") => VoiFunction::Sigmoid,
-            Some(found) => {
-                let needed = "LINEAR, LINEAR_EXACT or SIGMOID";
-                return Err(value(tags::VOILUT_FUNCTION, found, needed));
-            }
-        },
-        padding: padding(attributes, layout.signed)?,
-        shape: match attributes.text(tags::PRESENTATION_LUT_SHAPE).as_deref() {
-            Some("INVERSE") => PresentationShape::Inverse,
-            _ => PresentationShape::Identity,
-        },
-    })
 }
 
-/// Padding is a stored value, so it has the sign of stored values, whether the file says US or SS.
-fn padding(attributes: &Attributes, signed: bool) -> Result<Option<Padding>, ReadError> {
-    let stored = |word: u16| if signed { i32::from(word as i16) } else { i32::from(word) };
-    let Some(value) = attributes.number(tags::PIXEL_PADDING_VALUE)? else { return Ok(None) };
-    let limit = attributes.number(tags::PIXEL_PADDING_RANGE_LIMIT)?.unwrap_or(value);
-    let (value, limit) = (stored(value), stored(limit));
-    Ok(Some(Padding { low: value.min(limit), high: value.max(limit) }))
-}
-
-fn lookup_table(
-    attributes: &Attributes,
-    raw: &RawTable,
-    signed_pixels: bool,
-) -> Result<LookupTable, ReadError> {
-    let missing = |tag| ReadError::Missing { attribute: name(tag) };
-    let descriptor = raw.descriptor.ok_or_else(|| missing(tags::LUT_DESCRIPTOR))?;
-    let data = raw.data.ok_or_else(|| missing(tags::LUT_DATA))?;
-    let numbers: Vec<u16> = attributes.words(tags::LUT_DESCRIPTOR, descriptor)?.collect();
-    let &[count, first, bits] = numbers.as_slice() else {
-        let found = format!("{} numbers", numbers.len());
-        return Err(value(tags::LUT_DESCRIPTOR, found, "3 numbers"));
-    };
-    if !(8..=16).contains(&bits) {
-        return Err(value(tags::LUT_DESCRIPTOR, format!("{bits} bits an entry"), "8 to 16"));
-    }
-    // PS3.3 C.11.1.1.1: 0 means 65536 entries, which 16 bits cannot hold.
-    let count = if count == 0 { 1 << 16 } else { usize::from(count) };
-    let signed = descriptor.vr.map_or(signed_pixels, |vr| vr == *b"SS");
-    let entries = entries(attributes, data, count, bits == 8)?;
-    let first = if signed { i32::from(first as i16) } else { i32::from(first) };
-    Ok(LookupTable { first, bits: bits as u8, entries })
-}
-
-/// Entries of 8 bits are stored one per word, or two packed into one word (PS3.3 C.11.1.1.1).
-fn entries(
-    attributes: &Attributes,
-    data: Raw,
-    count: usize,
-    may_be_packed: bool,
-) -> Result<Vec<u16>, ReadError> {
-    let have = data.bytes.len();
-    if have >= 2 * count {
-        let words =
-            attributes.words(tags::LUT_DATA, Raw { bytes: &data.bytes[..2 * count], ..data });
-        return Ok(words?.collect());
-    }
-    if may_be_packed && have >= count {
-        return Ok(data.bytes[..count].iter().copied().map(u16::from).collect());
-    }
-    Err(value(tags::LUT_DATA, format!("{have} bytes"), "as many entries as LUTDescriptor says"))
-}
-
-/// The distance between pixels at the breast, PS3.3 10.7.1.3.
+/// The distance between pixels at the breast, PS3.3 10.7.1.3. A value that cannot be used is as
+/// good as absent.
 ///
 /// If Pixel Spacing differs from Imager Pixel Spacing, it is calibrated to the patient. Otherwise
 /// the spacing is measured at the detector, and only the magnification factor gives the spacing at
 /// the breast.
-fn spacing(attributes: &Attributes) -> Result<Option<PixelSpacing>, ReadError> {
-    let pair = |tag: Tag| match attributes.decimals(tag)?.as_slice() {
-        [] => Ok(None),
-        &[row, column] if row > 0.0 && column > 0.0 => Ok(Some((row, column))),
-        other => Err(value(tag, format!("{other:?}"), "two numbers above 0")),
+fn spacing(attributes: &Attributes, notes: &mut Notes) -> Option<PixelSpacing> {
+    let mut pair = |tag: Tag| match attributes.decimals(tag).as_slice() {
+        [] => None,
+        &[Some(row), Some(column)] if row > 0.0 && column > 0.0 => Some((row, column)),
+        _ => {
+            notes.add(Note::SpacingUnusable);
+            None
+        }
     };
-    let at_detector = pair(tags::IMAGER_PIXEL_SPACING)?;
-    let at_patient = pair(tags::PIXEL_SPACING)?;
+    let at_detector = pair(tags::IMAGER_PIXEL_SPACING);
+    let at_patient = pair(tags::PIXEL_SPACING);
     let in_mm = |row, column| PixelSpacing { row: Millimetres(row), column: Millimetres(column) };
     match (at_patient, at_detector) {
         (Some((row, column)), detector) if detector != Some((row, column)) => {
-            Ok(Some(in_mm(row, column)))
+            Some(in_mm(row, column))
         }
         (_, Some((row, column))) => {
             let tag = tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR;
-            match attributes.decimals(tag)?.first() {
+            match attributes.decimals(tag).first() {
                 // Imager Pixel Spacing is measured at the detector. A magnification view shows the
                 // breast larger than it is, so divide by the factor.
-                Some(&factor) if factor > 0.0 => Ok(Some(in_mm(row / factor, column / factor))),
-                Some(factor) => Err(value(tag, factor, "a number above 0")),
-                None => Ok(None),
+                Some(&Some(factor)) if factor > 0.0 => Some(in_mm(row / factor, column / factor)),
+                Some(_) => {
+                    notes.add(Note::SpacingUnusable);
+                    None
+                }
+                None => None,
             }
         }
-        _ => Ok(None),
+        _ => None,
     }
 }
 
 fn laterality(attributes: &Attributes) -> Option<Laterality> {
-    let text =
-        attributes.text(tags::IMAGE_LATERALITY).or_else(|| attributes.text(tags::LATERALITY));
-    match text.as_deref() {
+    let tags = [tags::IMAGE_LATERALITY, tags::FRAME_LATERALITY, tags::LATERALITY];
+    match tags.into_iter().find_map(|tag| attributes.code(tag)).as_deref() {
         Some("L") => Some(Laterality::Left),
         Some("R") => Some(Laterality::Right),
         _ => None,
     }
 }
 
-fn value(tag: Tag, found: impl ToString, needed: &'static str) -> ReadError {
-    ReadError::Value { attribute: name(tag), found: found.to_string(), needed }
+/// PS3.16 CID 4014, with the codes of SNOMED CT and those that came before them.
+const VIEW_CODES: [(&str, &str, View); 5] = [
+    ("399162004", "R-10242", View::Cc),
+    ("399368009", "R-10226", View::Mlo),
+    ("399260004", "R-10224", View::Ml),
+    ("399352003", "R-10228", View::Lm),
+    ("399099002", "R-10230", View::Lmo),
+];
+
+fn view(attributes: &Attributes) -> Option<View> {
+    if let Some(code) = attributes.text(tags::VIEW_POSITION) {
+        return Some(View::parse(&code));
+    }
+    let code = attributes::text(attributes.view_code?)?;
+    VIEW_CODES.into_iter().find(|(new, old, _)| [*new, *old].contains(&code.as_str())).map(|v| v.2)
+}
+
+fn intent(attributes: &Attributes, class: Option<&str>) -> Option<&'static str> {
+    match attributes.code(tags::PRESENTATION_INTENT_TYPE).as_deref() {
+        Some(PRESENTATION) => Some(PRESENTATION),
+        Some(PROCESSING) => Some(PROCESSING),
+        _ => X_RAY.iter().find(|(uid, _)| Some(*uid) == class).map(|(_, intent)| *intent),
+    }
 }

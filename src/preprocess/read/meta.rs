@@ -7,35 +7,76 @@ use dicom_dictionary_std::tags;
 use flate2::read::DeflateDecoder;
 
 use super::elements::{Elements, Encoding, Tag};
+use super::head::encoding_at;
 use super::{ReadError, TransferSyntax};
+use crate::shard::notes::{Note, Notes};
 
 /// The bytes of a deflated data set that are inflated to read a header.
 const MAX_HEADER: u64 = 16 << 20;
 
-/// The transfer syntax, and the offset of the data set.
+/// What the beginning of a file tells.
+#[derive(Debug, Clone)]
+pub struct Meta {
+    /// The transfer syntax.
+    pub syntax: TransferSyntax,
+    /// The offset of the data set; in a deflated file, of its compressed bytes.
+    pub end: usize,
+    /// Media Storage SOP Class UID.
+    pub class: Option<String>,
+    /// What was unusual.
+    pub notes: Notes,
+}
+
+/// Reads the beginning of a file.
 ///
 /// The group length is not used: the group ends where another group begins. So a file without
-/// (0002,0000), or with a wrong value, is read like any other.
+/// (0002,0000), or with a wrong value, is read like any other. If the group is there twice (a PACS
+/// stored a whole file behind a group of its own), the first describes the file, and the second is
+/// left from what was stored.
 ///
 /// # Errors
 /// [`ReadError::Empty`], [`ReadError::NotDicom`], and errors of the group's elements.
-pub fn read(bytes: &[u8]) -> Result<(TransferSyntax, usize), ReadError> {
-    let mut uid = None;
+pub fn read(bytes: &[u8]) -> Result<Meta, ReadError> {
+    let (mut uid, mut class) = (None, None);
+    let mut notes = Notes::default();
+    let mut last = Tag(0, 0);
+    let text = |value| String::from_utf8_lossy(value).trim_matches([' ', '\0']).to_owned();
     let end = walk(bytes, |tag, value| {
-        if tag == tags::TRANSFER_SYNTAX_UID {
-            uid = Some(String::from_utf8_lossy(value).trim_matches([' ', '\0']).to_owned());
+        if tag <= last {
+            notes.add(Note::TwoMetaGroups);
+        }
+        last = tag;
+        match tag {
+            tags::TRANSFER_SYNTAX_UID if uid.is_none() => uid = Some(text(value)),
+            tags::MEDIA_STORAGE_SOP_CLASS_UID if class.is_none() => class = Some(text(value)),
+            _ => {}
         }
     })?;
     if end == bytes.len() {
         return Err(ReadError::Truncated { attribute: "the data set".into(), need: 8, have: 0 });
     }
-    let uid = uid.ok_or_else(|| ReadError::Missing { attribute: "TransferSyntaxUID".into() })?;
-    let syntax = TransferSyntax::from_uid(&uid).ok_or_else(|| ReadError::Unsupported {
-        attribute: "TransferSyntaxUID",
-        found: uid.chars().take(64).collect::<String>().escape_debug().to_string(),
-        needed: "a transfer syntax of still grey images",
-    })?;
-    Ok((syntax, end))
+    let syntax = match uid.filter(|uid| !uid.is_empty()) {
+        Some(uid) => TransferSyntax::from_uid(&uid).ok_or_else(|| ReadError::Unsupported {
+            attribute: "TransferSyntaxUID",
+            found: uid.chars().take(64).collect::<String>().escape_debug().to_string(),
+            needed: "a transfer syntax of still grey images",
+        })?,
+        None => {
+            notes.add(Note::SyntaxAssumed);
+            assumed(bytes, end)?
+        }
+    };
+    Ok(Meta { syntax, end, class, notes })
+}
+
+/// The transfer syntax of a data set at `start` that no UID describes, as its elements are encoded.
+fn assumed(bytes: &[u8], start: usize) -> Result<TransferSyntax, ReadError> {
+    match encoding_at(bytes, start..bytes.len(), Encoding::ImplicitLittle) {
+        Some(Encoding::ImplicitLittle) => Ok(TransferSyntax::ImplicitLittleEndian),
+        Some(Encoding::ExplicitLittle) => Ok(TransferSyntax::ExplicitLittleEndian),
+        Some(Encoding::ExplicitBig) => Ok(TransferSyntax::ExplicitBigEndian),
+        None => Err(ReadError::Missing { attribute: "TransferSyntaxUID".into() }),
+    }
 }
 
 /// The value of an attribute of the group, if the file has it.
@@ -43,7 +84,7 @@ pub fn value(bytes: &[u8], wanted: Tag) -> Option<&[u8]> {
     let mut found = None;
     walk(bytes, |tag, value| {
         if tag == wanted {
-            found = Some(value);
+            found = found.or(Some(value));
         }
     })
     .ok()?;
@@ -54,21 +95,38 @@ pub fn value(bytes: &[u8], wanted: Tag) -> Option<&[u8]> {
 fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Tag, &'a [u8])) -> Result<usize, ReadError> {
     let start = match bytes {
         [] => return Err(ReadError::Empty),
-        _ if bytes.get(128..132) == Some(b"DICM") => 132,
-        // Some archives omit the preamble.
+        _ if is_preamble(bytes) => 132,
+        // Some archives omit the preamble, and some the group as well.
         [0x02, 0x00, ..] => 0,
+        [0x08, 0x00, ..] | [0x00, 0x08, ..]
+            if encoding_at(bytes, 0..bytes.len(), Encoding::ImplicitLittle).is_some() =>
+        {
+            return Ok(0);
+        }
         _ => {
             let found = bytes.iter().take(16).flat_map(|byte| byte.escape_ascii());
             return Err(ReadError::NotDicom { found: found.map(char::from).collect() });
         }
     };
     let mut elements = Elements::new(bytes, start, Encoding::ExplicitLittle);
-    // The data set that follows may have another encoding, so check the group before reading on.
-    while bytes.get(elements.at()..elements.at() + 2) == Some(&[0x02, 0x00]) {
-        let Some(element) = elements.next()? else { break };
-        visit(element.tag, elements.value(&element)?);
+    loop {
+        let rest = &bytes[elements.at()..];
+        // The data set that follows may have another encoding, so check the group before reading on.
+        if rest.starts_with(&[0x02, 0x00]) {
+            let Some(element) = elements.next()? else { break };
+            visit(element.tag, elements.value(&element)?);
+        } else if is_preamble(rest) && rest[..128].iter().all(|byte| *byte == 0) {
+            // A whole file behind the group.
+            elements = Elements::new(bytes, elements.at() + 132, Encoding::ExplicitLittle);
+        } else {
+            break;
+        }
     }
     Ok(elements.at())
+}
+
+fn is_preamble(bytes: &[u8]) -> bool {
+    bytes.get(128..132) == Some(b"DICM")
 }
 
 /// Inflates a whole data set of at most `max` bytes.

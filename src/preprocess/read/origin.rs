@@ -11,7 +11,8 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
 use super::elements::{Elements, Tag, name};
-use super::{ReadError, TransferSyntax, meta};
+use super::meta::{self, Meta};
+use super::{ReadError, TransferSyntax};
 
 /// The attributes that are copied if the source has them, with their value representation. All are
 /// text, so the source's byte order does not matter. The first is their character set.
@@ -62,14 +63,14 @@ impl Origin {
     /// [`ReadError::Missing`] without SOP Class, SOP Instance or Study Instance UID, because then
     /// nothing can refer to the source; and all errors of reading the header.
     pub fn read(bytes: &Bytes) -> Result<Self, ReadError> {
-        let (syntax, start) = meta::read(bytes)?;
+        let Meta { syntax, end, .. } = meta::read(bytes)?;
         let (bytes_of_set, start) = match syntax {
             TransferSyntax::DeflatedExplicitLittleEndian => {
-                (meta::inflate_beginning(&bytes[start..])?.into(), 0)
+                (meta::inflate_beginning(&bytes[end..])?.into(), 0)
             }
-            _ => (bytes.clone(), start),
+            _ => (bytes.clone(), end),
         };
-        let mut elements = Elements::new(&bytes_of_set, start, syntax.encoding());
+        let mut elements = Elements::of_data_set(&bytes_of_set, start, syntax.encoding());
         let (mut class, mut instance, mut study) = (None, None, None);
         let mut copied = InMemDicomObject::new_empty();
         while let Some(element) = elements.next()? {
@@ -83,7 +84,9 @@ impl Origin {
                 tags::STUDY_INSTANCE_UID => study = uid(value),
                 _ => {}
             }
-            if let Some(&(tag, vr)) = COPIED.iter().find(|(tag, _)| *tag == element.tag)
+            // What a delimiter ends is no text.
+            if element.length.is_some()
+                && let Some(&(tag, vr)) = COPIED.iter().find(|(tag, _)| *tag == element.tag)
                 && let Some(value) = as_it_stands(vr, value)
             {
                 copied.put(DataElement::new(tag, vr, value));

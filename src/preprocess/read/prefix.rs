@@ -102,13 +102,13 @@ fn survey(buffer: &[u8], size: u64, decode: &DecodeConfig) -> Survey {
 }
 
 fn look_into(buffer: &[u8], size: u64, decode: &DecodeConfig) -> Result<Survey, ReadError> {
-    let (syntax, start) = meta::read(buffer)?;
-    if !syntax.is_jpeg_2000() {
+    let meta = meta::read(buffer)?;
+    if !meta.syntax.is_jpeg_2000() {
         return Ok(Survey::Whole);
     }
-    let mut elements = Elements::new(buffer, start, syntax.encoding());
+    let mut elements = Elements::of_data_set(buffer, meta.end, meta.syntax.encoding());
     let (attributes, element) = Attributes::collect(&mut elements)?;
-    let header = Header::new(syntax, &attributes)?;
+    let header = Header::new(&meta, &attributes)?;
     header.layout.check(decode.max_pixels)?;
     // The offset table, then the fragment.
     if element.length.is_some() || elements.fragment(tags::PIXEL_DATA)?.is_none() {

@@ -1,5 +1,7 @@
 //! Transfer syntaxes: how the elements and the pixels of a file are encoded.
 
+use mammo_codecs::Codec;
+
 use super::elements::Encoding;
 
 /// A transfer syntax of DICOM PS3.5 in which mammograms are stored.
@@ -10,6 +12,8 @@ pub enum TransferSyntax {
     ExplicitLittleEndian,
     ExplicitBigEndian,
     DeflatedExplicitLittleEndian,
+    EncapsulatedUncompressed,
+    DeflatedImageFrame,
     RleLossless,
     JpegBaseline,
     JpegExtended,
@@ -28,11 +32,13 @@ use TransferSyntax::*;
 
 impl TransferSyntax {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         ImplicitLittleEndian,
         ExplicitLittleEndian,
         ExplicitBigEndian,
         DeflatedExplicitLittleEndian,
+        EncapsulatedUncompressed,
+        DeflatedImageFrame,
         RleLossless,
         JpegBaseline,
         JpegExtended,
@@ -59,6 +65,8 @@ impl TransferSyntax {
             ExplicitLittleEndian => "1.2.840.10008.1.2.1",
             DeflatedExplicitLittleEndian => "1.2.840.10008.1.2.1.99",
             ExplicitBigEndian => "1.2.840.10008.1.2.2",
+            EncapsulatedUncompressed => "1.2.840.10008.1.2.1.98",
+            DeflatedImageFrame => "1.2.840.10008.1.2.8.1",
             RleLossless => "1.2.840.10008.1.2.5",
             JpegBaseline => "1.2.840.10008.1.2.4.50",
             JpegExtended => "1.2.840.10008.1.2.4.51",
@@ -81,6 +89,8 @@ impl TransferSyntax {
             ExplicitLittleEndian => "Explicit VR Little Endian",
             DeflatedExplicitLittleEndian => "Deflated Explicit VR Little Endian",
             ExplicitBigEndian => "Explicit VR Big Endian",
+            EncapsulatedUncompressed => "Encapsulated Uncompressed Explicit VR Little Endian",
+            DeflatedImageFrame => "Deflated Image Frame Compression",
             RleLossless => "RLE Lossless",
             JpegBaseline => "JPEG Baseline",
             JpegExtended => "JPEG Extended",
@@ -105,7 +115,7 @@ impl TransferSyntax {
         }
     }
 
-    /// Whether the pixels are fragments of a compressed stream (PS3.5 A.4).
+    /// Whether the pixels are in fragments (PS3.5 A.4).
     pub fn is_encapsulated(self) -> bool {
         !matches!(
             self,
@@ -114,6 +124,17 @@ impl TransferSyntax {
                 | ExplicitBigEndian
                 | DeflatedExplicitLittleEndian
         )
+    }
+
+    /// The syntax of a compressed stream that begins with `bytes`, by its own markers. Whether the
+    /// encoder lost anything is not known, so it is the one that may.
+    pub fn of_stream(bytes: &[u8]) -> Option<Self> {
+        match Codec::detect(bytes)? {
+            Codec::Jpeg => Some(JpegExtended),
+            Codec::JpegLs => Some(JpegLsNearLossless),
+            Codec::Jpeg2000 => Some(Jpeg2000),
+            _ => None,
+        }
     }
 
     /// Whether the pixels are JPEG 2000 or HTJ2K.

@@ -24,8 +24,10 @@ fn unsigned(bits: u16) -> PixelLayout {
 }
 
 fn windowed(function: VoiFunction, windows: &[(f64, f64)]) -> Display {
-    let windows = windows.iter().map(|&(center, width)| VoiWindow { center, width }).collect();
-    Display { function, windows, ..Display::default() }
+    let windows = windows.iter().enumerate();
+    let window =
+        |(index, &(center, width)): (usize, &_)| VoiWindow { center, width, function, index };
+    Display { windows: windows.map(window).collect(), ..Display::default() }
 }
 
 fn config(mode: WindowMode, index: usize) -> WindowConfig {
@@ -79,6 +81,20 @@ fn the_last_window_stands_for_those_a_file_lacks() {
 }
 
 #[test]
+fn a_window_that_the_reader_left_out_gives_way_to_the_next_one() {
+    let mut display =
+        windowed(VoiFunction::Linear, &[(50.0, 20.0), (60.0, 30.0), (70.0, 40.0), (80.0, 50.0)]);
+    display.windows.remove(1);
+    display.windows.pop();
+    for (index, expected) in [(0, 0), (1, 2), (2, 2), (3, 2)] {
+        let lut = lut(&display, &unsigned(8), &config(WindowMode::Dicom, index), None).unwrap();
+        assert_eq!(lut.used.index, Some(expected), "{index}");
+    }
+    display.windows.clear();
+    assert_eq!(dicom(&display, &unsigned(8)).used.source, WindowSource::Full);
+}
+
+#[test]
 fn windows_are_given_in_rescaled_values() {
     let mut display = windowed(VoiFunction::LinearExact, &[(0.0, 2000.0)]);
     display.modality = Modality::Rescale { slope: 2.0, intercept: -1024.0 };
@@ -114,7 +130,8 @@ fn an_inverse_presentation_shape_inverts_once_and_not_twice() {
 #[test]
 fn a_table_goes_before_a_window_and_clamps_at_both_ends() {
     let mut display = windowed(VoiFunction::Linear, &[(2048.0, 4096.0)]);
-    display.tables = vec![LookupTable { first: 100, bits: 10, entries: vec![0, 300, 1023, 2000] }];
+    let entries = vec![0, 300, 1023, 2000];
+    display.tables = vec![(0, LookupTable { first: 100, bits: 10, entries })];
     let lut = dicom(&display, &unsigned(12));
     assert_eq!((lut.level(0), lut.level(100)), (0, 0));
     assert_eq!(lut.level(101), (300.0f64 / 1023.0 * 65535.0).round() as u16);
@@ -158,10 +175,7 @@ fn a_window_that_cannot_be_is_named() {
         let display = windowed(function, &[(100.0, width)]);
         lut(&display, &unsigned(12), &config(mode, 0), range).unwrap_err().to_string()
     };
-    use VoiFunction::*;
-    let dicom = WindowMode::Dicom;
-    assert_eq!(error(Linear, 0.5, dicom, None), "WindowWidth is 0.5, LINEAR needs 1 or more");
-    assert_eq!(error(Sigmoid, 0.0, dicom, None), "WindowWidth is 0, SIGMOID needs more than 0");
+    use VoiFunction::Linear;
     let flat = error(Linear, 9.0, WindowMode::Minmax, Some((7.0, 7.0)));
     assert!(flat.contains("7 to 7; a window needs two different values"), "{flat}");
     let none = error(Linear, 9.0, WindowMode::Percentile, None);

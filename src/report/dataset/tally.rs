@@ -164,10 +164,15 @@ impl Tally {
             self.quality.entry(name.clone()).or_default().add(finding, cancer);
         }
         let (confidence, drawn) = uncertainty(&row);
+        let is_flagged = row.flags().next().is_some();
+        self.flagged += usize::from(is_flagged);
+        // Text in the pixels may name the patient: such images are in no gallery.
+        if row.flags().any(|flag| flag == "burned_in") {
+            return;
+        }
         self.least_certain.offer((confidence, drawn), &row);
         self.typical.offer(drawn, &row);
-        if row.flags().next().is_some() {
-            self.flagged += 1;
+        if is_flagged {
             self.odd.offer(drawn, &row);
         }
     }
@@ -260,6 +265,18 @@ mod tests {
         tally.add(row("a", 0, 1.0));
         tally.add(test);
         assert!(tally.divided.is_empty());
+    }
+
+    #[test]
+    fn an_image_with_text_in_its_pixels_is_in_no_gallery() {
+        let mut tally = Tally::default();
+        let quality = vec![("burned_in".to_owned(), Finding::Flag(true))];
+        tally.add(Row { quality, ..row("a", 0, 0.1) });
+        tally.add(row("b", 0, 0.9));
+        assert_eq!((tally.all.images, tally.flagged), (2, 1));
+        let kept = tally.least_certain.take();
+        assert_eq!(kept.iter().map(|row| row.patient_id.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert!(tally.odd.take().is_empty() && tally.typical.take().len() == 1);
     }
 
     #[test]

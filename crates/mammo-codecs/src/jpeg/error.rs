@@ -58,9 +58,11 @@ pub enum JpegError {
         /// Bits.
         length: usize,
     },
-    /// A category of differences or coefficients beyond what the sample size needs.
-    #[error("a Huffman table has category {found}, at most {max} can occur")]
+    /// A category of differences or coefficients beyond what any sample needs.
+    #[error("line {line} has a difference of category {found}, at most {max} can occur")]
     Category {
+        /// The line, or the first of a row of blocks.
+        line: usize,
         /// The category.
         found: u8,
         /// The largest possible one.
@@ -89,14 +91,6 @@ pub enum JpegError {
         interval: usize,
         /// Samples in a line.
         width: usize,
-    },
-    /// A scan of some of the coefficients or bits, as in progressive images.
-    #[error("a scan of coefficients {first} to {last}, a sequential one has 0 to 63 in full")]
-    PartialScan {
-        /// Ss of the scan header.
-        first: u8,
-        /// Se of the scan header.
-        last: u8,
     },
     /// Runs of zeros past the last coefficient of a block.
     #[error("a block at line {line} has more than 64 coefficients")]
@@ -149,13 +143,5 @@ pub enum JpegError {
         width: usize,
         /// Lines.
         height: usize,
-    },
-    /// A decoded sample beyond the declared precision: the differences do not add up.
-    #[error("line {line} decodes to samples beyond {bits} bits")]
-    SampleTooLarge {
-        /// The line.
-        line: usize,
-        /// Bits per sample, without the point transform.
-        bits: u8,
     },
 }

@@ -77,11 +77,6 @@ impl HuffmanCode {
         let symbol = self.symbols.get((code + self.offsets[length as usize]) as usize)?;
         Some(Found { length, symbol: *symbol })
     }
-
-    /// The symbols that have a code, in order of code.
-    pub fn symbols(&self) -> &[u8] {
-        &self.symbols
-    }
 }
 
 /// The value of `size` extra bits: the upper half of the values is positive, the lower half

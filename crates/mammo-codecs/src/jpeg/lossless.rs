@@ -3,22 +3,26 @@
 //! A line is processed twice while it is in the cache: first a table look-up gives up to two
 //! differences at a time, then the predictor turns differences into samples in place. All
 //! arithmetic is modulo 2^16, by H.1.2.1.
+//!
+//! Some encoders (of Philips and Samsung, pylibjpeg-libjpeg#90) write differences modulo 2 to the
+//! precision instead. Then the low bits of a sum are the sample, and the bits above mean nothing.
 
 use super::error::JpegError;
 use super::huffman::{HuffmanCode, extend};
+use super::remarks::Remarks;
 use super::restart::{end_scan, pass_restart};
 use super::tables::Tables;
 use crate::bits::JpegBits;
 use crate::headers::{Frame, Scan};
 
-/// Decodes the scan whose coded data begin with `bytes`. Returns the number of surplus bytes.
+/// Decodes the scan whose coded data begin with `bytes`.
 pub(super) fn decode(
     frame: &Frame,
     scan: &Scan,
     tables: &Tables,
     bytes: &[u8],
     out: &mut Vec<u16>,
-) -> Result<usize, JpegError> {
+) -> Result<Remarks, JpegError> {
     let &Frame { width, height, precision, .. } = frame;
     let predictor = scan.first;
     let point_transform = scan.approximation & 15;
@@ -40,10 +44,11 @@ pub(super) fn decode(
     let lines_between_restarts = if interval == 0 { height } else { interval / width };
 
     let code = tables.dc(scan.tables >> 4)?;
-    let differences = Differences::new(&code)?;
+    let differences = Differences::new(&code);
     let bits_kept = precision - point_transform;
+    let mask = u16::MAX >> (16 - bits_kept);
     let mut bits = JpegBits::new(bytes);
-    let mut surplus_bytes = 0;
+    let (mut surplus_bytes, mut wrapped_lines) = (0, 0);
     out.reserve_exact(width * height);
     for y in 0..height {
         let restarted = y % lines_between_restarts == 0;
@@ -52,30 +57,37 @@ pub(super) fn decode(
         }
         out.resize((y + 1) * width, 0);
         let (before, line) = out.split_at_mut(y * width);
-        differences
-            .read(&mut bits, line)
-            .map_err(|NoCode(next16)| JpegError::NoCode { line: y, bits: next16 })?;
+        differences.read(&mut bits, line).map_err(|error| match error {
+            BadCode::None(next16) => JpegError::NoCode { line: y, bits: next16 },
+            BadCode::Category(found) => JpegError::Category { line: y, found, max: 16 },
+        })?;
         if bits.overrun() {
             return Err(JpegError::Truncated { line: y, height });
         }
-        if restarted {
-            sum(1 << (bits_kept - 1), line);
-        } else {
-            add_prediction(predictor, &before[(y - 1) * width..], line);
+        let above = (!restarted).then(|| &before[(y - 1) * width..]);
+        match above {
+            None => sum(1 << (bits_kept - 1), line),
+            Some(above) => add_prediction(predictor, above, line),
         }
         let highest = line.iter().fold(0, |all, &sample| all | sample);
-        if u32::from(highest) >> bits_kept != 0 {
-            return Err(JpegError::SampleTooLarge { line: y, bits: bits_kept });
+        if highest & !mask != 0 {
+            wrapped_lines += 1;
+            keep_low_bits(mask, predictor, above, line);
         }
     }
     if point_transform > 0 {
         out.iter_mut().for_each(|sample| *sample <<= point_transform);
     }
-    Ok(surplus_bytes + end_scan(&mut bits))
+    Ok(Remarks { surplus_bytes: surplus_bytes + end_scan(&mut bits), wrapped_lines })
 }
 
-/// The error for bits that do not begin a code.
-struct NoCode(u16);
+/// Bits that give no difference.
+enum BadCode {
+    /// They begin no code.
+    None(u16),
+    /// A category that no difference has.
+    Category(u8),
+}
 
 /// The number of bits of one look-up. 4096 entries of 4 bytes fit the first-level cache.
 const LOOK: u32 = 12;
@@ -105,10 +117,7 @@ const SECOND: u32 = 5;
 const ZEROS: u32 = 1 << 6;
 
 impl<'a> Differences<'a> {
-    fn new(code: &'a HuffmanCode) -> Result<Self, JpegError> {
-        if let Some(&found) = code.symbols().iter().find(|&&symbol| symbol > 16) {
-            return Err(JpegError::Category { found, max: 16 });
-        }
+    fn new(code: &'a HuffmanCode) -> Self {
         let looks = 0..1_u32 << LOOK;
         let zero = looks.clone().find_map(|look| match Self::whole(code, look, LOOK)? {
             (length, 0) => Some(ZeroCode::new(length, look >> (LOOK - length))),
@@ -132,7 +141,7 @@ impl<'a> Differences<'a> {
                     | (value as u32 & 0xFFF) << 20
             })
             .collect();
-        Ok(Self { entries, code, zero })
+        Self { entries, code, zero }
     }
 
     /// The first difference of a look-up and its length including the extra bits, if that is at
@@ -141,8 +150,9 @@ impl<'a> Differences<'a> {
         let found = code.find(look << (16 - LOOK))?;
         let size = u32::from(found.symbol);
         let length = found.length + size;
-        // Category 16 has no extra bits, but its difference of 32768 does not fit an entry.
-        if length > valid || size == 16 {
+        // Category 16 has no extra bits, but its difference of 32768 does not fit an entry. There are
+        // no further categories, though a table may have codes for them.
+        if length > valid || size >= 16 {
             return None;
         }
         let extra = look >> (LOOK - length) & ((1 << size) - 1);
@@ -151,7 +161,7 @@ impl<'a> Differences<'a> {
 
     /// Fills a line that holds zeros with its differences.
     #[inline]
-    fn read(&self, bits: &mut JpegBits, line: &mut [u16]) -> Result<(), NoCode> {
+    fn read(&self, bits: &mut JpegBits, line: &mut [u16]) -> Result<(), BadCode> {
         let entries: &[u32; 1 << LOOK] =
             self.entries.as_slice().try_into().expect("the table has an entry for every look");
         let mut x = 0;
@@ -185,7 +195,7 @@ impl<'a> Differences<'a> {
         entry: u32,
         bits: &mut JpegBits,
         line: &mut [u16],
-    ) -> Result<usize, NoCode> {
+    ) -> Result<usize, BadCode> {
         if entry & ZEROS == 0 {
             self.read_one(bits, &mut line[0])?;
             return Ok(1);
@@ -205,15 +215,16 @@ impl<'a> Differences<'a> {
     }
 
     /// Reads one difference of any length.
-    fn read_one(&self, bits: &mut JpegBits, difference: &mut u16) -> Result<(), NoCode> {
+    fn read_one(&self, bits: &mut JpegBits, difference: &mut u16) -> Result<(), BadCode> {
         bits.refill();
         let next16 = bits.peek(16);
-        let found = self.code.find(next16).ok_or(NoCode(next16 as u16))?;
+        let found = self.code.find(next16).ok_or(BadCode::None(next16 as u16))?;
         bits.skip(found.length);
         let size = u32::from(found.symbol);
         *difference = match size {
             0 => 0,
             16 => 1 << 15,
+            17.. => return Err(BadCode::Category(found.symbol)),
             _ => extend(bits.take(size), size) as u16,
         };
         Ok(())
@@ -277,5 +288,26 @@ fn sum(mut left: u16, line: &mut [u16]) {
     for sample in line {
         left = left.wrapping_add(*sample);
         *sample = left;
+    }
+}
+
+/// Reduces a line whose sums exceed the precision to the bits of `mask`. The sums are linear in the
+/// sample on the left, so that their low bits are right already, but with predictors 6 and 7,
+/// which halve it: these lines are summed again.
+fn keep_low_bits(mask: u16, predictor: u8, above: Option<&[u16]>, line: &mut [u16]) {
+    let (Some(above), 6 | 7) = (above, predictor) else {
+        return line.iter_mut().for_each(|sample| *sample &= mask);
+    };
+    let prediction = |left: u16, b: u16, c: u16| {
+        let (left, b, c) = (i32::from(left), i32::from(b), i32::from(c));
+        (if predictor == 6 { b + ((left - c) >> 1) } else { (left + b) >> 1 }) as u16
+    };
+    let mut left_as_summed = line[0];
+    line[0] &= mask;
+    for x in 1..line.len() {
+        let (b, c) = (above[x], above[x - 1]);
+        let difference = line[x].wrapping_sub(prediction(left_as_summed, b, c));
+        left_as_summed = line[x];
+        line[x] = prediction(line[x - 1], b, c).wrapping_add(difference) & mask;
     }
 }

@@ -3,10 +3,15 @@
 //!
 //! The image is a grid of blocks of 8 x 8; those at the right and the bottom edge are cut to its
 //! size.
+//!
+//! A sequential scan has all coefficients in full. Some encoders say 0 to 0 in its header (NEMA's
+//! MG1_JPLY is one of ten such files). The process of the frame header decides, as in libjpeg, and
+//! the scan header's range is not read.
 
 use super::error::JpegError;
 use super::huffman::{HuffmanCode, extend};
 use super::idct::inverse_dct;
+use super::remarks::Remarks;
 use super::restart::{end_scan, pass_restart};
 use super::tables::Tables;
 use crate::bits::JpegBits;
@@ -22,18 +27,15 @@ const ZIGZAG: [u8; 64] = [
 /// Far beyond any coefficient of 12-bit samples, and small enough for [`inverse_dct`].
 const LARGEST: i64 = 1 << 24;
 
-/// Decodes the scan whose coded data begin with `bytes`. Returns the number of surplus bytes.
+/// Decodes the scan whose coded data begin with `bytes`.
 pub(super) fn decode(
     frame: &Frame,
     scan: &Scan,
     tables: &Tables,
     bytes: &[u8],
     out: &mut Vec<u16>,
-) -> Result<usize, JpegError> {
+) -> Result<Remarks, JpegError> {
     let &Frame { width, height, precision, quantisation_table } = frame;
-    if (scan.first, scan.last, scan.approximation) != (0, 63, 0) {
-        return Err(JpegError::PartialScan { first: scan.first, last: scan.last });
-    }
     let (block_columns, block_rows) = (width.div_ceil(8), height.div_ceil(8));
     // A block has at least one code for its mean and one for its end.
     let need = (block_columns * block_rows * 2).div_ceil(8);
@@ -45,9 +47,6 @@ pub(super) fn decode(
         ac: tables.ac(scan.tables & 15)?,
         steps: tables.quantisation(quantisation_table)?,
     };
-    if let Some(&found) = coding.dc.symbols().iter().find(|&&symbol| symbol > 15) {
-        return Err(JpegError::Category { found, max: 15 });
-    }
 
     let mut bits = JpegBits::new(bytes);
     let mut mean = 0;
@@ -81,7 +80,7 @@ pub(super) fn decode(
             return Err(JpegError::Truncated { line, height });
         }
     }
-    Ok(surplus_bytes + end_scan(&mut bits))
+    Ok(Remarks { surplus_bytes: surplus_bytes + end_scan(&mut bits), wrapped_lines: 0 })
 }
 
 /// The state that converts bits to coefficients.
@@ -102,6 +101,10 @@ impl Coding<'_> {
     ) -> Result<[i64; 64], JpegError> {
         let mut coefficients = [0; 64];
         let size = read_symbol(&self.dc, bits, line)?;
+        // A table may have larger categories, as long as no block uses them.
+        if size > 15 {
+            return Err(JpegError::Category { line, found: size, max: 15 });
+        }
         *mean += i64::from(read_extra(bits, u32::from(size)));
         coefficients[0] = self.dequantise(*mean, 0);
         let mut place = 1;

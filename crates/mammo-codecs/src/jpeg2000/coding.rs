@@ -180,13 +180,18 @@ impl Quantisation {
 pub struct Parameters {
     pub decomposition: Decomposition,
     pub quantisation: Quantisation,
+    /// RGN (A.6.3): by how many bit-planes the coefficients of the region of interest are shifted
+    /// above all others; 0 without a region.
+    pub region_shift: u8,
 }
 
 impl Parameters {
-    /// Magnitude bit-planes of band `index` (Equation E-2).
+    /// Magnitude bit-planes of band `index` (Equation E-2), and those that a region of interest adds
+    /// (H.1).
     pub fn planes(&self, index: usize) -> Result<u8, Error> {
         let (exponent, _) = self.quantisation.step(index)?;
-        Ok((self.quantisation.guard_bits + exponent).saturating_sub(1))
+        let planes = (self.quantisation.guard_bits + exponent).saturating_sub(1);
+        Ok(planes.saturating_add(self.region_shift))
     }
 
     /// Quantisation step of band `index` (Equation E-3) for samples of `precision` bits,

@@ -180,7 +180,10 @@ impl Decoder {
         let threads = if self.parallel { threads() } else { 1 };
         let at_work = 2 * threads * CODED_BYTE * self.packets.longest(&components);
         memory.take_for_tile(at_work + (threads - 1) * FIXED)?;
+        // The planes of a region of interest are others than those that a plan counts.
+        let has_region = tile.coding.components.iter().any(|c| c.region_shift > 0);
         let planes = match &request.planes {
+            _ if has_region => &BitPlanes::Exact,
             BitPlanes::Local(_) if contents.is_cut() => &BitPlanes::Exact,
             planes => planes,
         };
@@ -199,7 +202,12 @@ impl Decoder {
             let segments = Segments { bytes: body.bytes, pieces: &self.packets.pieces };
             let source = Source {
                 component,
-                blocks: Blocks { all: &component.blocks, segments, style },
+                blocks: Blocks {
+                    all: &component.blocks,
+                    segments,
+                    style,
+                    region_shift: parameters.region_shift,
+                },
                 planes,
                 low: request.low.as_deref(),
                 parallel: self.parallel,

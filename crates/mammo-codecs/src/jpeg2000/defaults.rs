@@ -1,4 +1,4 @@
-//! Reads the settings in COD, COC, QCD, QCC and POC, and decides which of them apply.
+//! Reads the settings in COD, COC, QCD, QCC, RGN and POC, and decides which of them apply.
 //!
 //! A tile's own markers take precedence over the main header's. A component's markers (COC, QCC)
 //! take precedence over those for all components (COD, QCD) of the same header (ISO/IEC 15444-1,
@@ -31,6 +31,7 @@ pub struct Defaults {
     coc: [Option<Decomposition>; MAX_COMPONENTS],
     qcd: Option<Quantisation>,
     qcc: [Option<Quantisation>; MAX_COMPONENTS],
+    rgn: [Option<u8>; MAX_COMPONENTS],
     progressions: Vec<Progression>,
 }
 
@@ -62,8 +63,20 @@ impl Defaults {
                 self.coc[index] = Some(Decomposition::read(&mut r, has_precincts)?);
             }
             0xFF5C => self.qcd = Some(Quantisation::read(&mut r)?),
-            0xFF5D => self.qcc[component(&mut r)?] = Some(Quantisation::read(&mut r)?),
-            0xFF5E => return Err(Error::Unsupported("region of interest (RGN)")),
+            0xFF5D => {
+                // The component's number comes first in the segment, and so it is read first: in
+                // `a[index] = value`, Rust would compute the value before the index.
+                let index = component(&mut r)?;
+                self.qcc[index] = Some(Quantisation::read(&mut r)?);
+            }
+            0xFF5E => {
+                let index = component(&mut r)?;
+                let [style, shift] = [r.u8()?, r.u8()?];
+                if style != 0 {
+                    return Err(Error::Unsupported("a region of interest other than by Max-shift"));
+                }
+                self.rgn[index] = Some(shift);
+            }
             0xFF5F => {
                 while !r.is_empty() {
                     let [resolution_start, component_start] = [r.u8()?, r.u8()?];
@@ -111,6 +124,7 @@ impl Defaults {
                     .ok_or(Error::Malformed("no COD marker"))?
                     .clone(),
                 quantisation: steps().ok_or(Error::Malformed("no QCD marker"))?.clone(),
+                region_shift: tile.rgn[i].or(self.rgn[i]).unwrap_or(0),
             })
         };
         let changes =
@@ -130,6 +144,15 @@ impl Defaults {
             progressions: if changes.is_empty() { vec![whole] } else { changes.clone() },
             components: (0..components.len()).map(component).collect::<Result<_, _>>()?,
         };
+        let blocks_with_region = |c: &&Parameters| c.region_shift > 0;
+        if coding
+            .components
+            .iter()
+            .filter(blocks_with_region)
+            .any(|c| c.decomposition.style.high_throughput())
+        {
+            return Err(Error::Unsupported("a region of interest in high-throughput code-blocks"));
+        }
         let wavelets = |c: &Parameters| c.decomposition.reversible;
         if coding.colour_transform
             && coding.components.windows(2).any(|w| wavelets(&w[0]) != wavelets(&w[1]))

@@ -10,9 +10,13 @@ pub enum Error {
     /// The stream ends too early.
     #[error("truncated: {0}")]
     Truncated(&'static str),
-    /// The stream contradicts the standard or itself.
+    /// A header contradicts the standard or itself.
     #[error("malformed: {0}")]
     Malformed(&'static str),
+    /// The coded data contradict themselves. Another decoder that goes on all the same makes up
+    /// pixels.
+    #[error("damaged: {0}")]
+    Damaged(&'static str),
     /// The image is larger than the caller allows.
     #[error("the header declares {samples} samples, at most {limit} are allowed")]
     TooLarge {
@@ -40,4 +44,12 @@ pub enum Error {
     /// The requested region holds no sample of the image.
     #[error("the region holds no sample of the image")]
     EmptyRegion,
+}
+
+impl Error {
+    /// Whether another decoder may decode the stream rightly: this one does not support it, or
+    /// takes one of its headers for wrong. Not so where coded data are damaged or missing.
+    pub fn is_for_another_decoder(&self) -> bool {
+        matches!(self, Self::Unsupported(_) | Self::Malformed(_))
+    }
 }

@@ -73,6 +73,7 @@ pub struct Codestream<'a> {
 const SIGNATURE: &[u8] = b"\0\0\0\x0cjP  \r\n\x87\n";
 const SIZ: u16 = 0xFF51;
 const COD: u16 = 0xFF52;
+const COC: u16 = 0xFF53;
 const SOT: u16 = 0xFF90;
 const EOC: u16 = 0xFFD9;
 
@@ -91,7 +92,7 @@ impl<'a> Codestream<'a> {
     pub fn parse(frame: &'a [u8], length: usize) -> Result<Self, CodestreamError> {
         let bytes = unwrap(frame, length - frame.len())?;
         let mut reader = Reader { bytes, at: 2 };
-        let (mut size, mut levels) = (None, None);
+        let (mut size, mut levels, mut of_component) = (None, None, None);
         loop {
             let marker = reader.word("the main header")?;
             if marker == SOT {
@@ -102,13 +103,19 @@ impl<'a> Codestream<'a> {
             match marker {
                 SIZ => size = Some(Size::parse(segment)?),
                 COD => levels = Some(segment),
+                COC if segment.first() == Some(&0) => of_component = Some(segment),
                 0xFF01..=0xFFFE => {}
                 found => return Err(value("a marker", format!("{found:#06x}"), "0xff01 or more")),
             }
         }
         let size = size.ok_or(value("the main header", "without SIZ", "one"))?;
-        let levels = levels.ok_or(value("the main header", "without COD", "one"))?;
-        let levels = size.levels(levels)?;
+        let cod = levels.ok_or(value("the main header", "without COD", "one"))?;
+        let of_all = size.levels(cod.first(), cod.get(5..).unwrap_or_default())?;
+        // A component's own decomposition (A.6.2) goes before that of all.
+        let levels = match of_component {
+            Some(coc) => size.levels(coc.get(1), coc.get(2..).unwrap_or_default())?,
+            None => of_all,
+        };
         let Size { width, height, precision, signed, tiles, .. } = size;
         Ok(Self { bytes, width, height, precision, signed, levels, tiles, body: reader.at })
     }
@@ -153,7 +160,8 @@ fn unwrap(frame: &[u8], missing: usize) -> Result<&[u8], CodestreamError> {
                 "its own header at least",
             ));
         }
-        if length > have {
+        // The last box may say more than there is: the codestream tells itself whether it is whole.
+        if length > have && &kind != b"jp2c" {
             let part = format!("JP2 box {}", kind.escape_ascii());
             return Err(CodestreamError::Truncated { part, need, have });
         }
@@ -226,11 +234,14 @@ impl Size {
         Ok(size)
     }
 
-    /// The levels of a COD segment (A.6.1), after a check of the number of parts.
-    fn levels(&self, cod: &[u8]) -> Result<u8, CodestreamError> {
-        let &[style, _, _, _, _, levels, block_width, block_height, _, _, ref precincts @ ..] = cod
+    /// The levels of a COD or COC segment (A.6.1): its style, and its parameters from the levels on.
+    /// Checks the number of parts.
+    fn levels(&self, style: Option<&u8>, parameters: &[u8]) -> Result<u8, CodestreamError> {
+        let (Some(style), &[levels, block_width, block_height, _, _, ref precincts @ ..]) =
+            (style, parameters)
         else {
-            return Err(value("COD", format!("{} bytes long", cod.len()), "10 or more"));
+            let found = format!("{} bytes of parameters long", parameters.len());
+            return Err(value("COD", found, "5 or more"));
         };
         if levels > 32 {
             return Err(value("the number of wavelet levels", levels.to_string(), "0 to 32"));

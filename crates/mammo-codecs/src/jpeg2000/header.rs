@@ -1,6 +1,7 @@
 //! The main header of a stream.
 
 use super::error::Error;
+use super::memory::Memory;
 use super::{boxes, codestream};
 
 /// The facts that the main header declares.
@@ -45,4 +46,15 @@ pub fn header(bytes: &[u8]) -> Result<Header, Error> {
         tiles: size.tiles(),
         layers: coding.layers,
     })
+}
+
+/// The number of wavelet levels in the tile that has the fewest, of all tiles whose headers are in
+/// `bytes`, the first of a stream of `length`. A tile may have fewer than the main header says.
+///
+/// # Errors
+/// As [`header`], and what is wrong with the tiles' headers.
+pub fn fewest_levels(bytes: &[u8], length: usize) -> Result<u8, Error> {
+    let contents = boxes::beginning(bytes, length.max(bytes.len()))?;
+    let stream = codestream::read(contents, &mut Memory::new(u64::MAX)?)?;
+    Ok(stream.fewest_levels())
 }

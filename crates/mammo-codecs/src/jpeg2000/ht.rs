@@ -45,7 +45,7 @@ enum Significance {
     New,
 }
 
-const OUTSIDE: Error = Error::Malformed("significant samples outside their code-block");
+const OUTSIDE: Error = Error::Damaged("significant samples outside their code-block");
 
 impl BlockDecoder {
     /// Row `y` of the block that was decoded last.
@@ -115,10 +115,10 @@ impl BlockDecoder {
     fn clean_up(&mut self, bytes: &[u8], plane: u32, limit: u32) -> Result<(), Error> {
         let suffix = match bytes {
             [.., half, last] => usize::from(*last) << 4 | usize::from(half & 15),
-            _ => return Err(Error::Malformed("a clean-up segment of less than two bytes")),
+            _ => return Err(Error::Damaged("a clean-up segment of less than two bytes")),
         };
         if !(2..=bytes.len().min(4079)).contains(&suffix) {
-            return Err(Error::Malformed("a clean-up segment shorter than its parts"));
+            return Err(Error::Damaged("a clean-up segment shorter than its parts"));
         }
         let (magnitudes, suffix) = bytes.split_at(bytes.len() - suffix);
         let mut magnitudes = Forward::new(magnitudes, 0xFF);
@@ -146,7 +146,7 @@ impl BlockDecoder {
                 for ((quad, offset), x) in quads.into_iter().zip(offsets).zip([x, x + 2]) {
                     let exponent = offset + if y == 0 { 1 } else { self.least(quad, x) };
                     if exponent > limit {
-                        return Err(Error::Malformed("a magnitude of more bits than there are"));
+                        return Err(Error::Damaged("a magnitude of more bits than there are"));
                     }
                     self.quad(&mut magnitudes, quad, exponent, plane, x, y)?;
                 }

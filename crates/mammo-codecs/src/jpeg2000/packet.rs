@@ -114,7 +114,7 @@ impl Packets {
                 self.reach = position;
                 Err(Error::Truncated("a progression is not at hand"))
             }
-            Ok(()) => Err(Error::Malformed("packets that no progression names")),
+            Ok(()) => Err(Error::Damaged("packets that no progression names")),
             Err(error) => {
                 self.reach = position;
                 Err(error)
@@ -193,7 +193,7 @@ impl PacketReader<'_> {
                                 y,
                                 u16::from(band.planes) + 1,
                             )?;
-                            let zero = zero.ok_or(Error::Malformed(
+                            let zero = zero.ok_or(Error::Damaged(
                                 "a code-block of more zero bit-planes than planes",
                             ))?;
                             block.planes = band.planes - zero as u8;
@@ -264,7 +264,7 @@ fn contribution(
         let take = passes.min(block.room);
         let width = u32::from(block.length_bits) + take.ilog2();
         if width > 32 {
-            return Err(Error::Malformed("a segment length of more than 32 bits"));
+            return Err(Error::Damaged("a segment length of more than 32 bits"));
         }
         let length = bits.bits(width)?;
         let index = packets.pieces.len() as u32;

@@ -27,6 +27,8 @@ pub struct Blocks<'a> {
     pub all: &'a [Block],
     pub segments: Segments<'a>,
     pub style: Style,
+    /// By how many bit-planes the coefficients of a region of interest are shifted up; 0 for none.
+    pub region_shift: u8,
 }
 
 /// The wanted part of a band.
@@ -120,26 +122,38 @@ impl<S: Copy + Default> Strip<S> {
                 Some((first, first_block, first_whole)) => {
                     let pair = [(first, first_block), (shape, block)];
                     let lanes = decoder.arithmetic.decode(&pair, &blocks.segments);
-                    self.put::<K>(&lanes[0], &first_whole, part);
-                    self.put::<K>(&lanes[1], &whole, part);
+                    self.put::<K>(&lanes[0], &first_whole, part, blocks.region_shift);
+                    self.put::<K>(&lanes[1], &whole, part, blocks.region_shift);
                 }
             }
         }
         if let Some((shape, block, whole)) = waiting {
             let lanes = decoder.arithmetic.decode(&[(shape, block)], &blocks.segments);
-            self.put::<K>(&lanes[0], &whole, part);
+            self.put::<K>(&lanes[0], &whole, part, blocks.region_shift);
         }
         Ok(())
     }
 
     /// Copies the wanted part of the block `whole`.
-    fn put<K: Kernel<Sample = S>>(&mut self, lane: &tier1::Lane, whole: &Area, part: &Part) {
+    fn put<K: Kernel<Sample = S>>(
+        &mut self,
+        lane: &tier1::Lane,
+        whole: &Area,
+        part: &Part,
+        region_shift: u8,
+    ) {
         let &Part { band, area, .. } = part;
         let seen = whole.intersect(area);
         for y in seen.y0..seen.y1 {
             let to = self.row(y, &seen, area);
             let y = (y - whole.y0) as usize;
             let from = &lane.row(y)[(seen.x0 - whole.x0) as usize..];
+            if region_shift > 0 {
+                for (to, from) in to.iter_mut().zip(from) {
+                    *to = K::dequantise(out_of_region(from[y & 3], region_shift), band.step);
+                }
+                continue;
+            }
             for (to, from) in to.iter_mut().zip(from) {
                 *to = K::dequantise(from[y & 3], band.step);
             }
@@ -161,6 +175,36 @@ impl<S: Copy + Default> Strip<S> {
             for (to, &from) in to.iter_mut().zip(from) {
                 *to = K::dequantise(from, band.step);
             }
+        }
+    }
+}
+
+/// A coefficient without the shift of a region of interest (H.1): the encoder shifts those inside
+/// above the largest one outside, so that their size tells which they are. The lowest bit of a
+/// coefficient is half a step.
+fn out_of_region(coefficient: u32, shift: u8) -> u32 {
+    const SIGN: u32 = 1 << 31;
+    let magnitude = coefficient & !SIGN;
+    let is_inside = u64::from(magnitude) >> 1 >= 1 << shift.min(63);
+    let shifted = if is_inside { magnitude >> shift } else { magnitude };
+    coefficient & SIGN | shifted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_coefficients_of_the_region_are_shifted_back() {
+        // Twice the magnitude, and the half step.
+        for (coefficient, shift, expected) in [
+            (2 * 7 + 1, 3, 2 * 7 + 1),
+            (2 * 8 + 1, 3, 2),
+            (1 << 31 | 2 * 40, 3, 1 << 31 | 2 * 5),
+            (1 << 31 | 2 * 40, 6, 1 << 31 | 2 * 40),
+            (u32::MAX, 200, u32::MAX),
+        ] {
+            assert_eq!(out_of_region(coefficient, shift), expected, "{coefficient:x} {shift}");
         }
     }
 }

@@ -174,12 +174,32 @@ fn more_samples_or_memory_than_allowed_are_refused() {
     }
 }
 
-/// Regions of interest are left to OpenJPEG.
+/// A marker that says that parts of the standard beyond the first are needed.
+#[cfg(feature = "openjpeg")]
+fn beyond_part_1(mut stream: Vec<u8>) -> Vec<u8> {
+    let at = stream.windows(2).position(|pair| pair == [0xFF, 0x5C]).unwrap();
+    stream.splice(at..at, [0xFF, 0x50, 0, 8, 0, 0, 0, 1, 0, 0]);
+    stream
+}
+
+#[cfg(feature = "openjpeg")]
+#[test]
+fn a_region_of_interest_is_decoded() {
+    for (bits, shift) in [(8, 1), (12, 4), (12, 12)] {
+        let samples = lopsided(WIDTH.into(), HEIGHT.into(), bits, 9);
+        let stream = jpeg_2000(&samples, bits, shift);
+        let mut out: Vec<u16> = Vec::new();
+        let image = Decoder::new().decode_into(&stream, &Request::default(), &mut out).unwrap();
+        assert_eq!((image.decoded_by, image.precision), (DecodedBy::Own, bits));
+        assert_eq!(out, samples, "{bits} bits, shifted by {shift}");
+    }
+}
+
 #[cfg(feature = "openjpeg")]
 #[test]
 fn what_is_left_to_openjpeg_comes_from_it() {
     let samples = lopsided(WIDTH.into(), HEIGHT.into(), 12, 9);
-    let stream = jpeg_2000(&samples, 12, 4);
+    let stream = beyond_part_1(jpeg_2000(&samples, 12, 0));
     let mut out: Vec<u16> = Vec::new();
     let image = Decoder::new().decode_into(&stream, &Request::default(), &mut out).unwrap();
     assert_eq!((image.decoded_by, image.precision), (DecodedBy::OpenJpeg, 12));

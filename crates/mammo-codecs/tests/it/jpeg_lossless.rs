@@ -49,7 +49,7 @@ proptest! {
         let samples = lopsided(width, height, precision, seed);
         let options = Options { predictor, restart_lines, point_transform: 0 };
         let stream = stream(width, height, precision, &samples, options);
-        let coded = Coded { width, height, precision, surplus_bytes: 0 };
+        let coded = Coded { width, height, precision, surplus_bytes: 0, wrapped_lines: 0 };
         prop_assert_eq!(decoded(&stream), Ok((coded, samples)));
     }
 
@@ -115,6 +115,99 @@ fn the_table_that_the_scan_names_is_used() {
     decoy.extend([5, 6, 7]);
     bytes.splice(sos..sos, decoy);
     assert_eq!(decoded(&bytes).unwrap().1, samples);
+}
+
+/// A stream whose differences are taken modulo 2 to the precision, not modulo 2^16, as some
+/// encoders do. All codes have five bits; behind the 17 categories come `unused` ones.
+fn written_modulo_the_precision(
+    (width, height): (usize, usize),
+    precision: u32,
+    predictor: u8,
+    samples: &[u16],
+    unused: &[u8],
+) -> Vec<u8> {
+    let modulus = 1_i32 << precision;
+    let mut bits = String::new();
+    for y in 0..height {
+        for x in 0..width {
+            let at = |x: usize, y: usize| i32::from(samples[y * width + x]);
+            let predicted = match (x, y) {
+                (0, 0) => modulus / 2,
+                (_, 0) => at(x - 1, 0),
+                (0, _) => at(0, y - 1),
+                _ => {
+                    let (a, b, c) = (at(x - 1, y), at(x, y - 1), at(x - 1, y - 1));
+                    let halves = [a + ((b - c) >> 1), b + ((a - c) >> 1), (a + b) >> 1];
+                    match predictor {
+                        1 => a,
+                        2 => b,
+                        3 => c,
+                        4 => a + b - c,
+                        n => halves[usize::from(n) - 5],
+                    }
+                }
+            };
+            let mut difference = (at(x, y) - predicted).rem_euclid(modulus);
+            if difference >= modulus / 2 {
+                difference -= modulus;
+            }
+            let category = 32 - difference.unsigned_abs().leading_zeros();
+            bits += &format!("{category:05b}");
+            if category > 0 {
+                let extra = if difference < 0 { difference - 1 } else { difference };
+                let extra = extra & ((1 << category) - 1);
+                bits += &format!("{extra:0width$b}", width = category as usize);
+            }
+        }
+    }
+    bits += &"1".repeat((8 - bits.len() % 8) % 8);
+    let [h, w] = [height as u16, width as u16].map(u16::to_be_bytes);
+    let symbols: Vec<u8> = (0..17).chain(unused.iter().copied()).collect();
+    let mut stream = vec![0xFF, 0xD8, 0xFF, 0xC3, 0, 11, precision as u8];
+    stream.extend([h[0], h[1], w[0], w[1], 1, 1, 0x11, 0]);
+    stream.extend([0xFF, 0xC4, 0, 19 + symbols.len() as u8, 0, 0, 0, 0, 0, symbols.len() as u8]);
+    stream.extend([0; 11]);
+    stream.extend(symbols);
+    stream.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, predictor, 0, 0]);
+    for byte in bits.as_bytes().chunks(8) {
+        let byte = byte.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0'));
+        stream.push(byte);
+        if byte == 0xFF {
+            stream.push(0);
+        }
+    }
+    stream.extend([0xFF, 0xD9]);
+    stream
+}
+
+#[test]
+fn differences_modulo_the_precision_decode_with_every_predictor() {
+    for precision in [8, 10, 12, 15, 16] {
+        for predictor in 1..=7 {
+            // Alternating extremes: most differences wrap.
+            let most = u16::MAX >> (16 - precision);
+            let mut samples = lopsided(23, 11, precision as u8, 8);
+            samples.iter_mut().step_by(3).for_each(|sample| *sample = most - *sample);
+            let stream =
+                written_modulo_the_precision((23, 11), precision, predictor, &samples, &[]);
+            let (coded, decoded) = decoded(&stream).unwrap();
+            assert_eq!(decoded, samples, "{precision} bits, predictor {predictor}");
+            assert_eq!(coded.wrapped_lines > 0, precision < 16, "{coded:?}");
+        }
+    }
+}
+
+#[test]
+fn a_category_that_does_not_exist_matters_only_where_it_occurs() {
+    let samples = lopsided(23, 11, 12, 8);
+    let unused = [17, 32, 255];
+    let mut stream = written_modulo_the_precision((23, 11), 12, 1, &samples, &unused);
+    assert_eq!(decoded(&stream).unwrap().1, samples);
+    // The first code of the scan becomes that of category 17.
+    let scan = stream.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap() + 10;
+    stream[scan] = 17 << 3 | stream[scan] & 7;
+    let refusal = JpegError::Category { line: 0, found: 17, max: 16 };
+    assert_eq!(decoded(&stream), Err(refusal));
 }
 
 #[test]

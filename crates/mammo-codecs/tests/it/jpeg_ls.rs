@@ -51,7 +51,7 @@ proptest! {
         let samples = lopsided(width, height, precision, seed);
         let stream = stream(width, height, precision, &samples, Options { near, restart_lines, reset });
         let (coded, decoded) = decoded(&stream).unwrap();
-        prop_assert_eq!(coded, Coded { width, height, precision, surplus_bytes: 0 });
+        prop_assert_eq!(coded, Coded { width, height, precision, surplus_bytes: 0, wrapped_lines: 0 });
         for (i, (after, before)) in decoded.iter().zip(&samples).enumerate() {
             let off = after.abs_diff(*before);
             prop_assert!(off <= u16::from(near), "sample {i}: {before} became {after}");
@@ -76,7 +76,7 @@ fn what_charls_wrote_near_losslessly_is_what_it_reads() {
         .step_by(2)
         .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
         .collect();
-    let coded = Coded { width: 11, height: 5, precision: 8, surplus_bytes: 0 };
+    let coded = Coded { width: 11, height: 5, precision: 8, surplus_bytes: 0, wrapped_lines: 0 };
     assert_eq!(decoded(&bytes), Ok((coded, samples.to_vec())));
 }
 
