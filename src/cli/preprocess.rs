@@ -48,6 +48,10 @@ pub struct PreprocessArgs {
     /// The table, if it is not train.csv (or test.csv) in the input folder (dataset.csv).
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// There is no table: take every file as an image without a label (dataset.no_table). The patient
+    /// is the first folder, or what dataset.path and dataset.patient_from say.
+    #[arg(long, conflicts_with = "csv")]
+    no_table: bool,
     /// Which tables to read: train, test or both (dataset.split).
     #[arg(long, value_name = "SPLIT")]
     split: Option<String>,
@@ -104,6 +108,9 @@ impl PreprocessArgs {
         if self.dry_run {
             return super::dry_run::show(&plan, workers, readers, self.json);
         }
+        for hint in &plan.joined.hints {
+            say(&format!("hint: {hint}"));
+        }
         let progress = Progress::new(plan.joined.jobs.len(), self.quiet || self.json);
         let stop = Stop::default();
         signals::handle(&stop).map_err(Fault::io("signal handlers"))?;
@@ -139,6 +146,7 @@ impl PreprocessArgs {
         if let Some(output) = &self.output {
             config.output.clone_from(output);
         }
+        config.dataset.no_table |= self.no_table;
         if self.csv.is_some() {
             match config.dataset.split {
                 SplitChoice::Test => config.dataset.test_csv.clone_from(&self.csv),
@@ -194,6 +202,18 @@ fn print_summary(plan: &Plan, summary: &Summary) {
     reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), *reason));
     for (reason, count) in reasons.iter().take(10) {
         print(&format!("  {count:>7}  {reason}"));
+    }
+    if plan.joined.left_out > 0 {
+        print(&format!(
+            "  {:>7}  files left out by their series (dataset.leave_out)",
+            plan.joined.left_out
+        ));
+    }
+    if plan.joined.ignored > 0 {
+        print(&format!(
+            "  {:>7}  files ignored (._*, .DS_Store, unfinished downloads and the like)",
+            plan.joined.ignored
+        ));
     }
     let next = if !summary.complete() {
         format!(

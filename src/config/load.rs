@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use super::Config;
+use super::{Config, Preset};
 use crate::error::faults;
 
 /// Why settings were refused.
@@ -82,9 +83,9 @@ faults!(ConfigError);
 pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigError> {
     let defaults = tree_of_defaults();
     let mut tree = defaults.clone();
+    let mut layers = Vec::new();
     if let Some(path) = file {
-        let typed = parse(path)?;
-        merge(&mut tree, typed, &defaults, &path.display().to_string(), "")?;
+        layers.push((parse(path)?, path.display().to_string()));
     }
     for assignment in overrides {
         let (key, value) = assignment
@@ -95,7 +96,15 @@ pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigE
             .trim()
             .rsplit('.')
             .fold(value, |inner, part| Value::Object(Map::from_iter([(part.to_owned(), inner)])));
-        merge(&mut tree, nested, &defaults, "--set", "")?;
+        layers.push((nested, "--set".to_owned()));
+    }
+    let preset = layers.iter().rev().find_map(|(typed, _)| typed.get("dataset")?.get("preset"));
+    let preset = preset.and_then(|word| Preset::deserialize(word).ok());
+    if let Some(settings) = preset.and_then(Preset::settings) {
+        merge(&mut tree, settings, &defaults, "preset", "")?;
+    }
+    for (typed, origin) in layers {
+        merge(&mut tree, typed, &defaults, &origin, "")?;
     }
     checked(tree)
 }
@@ -157,9 +166,10 @@ fn merge(
                 let slot = tree.entry(name).or_insert(Value::Null);
                 merge(slot, value, below, origin, &full)?;
             }
-            None if known.is_empty() && !path.is_empty() => {
-                tree.insert(name, value);
-            }
+            None if known.is_empty() && !path.is_empty() => match (tree.get_mut(&name), value) {
+                (Some(Value::Object(there)), Value::Object(more)) => there.extend(more),
+                (_, value) => drop(tree.insert(name, value)),
+            },
             None => {
                 let hint = hint(&full, defaults, path);
                 return Err(ConfigError::UnknownKey { origin: origin.into(), key: full, hint });
@@ -248,6 +258,22 @@ mod tests {
     fn a_value_that_is_not_allowed_names_the_allowed_ones() {
         let error = set(&["window.bits=12"]).unwrap_err();
         assert_eq!(error, "window.bits is 12, needs 8 or 16");
+    }
+
+    #[test]
+    fn every_preset_is_a_settings_file_that_the_user_can_change() {
+        for preset in Preset::ALL {
+            let config = set(&[&format!("dataset.preset={}", preset.as_str())]).unwrap();
+            assert_eq!(config.dataset.preset, preset);
+            assert_eq!(config.dataset.tables.is_empty(), preset == Preset::Rsna);
+            assert_eq!(config.dataset.label, None, "no preset makes a label");
+        }
+        let changed = ["dataset.values.BIRADS.X=0", "dataset.preset=vindr-mammo"];
+        let config = set(&changed).unwrap();
+        assert_eq!(config.dataset.values["BIRADS"]["X"], 0);
+        assert_eq!(config.dataset.values["BIRADS"]["BI-RADS 4"], 4);
+        let error = set(&["dataset.preset=ddsm"]).unwrap_err();
+        assert!(error.contains("unknown variant `ddsm`, expected one of `rsna`"), "{error}");
     }
 
     #[test]
