@@ -7,15 +7,18 @@
 pub mod augment;
 pub mod kind;
 mod load;
+mod dataset_preset;
 pub mod presets;
 pub mod reference;
 pub mod sampling;
+mod tables;
 pub mod train;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::record::{Laterality, Split};
 use crate::units::PixelSpacing;
@@ -24,10 +27,14 @@ pub use augment::{
     AffineConfig, AugmentConfig, AugmentError, CropConfig, CutoutConfig, IntensityConfig,
     NoiseConfig,
 };
+pub use dataset_preset::DatasetPreset;
 pub(crate) use load::distance;
 pub use load::{ConfigError, Loaded, Origin, load, load_layers, of_settings};
 pub use presets::Preset;
 pub use sampling::Sampling;
+pub use tables::{
+    OutcomeConfig, PatientFrom, RowOf, SeveralRows, TableConfig, Tolerance, UnknownValues,
+};
 pub use train::TrainConfig;
 
 /// All settings, as given by the user.
@@ -64,6 +71,8 @@ pub struct Config {
 pub struct DatasetConfig {
     /// Folder of the images and tables; `path` starts from it.
     pub input: PathBuf,
+    /// The dataset whose settings are the defaults.
+    pub preset: DatasetPreset,
     /// Table of the training images; `train.csv` in `input` if `None`.
     pub train_csv: Option<PathBuf>,
     /// Table of the test images; `test.csv` in `input` if `None`.
@@ -72,10 +81,43 @@ pub struct DatasetConfig {
     pub split: SplitChoice,
     /// Path of an image, below `input`, with `{split}`, `{patient_id}` and `{image_id}` filled in.
     pub path: String,
+    /// Beginning of the cells that `path` names which is not below `input`, such as
+    /// `/mnt/data/images`.
+    pub strip_prefix: String,
+    /// Differences between the table's ids and the files' names that are tolerated.
+    pub tolerate: Vec<Tolerance>,
     /// Whether rows without a file are expected.
     pub allow_missing: bool,
+    /// The files of the table, if it is not one CSV file for each split.
+    pub tables: Vec<TableConfig>,
+    /// Whether there is no table: every file is an image without a label.
+    pub no_table: bool,
+    /// What gives the patient where there is no table.
+    pub patient_from: PatientFrom,
+    /// File with the key of the hashes of `patient_from: header`. It belongs outside the release.
+    pub patient_key: Option<PathBuf>,
+    /// The encoding of the tables, by its name on the web.
+    pub encoding: String,
+    /// The column that says the split of a row, `train` or `test`.
+    pub split_column: Option<String>,
+    /// What one row of the table describes.
+    pub row_of: RowOf,
+    /// What is done with several rows of one image.
+    pub several_rows: SeveralRows,
     /// Maps our column names to those of the table, where they differ.
     pub columns: BTreeMap<String, String>,
+    /// Maps the cells of a column to what they mean, by column and cell; `null` means missing.
+    pub values: BTreeMap<String, BTreeMap<String, Value>>,
+    /// What is done with a cell that is not understood.
+    pub unknown_values: UnknownValues,
+    /// A condition that stands for the label where the table has none, such as `BIRADS >= 4`.
+    pub label: Option<String>,
+    /// The time within which an outcome belongs to an exam; any time if `None`.
+    pub outcome: Option<OutcomeConfig>,
+    /// The columns of a lesion's box: left, top, right and bottom in source pixels.
+    pub boxes: Vec<String>,
+    /// Series descriptions of files that are no mammograms, such as crops and masks.
+    pub leave_out: Vec<String>,
     /// Further columns of the table to copy into the release as text.
     pub extra_columns: Vec<String>,
 }
@@ -337,12 +379,29 @@ impl Default for Config {
             output: "release".into(),
             dataset: DatasetConfig {
                 input: ".".into(),
+                preset: DatasetPreset::Rsna,
                 train_csv: None,
                 test_csv: None,
                 split: SplitChoice::Train,
                 path: "{split}_images/{patient_id}/{image_id}.dcm".into(),
+                strip_prefix: String::new(),
+                tolerate: Vec::new(),
                 allow_missing: false,
+                tables: Vec::new(),
+                no_table: false,
+                patient_from: PatientFrom::Path,
+                patient_key: None,
+                encoding: "utf-8".into(),
+                split_column: None,
+                row_of: RowOf::Image,
+                several_rows: SeveralRows::Refuse,
                 columns: BTreeMap::new(),
+                values: BTreeMap::new(),
+                unknown_values: UnknownValues::Error,
+                label: None,
+                outcome: None,
+                boxes: Vec::new(),
+                leave_out: Vec::new(),
                 extra_columns: Vec::new(),
             },
             folds: FoldsConfig {
@@ -409,6 +468,11 @@ impl Config {
         };
         let (low, high) = (self.window.percentiles[0], self.window.percentiles[1]);
         match self {
+            c if !matches!(c.dataset.boxes.len(), 0 | 4) => bad(
+                "dataset.boxes",
+                format!("[{}]", c.dataset.boxes.join(", ")),
+                "four columns: left, top, right and bottom",
+            ),
             c if c.folds.count < 2 => bad("folds.count", c.folds.count.to_string(), "2 or more"),
             c if !(0.0..1.0).contains(&c.folds.locked_share) => {
                 bad("folds.locked_share", c.folds.locked_share.to_string(), "0 up to below 1")

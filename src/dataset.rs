@@ -13,21 +13,43 @@
 pub mod table;
 pub mod template;
 pub mod listing;
+mod tolerance;
+mod files;
+mod breasts;
+mod no_table;
+pub mod hints;
 pub mod join;
 pub mod folds;
 mod inside;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use self::folds::{Audit, FoldsError};
+use self::hints::Hint;
 use crate::config::FoldsConfig;
-use crate::record::{ImageRecord, Split};
+use crate::record::{ImageRecord, Laterality, Split, View};
 
 pub use inside::{InsideImages, refuse_inside};
-pub use join::join;
+pub use join::{join, join_with_headers};
+
+/// What a file's header tells of its place in a dataset.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FileFacts {
+    /// The side.
+    pub laterality: Option<Laterality>,
+    /// The projection.
+    pub view: Option<View>,
+    /// Series Description.
+    pub series_description: Option<String>,
+    /// A keyed hash of Patient ID, if there is a key.
+    pub patient: Option<String>,
+    /// A keyed hash of SOP Instance UID, if there is a key.
+    pub instance: Option<String>,
+}
 
 /// What an image is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,6 +120,16 @@ pub enum StrayReason {
     /// The table has no row for this image.
     #[error("no row in the table")]
     NoRow,
+    /// Without a table: neither the path nor the header gives a patient.
+    #[error("no patient: {}", if *.in_header {
+        "the header has no Patient ID or no SOP Instance UID"
+    } else {
+        "the path has not the form of dataset.path"
+    })]
+    NoPatient {
+        /// Whether the header should give it.
+        in_header: bool,
+    },
     /// The table expects this image at another path, and there is no file at that path.
     #[error("its row, line {line} of the {} table, expects it at {expected}", .split.as_str())]
     Misplaced {
@@ -124,6 +156,9 @@ pub struct TableSummary {
     pub sha256: String,
     /// Known columns that the table lacks; they are `None` in every record.
     pub absent: Vec<table::Absent>,
+    /// The number of cells that are not understood and count as missing, by column.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, usize>,
 }
 
 /// All rows and files, each exactly once.
@@ -135,6 +170,15 @@ pub struct Joined {
     pub missing: Vec<Missing>,
     /// Files without a row, by path.
     pub strays: Vec<Stray>,
+    /// The number of files that are no images but what copying left behind
+    /// ([`listing::is_junk`]).
+    pub ignored: usize,
+    /// The number of files without a row whose series is one of `dataset.leave_out`.
+    pub left_out: usize,
+    /// Near misses, each with the setting that helps.
+    pub hints: Vec<Hint>,
+    /// The numbers of sites and machines that have names.
+    pub words: table::Words,
     /// The tables.
     pub tables: Vec<TableSummary>,
     /// SHA-256 of the text with one line `split sha256` per table.

@@ -17,10 +17,12 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Config, SplitChoice};
+use crate::dataset::listing::Listing;
 use crate::dataset::template::Template;
-use crate::dataset::{self, Joined, join, listing, table};
+use crate::dataset::{self, Joined, listing, table};
 use crate::error::{Fault, chain};
 use crate::flow::threads;
+use crate::preprocess::plan::headers;
 use crate::preprocess::read::{self, Header, ReadError};
 use crate::record::{ImageRecord, Split};
 
@@ -46,6 +48,9 @@ struct Item {
 /// The tables that exist.
 pub fn tables_present(config: &Config) -> Option<SplitChoice> {
     let there = |split| table::path_of(split, &config.dataset).is_file();
+    if !config.dataset.tables.is_empty() {
+        return there(Split::Train).then_some(config.dataset.split);
+    }
     match (there(Split::Train), there(Split::Test)) {
         (true, true) => Some(SplitChoice::Both),
         (true, false) => Some(SplitChoice::Train),
@@ -68,17 +73,19 @@ pub fn inspect(
 ) -> Result<Survey, Fault> {
     let input = &config.dataset.input;
     let (mut survey, mut items) = if has_table {
-        let joined = join(&config.dataset, &config.folds)?;
+        let joined = dataset::join_with_headers(&config.dataset, &config.folds, &headers(config)?)?;
         (Survey::of_join(input, &joined), items(joined, config))
     } else {
-        let files = listing::list(input, &[String::new()], None)?;
+        let Listing { files, ignored } = listing::list(input, &[String::new()], None)?;
         let item = |file: listing::File| Item {
             path: input.join(&file.relative),
             relative: file.relative,
             bytes: file.bytes,
             record: None,
         };
-        (Survey::of_folder(input), files.into_iter().map(item).collect())
+        let mut survey = Survey::of_folder(input);
+        survey.ignored = ignored;
+        (survey, files.into_iter().map(item).collect())
     };
     survey.files = items.len();
     survey.bytes = items.iter().map(|item| item.bytes).sum();

@@ -191,6 +191,9 @@ pub struct ImageRecord {
     pub prediction_id: Option<String>,
     /// The further columns of `dataset.extra_columns`, in that order, as text.
     pub extra: Vec<Option<String>>,
+    /// Boxes around lesions, where the dataset has them: left, top, right and bottom in source
+    /// pixels. They are written into a release and not read back.
+    pub boxes: Vec<[f32; 4]>,
 }
 
 impl ImageRecord {
@@ -222,6 +225,7 @@ impl ImageRecord {
             difficult_negative_case: None,
             prediction_id: None,
             extra: Vec::new(),
+            boxes: Vec::new(),
         }
     }
 }

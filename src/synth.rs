@@ -19,11 +19,13 @@ mod lesion;
 pub mod machines;
 mod patient;
 mod phantom;
+mod shape;
 pub mod sheet;
 mod spec;
 mod table;
 mod tissue;
 mod tone;
+mod workbook;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +48,7 @@ pub use damage::Damage;
 pub use file::DicomFile;
 pub use lesion::{Finding, FindingKind};
 pub use phantom::{Phantom, phantom};
+pub use shape::Shape;
 pub use spec::{Layout, PhantomSpec};
 pub use table::NATURAL_PREVALENCE;
 pub use tone::Tone;
@@ -53,6 +56,8 @@ pub use tone::Tone;
 /// The dataset to generate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynthSpec {
+    /// The dataset whose names and tables are imitated.
+    pub shape: Shape,
     /// The seed of all random numbers.
     pub seed: u64,
     /// Patients in `train.csv`.
@@ -74,6 +79,7 @@ pub struct SynthSpec {
 impl Default for SynthSpec {
     fn default() -> Self {
         Self {
+            shape: Shape::Rsna,
             seed: 42,
             patients: 40,
             test_patients: 4,
@@ -152,8 +158,8 @@ faults!(SynthError);
 /// The mark of a folder made by [`generate`], which may replace it.
 const MARK: &str = ".mammo-pipe-synth";
 
-/// The parts of a dataset, besides the mark.
-const PARTS: [&str; 5] = ["train_images", "test_images", "train.csv", "test.csv", "truth.csv"];
+/// The table of what only a generated dataset can know.
+const TRUTH: &str = "truth.csv";
 
 /// The number of images of a spec, computed without drawing any.
 pub fn count(spec: &SynthSpec) -> usize {
@@ -179,23 +185,18 @@ pub fn generate(spec: &SynthSpec, out: &Path, each: impl Fn() + Sync) -> Result<
             .map(|patient| PatientOutput::new(spec, patient, &damages, out, &each))
             .collect::<Result<_, _>>()
     })?;
-    let tables = [
-        ("train.csv", sheet::TRAIN_HEADER, Some(Split::Train)),
-        ("test.csv", sheet::TEST_HEADER, Some(Split::Test)),
-        ("truth.csv", sheet::TRUTH_HEADER, None),
-    ];
-    for (name, header, split) in tables {
+    for (name, header) in spec.shape.tables() {
         let mut text = header.to_owned();
-        for (patient, made) in patients.iter().zip(&made) {
-            match split {
-                None => text.push_str(&made.truth),
-                Some(split) if split == patient.split => text.push_str(&made.rows),
-                Some(_) => {}
-            }
-        }
+        made.iter().filter_map(|made| made.rows.get(name)).for_each(|rows| text.push_str(rows));
         let path = out.join(name);
-        fs::write(&path, text).map_err(Fault::io(path))?;
+        let folder = path.parent().unwrap_or(out);
+        fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+        fs::write(&path, spec.shape.encode(name, &text)).map_err(Fault::io(path))?;
     }
+    let mut truth = sheet::TRUTH_HEADER.to_owned();
+    made.iter().for_each(|made| truth.push_str(&made.truth));
+    let path = out.join(TRUTH);
+    fs::write(&path, truth).map_err(Fault::io(path))?;
     let breasts = patients.iter().flat_map(|patient| &patient.breasts);
     Ok(Summary {
         patients: patients.len(),
@@ -220,7 +221,8 @@ fn prepare(out: &Path) -> Result<(), Fault> {
     }
     fs::write(&mark, "made by mammo-pipe synth, which may replace all that it made\n")
         .map_err(Fault::io(mark))?;
-    for part in PARTS {
+    let parts = Shape::ALL.into_iter().flat_map(Shape::parts).chain([TRUTH]);
+    for part in parts {
         let path = out.join(part);
         let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         match gone {

@@ -43,12 +43,15 @@ pub fn show(
         let value = json!({
             "counts": counts, "bytes": plan.facts.bytes, "shards": plan.shards(),
             "shards_finished": finished, "sampled": sampled, "sample_rejected": rejected,
-            "seconds": seconds, "storage": allowed.as_ref().map(Allowed::json), "release_bytes": bytes, "free_bytes": free, "folds": plan.audit,
+            "seconds": seconds, "storage": allowed.as_ref().map(Allowed::json),
+            "release_bytes": bytes, "free_bytes": free, "folds": plan.audit,
+            "ignored": plan.joined.ignored, "hints": plan.joined.hints,
         });
         print(&value.to_string());
         return Ok(ExitCode::SUCCESS);
     }
     let config = &plan.config;
+    let preset = config.dataset.preset;
     let format = match config.shard.format {
         ShardFormat::Parquet => "parquet",
         ShardFormat::Tensor => "tensor",
@@ -63,6 +66,31 @@ pub fn show(
         counts.missing,
         counts.strays
     ));
+    if plan.joined.ignored > 0 {
+        print(&format!(
+            "            {} files ignored (._*, .DS_Store, unfinished downloads and the like)",
+            plan.joined.ignored
+        ));
+    }
+    if plan.joined.left_out > 0 {
+        print(&format!(
+            "            {} files left out by their series ({})",
+            plan.joined.left_out,
+            config.dataset.leave_out.join(", ")
+        ));
+    }
+    if !preset.text().is_empty() {
+        print(&format!("  preset    {}", preset.as_str()));
+        for line in preset.text().lines() {
+            print(&format!("    {line}"));
+        }
+    }
+    if let Some(label) = &config.dataset.label {
+        print(&format!("  label     a proxy, not pathology: {label}"));
+    }
+    for hint in &plan.joined.hints {
+        print(&format!("  hint      {hint}"));
+    }
     print(&format!(
         "  output    {}x{}, {} bits, {format}, {} shards of up to {} images ({finished} finished)",
         config.resize.height,

@@ -53,6 +53,10 @@ pub struct PreprocessArgs {
     /// The table, if it is not train.csv (or test.csv) in the input folder (dataset.csv).
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// There is no table: take every file as an image without a label (dataset.no_table). The patient
+    /// is the first folder, or what dataset.path and dataset.patient_from say.
+    #[arg(long, conflicts_with = "csv")]
+    no_table: bool,
     /// Which tables to read: train, test or both (dataset.split).
     #[arg(long, value_name = "SPLIT")]
     split: Option<String>,
@@ -113,6 +117,9 @@ impl PreprocessArgs {
         if self.dry_run {
             return super::dry_run::show(&plan, workers, readers, self.json, self.quiet);
         }
+        for hint in &plan.joined.hints {
+            say(&format!("hint: {hint}"));
+        }
         if self.detach {
             Release::check(&config.output, &plan.facts)?;
             return self.in_background(&config);
@@ -155,6 +162,7 @@ impl PreprocessArgs {
         if let Some(output) = &self.output {
             config.output.clone_from(output);
         }
+        config.dataset.no_table |= self.no_table;
         if self.csv.is_some() {
             match config.dataset.split {
                 SplitChoice::Test => config.dataset.test_csv.clone_from(&self.csv),
@@ -219,6 +227,18 @@ fn print_summary(plan: &Plan, summary: &Summary) {
     if !summary.notes.is_empty() {
         let all = summary.notes.iter().map(|(code, count)| format!("{code} {count}"));
         print(&format!("  notes: {}", all.collect::<Vec<_>>().join(", ")));
+    }
+    if plan.joined.left_out > 0 {
+        print(&format!(
+            "  {:>7}  files left out by their series (dataset.leave_out)",
+            plan.joined.left_out
+        ));
+    }
+    if plan.joined.ignored > 0 {
+        print(&format!(
+            "  {:>7}  files ignored (._*, .DS_Store, unfinished downloads and the like)",
+            plan.joined.ignored
+        ));
     }
     let next = if !summary.complete() {
         format!(

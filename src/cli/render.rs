@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::ending;
+use super::failure::UsageError;
 use super::progress::{print, say};
 use super::settings::SettingsArgs;
 use crate::config::Config;
@@ -177,7 +178,8 @@ fn is_folder(path: &Path) -> bool {
 }
 
 fn wrong(path: &Path, reason: &str) -> Fault {
-    Fault::io(path)(std::io::Error::other(reason))
+    let message = format!("{}: {reason}", path.display());
+    UsageError { message, help: "mammo-pipe render --help".into() }.into()
 }
 
 fn run(file: &Path, config: Config) -> Result<Steps, Fault> {

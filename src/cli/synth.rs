@@ -13,9 +13,10 @@ use super::progress::{Progress, print};
 use crate::error::Fault;
 use crate::number::size;
 use crate::store::quoted;
-use crate::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Size, SynthSpec};
+use crate::synth::{self, Coding, Damage, NATURAL_PREVALENCE, Shape, Size, SynthSpec};
 
-/// Generate a dataset of phantom mammograms in the shape of RSNA's: images, tables and the truth.
+/// Generate a dataset of phantom mammograms in the shape of RSNA's or another: images, tables and
+/// the truth.
 ///
 ///   mammo-pipe synth phantoms
 ///   mammo-pipe synth phantoms --patients 100 --seed 7
@@ -28,6 +29,10 @@ pub struct SynthArgs {
     /// Folder to write: new, empty, or made by synth before, in which case it is replaced.
     #[arg(value_name = "OUTPUT", value_parser = ending::folder)]
     output: PathBuf,
+    /// The dataset whose file names, folders, tables and words are imitated; each has a preset of
+    /// the same name (dataset.preset).
+    #[arg(long, default_value = "rsna", value_parser = shapes())]
+    shape: String,
     /// Patients in train.csv, with 2 to 8 images per breast.
     #[arg(long, value_name = "N", default_value_t = 40)]
     patients: usize,
@@ -75,6 +80,10 @@ enum SizeName {
 #[derive(Debug, Clone)]
 struct DamageArg(Vec<(Damage, usize)>);
 
+fn shapes() -> PossibleValuesParser {
+    PossibleValuesParser::new(Shape::ALL.map(Shape::as_str))
+}
+
 fn syntaxes() -> PossibleValuesParser {
     PossibleValuesParser::new(["mix"].into_iter().chain(Coding::ALL.map(Coding::as_str)))
 }
@@ -98,7 +107,10 @@ impl SynthArgs {
     /// # Errors
     /// A [`Fault`] if the folder holds other files, or cannot be written.
     pub fn run(self) -> Result<ExitCode, Fault> {
+        let shape = Shape::ALL.into_iter().find(|shape| shape.as_str() == self.shape);
+        let shape = shape.unwrap_or(Shape::Rsna);
         let spec = SynthSpec {
+            shape,
             seed: self.seed,
             patients: self.patients,
             test_patients: self.test_patients.unwrap_or((self.patients / 10).max(1)),
@@ -131,7 +143,11 @@ impl SynthArgs {
             start.elapsed().as_secs_f64()
         ));
         let out = quoted(&self.output);
-        print(&format!("next: mammo-pipe preprocess --input {out} --output RELEASE"));
+        let preset = match shape {
+            Shape::Rsna => String::new(),
+            other => format!(" --set dataset.preset={}", other.as_str()),
+        };
+        print(&format!("next: mammo-pipe preprocess --input {out} --output RELEASE{preset}"));
         Ok(ExitCode::SUCCESS)
     }
 }

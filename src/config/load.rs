@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::kind::Kind;
 use super::presets::Preset;
-use super::{Config, reference};
+use super::{Config, DatasetPreset, reference};
 use crate::error::faults;
 use crate::store::at_home;
 
@@ -92,6 +93,8 @@ pub enum Origin {
     Default,
     /// A preset of this name.
     Preset(&'static str),
+    /// `dataset.preset` of this name.
+    Dataset(&'static str),
     /// A settings file.
     File(PathBuf),
     /// `--set`.
@@ -105,6 +108,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::Preset(name) => write!(f, "--preset {name}"),
+            Self::Dataset(name) => write!(f, "dataset.preset={name}"),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Set => f.write_str("--set"),
             Self::Release(name) => f.write_str(name),
@@ -142,7 +146,7 @@ pub fn load(file: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigE
 }
 
 /// The same on top of a preset: a value of `file` replaces one of `preset`, and an override
-/// replaces both.
+/// replaces both. The settings of `dataset.preset` lie below all of these.
 ///
 /// # Errors
 /// The first problem, with its key.
@@ -151,12 +155,12 @@ pub fn load_layers(
     file: Option<&Path>,
     overrides: &[String],
 ) -> Result<Loaded, ConfigError> {
-    let mut tree = Tree::new();
+    let mut layers = Vec::new();
     if let Some(preset) = preset {
-        tree.add(preset.settings(), &Origin::Preset(preset.name))?;
+        layers.push((preset.settings(), Origin::Preset(preset.name)));
     }
     if let Some(path) = file {
-        tree.add(parse(path)?, &Origin::File(path.into()))?;
+        layers.push((parse(path)?, Origin::File(path.into())));
     }
     for assignment in overrides {
         let (key, value) = assignment
@@ -167,7 +171,16 @@ pub fn load_layers(
             .trim()
             .rsplit('.')
             .fold(value, |inner, part| Value::Object(Map::from_iter([(part.to_owned(), inner)])));
-        tree.add(nested, &Origin::Set)?;
+        layers.push((nested, Origin::Set));
+    }
+    let mut tree = Tree::new();
+    let preset = layers.iter().rev().find_map(|(typed, _)| typed.get("dataset")?.get("preset"));
+    let preset = preset.and_then(|word| DatasetPreset::deserialize(word).ok());
+    if let Some((preset, settings)) = preset.and_then(|preset| Some((preset, preset.settings()?))) {
+        tree.add(settings, &Origin::Dataset(preset.as_str()))?;
+    }
+    for (typed, origin) in layers {
+        tree.add(typed, &origin)?;
     }
     tree.checked()
 }
@@ -314,7 +327,10 @@ fn merge(
                 merge(slot, value, below, origin, &full, origins)?;
             }
             None if known.is_empty() && !path.is_empty() => {
-                tree.insert(name, value);
+                match (tree.get_mut(&name), value) {
+                    (Some(Value::Object(there)), Value::Object(more)) => there.extend(more),
+                    (_, value) => drop(tree.insert(name, value)),
+                }
                 origins.insert(full, origin.clone());
             }
             None => {
@@ -454,6 +470,22 @@ mod tests {
     fn a_value_that_is_not_allowed_names_the_allowed_ones() {
         let error = set(&["window.bits=12"]).unwrap_err();
         assert_eq!(error, "window.bits is 12, needs 8 or 16");
+    }
+
+    #[test]
+    fn every_preset_is_a_settings_file_that_the_user_can_change() {
+        for preset in DatasetPreset::ALL {
+            let config = set(&[&format!("dataset.preset={}", preset.as_str())]).unwrap();
+            assert_eq!(config.dataset.preset, preset);
+            assert_eq!(config.dataset.tables.is_empty(), preset == DatasetPreset::Rsna);
+            assert_eq!(config.dataset.label, None, "no preset makes a label");
+        }
+        let changed = ["dataset.values.BIRADS.X=0", "dataset.preset=vindr-mammo"];
+        let config = set(&changed).unwrap();
+        assert_eq!(config.dataset.values["BIRADS"]["X"], 0);
+        assert_eq!(config.dataset.values["BIRADS"]["BI-RADS 4"], 4);
+        let error = set(&["dataset.preset=ddsm"]).unwrap_err();
+        assert!(error.contains("unknown variant `ddsm`, expected one of `rsna`"), "{error}");
     }
 
     #[test]

@@ -1,16 +1,23 @@
 //! Joins the rows of the tables with the files. Each row and each file occurs once in the result.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::listing::{self, File};
-use super::table::{self, Problem, Problems, Table};
-use super::template::Template;
-use super::{Job, Joined, Missing, Role, Stray, StrayReason, TableSummary, folds};
-use crate::config::{DatasetConfig, FoldsConfig};
+use super::files::{Files, Match};
+use super::listing::{self, File, Listing};
+use super::table::{self, Problem, Problems, Table, Words};
+use super::template::{Field, Template};
+use super::{
+    FileFacts, Job, Joined, Missing, Role, Stray, StrayReason, TableSummary, breasts, folds, hints,
+    no_table,
+};
+use crate::config::{ConfigError, DatasetConfig, FoldsConfig, PatientFrom, RowOf};
 use crate::error::Fault;
+use crate::flow::threads;
 use crate::record::{ImageRecord, Split};
 use crate::store::hex;
 
@@ -20,34 +27,192 @@ use crate::store::hex;
 /// A [`Fault`] for errors in the tables (all of them in one message), settings that the tables
 /// cannot satisfy, and folders that cannot be read.
 pub fn join(config: &DatasetConfig, folds: &FoldsConfig) -> Result<Joined, Fault> {
+    join_with_headers(config, folds, &|_| None)
+}
+
+/// The same for datasets that need a look into headers: where a row describes several images
+/// (`dataset.row_of`), and to leave out series (`dataset.leave_out`). `facts` reads a header.
+///
+/// # Errors
+/// As [`join`].
+pub fn join_with_headers(
+    config: &DatasetConfig,
+    folds: &FoldsConfig,
+    facts: &(dyn Fn(&Path) -> Option<FileFacts> + Sync),
+) -> Result<Joined, Fault> {
     table::check_mapping(config)?;
+    if config.no_table {
+        return files_alone(config, folds, facts);
+    }
     let template = Template::parse(&config.path)?;
     let splits = config.split.splits();
 
     let mut problems = Problems::default();
     let mut tables = Vec::new();
+    let mut words = Words::default();
     for &split in splits {
-        tables.push(table::read(split, config, &mut problems)?);
+        tables.push(table::read(split, config, &template, &mut words, &mut problems)?);
     }
     check_asked(&tables, &mut problems);
     check_unique(&tables, &mut problems);
-    let (rows, summaries) = in_order(tables, &template);
-    check_files(&rows, &summaries, &mut problems);
+    let captured = captured(&tables, &template);
+    let (rows, summaries) = rows(tables);
+    if template.is_exact(&captured) {
+        check_files(&rows, &summaries, &template, &mut problems);
+    }
     problems.check()?;
 
     let mut folders: Vec<_> = splits.iter().map(|&split| template.folder(split)).collect();
     folders.dedup();
-    let files = listing::list(&config.input, &folders, template.extension())?;
+    let Listing { files, ignored } = listing::list(&config.input, &folders, template.extension())?;
+    let files = of_kinds(files, &rows, &template);
     let listing_sha256 = digest(files.iter().map(|f| format!("{} {}\n", f.bytes, f.relative)));
     let table_sha256 =
         digest(summaries.iter().map(|t| format!("{} {}\n", t.split.as_str(), t.sha256)));
 
-    let roles = folds::assign(rows.iter().map(|(_, record)| record.into()), folds)?;
-    let (jobs, missing, unclaimed) = match_up(rows, roles, files, config);
+    let of_file = |file: &File| facts(&config.input.join(&file.relative));
+    let (mut placed, files) = match config.row_of {
+        RowOf::Image => {
+            let files = Files::new(files, &template, &captured, &config.tolerate);
+            (place(rows, &files), files.files)
+        }
+        row_of => {
+            let tolerate = &config.tolerate;
+            let placed = breasts::place(rows, &files, &template, row_of, tolerate, &of_file)?;
+            (placed, files)
+        }
+    };
+    let several = hints::of_several(
+        placed
+            .iter()
+            .filter(|row| row.several)
+            .map(|row| template.file_but(&row.record, &row.cells, &captured)),
+    );
+    in_order(&mut placed);
+    let roles = folds::assign(placed.iter().map(|row| (&row.record).into()), folds)?;
+    let (jobs, missing, unclaimed) = match_up(placed, roles, files, &template, &captured, config);
     let unclaimed = drop_other_split(unclaimed, config, &template)?;
+    let (unclaimed, left_out) = leave_out(unclaimed, &config.leave_out, &of_file)?;
+    let mut hints = hints::of_tables(&summaries, &template, config);
+    hints.extend(several);
+    if !missing.is_empty() && (jobs.is_empty() || !config.allow_missing) {
+        let claimed = jobs.iter().map(|job| job.relative.as_str()).collect();
+        hints.extend(hints::of_files(&missing, &claimed, &template, config)?);
+    }
+    let missing: Vec<Missing> = missing.into_iter().map(|(missing, _)| missing).collect();
     let strays = with_reasons(unclaimed, &missing, &template);
     let tables = summaries;
-    Ok(Joined { jobs, missing, strays, tables, table_sha256, listing_sha256 })
+    Ok(Joined {
+        jobs,
+        missing,
+        strays,
+        ignored,
+        left_out,
+        hints,
+        words,
+        tables,
+        table_sha256,
+        listing_sha256,
+    })
+}
+
+/// The dataset of files without a table.
+fn files_alone(
+    config: &DatasetConfig,
+    folds: &FoldsConfig,
+    facts: &(dyn Fn(&Path) -> Option<FileFacts> + Sync),
+) -> Result<Joined, Fault> {
+    let is_default = config.path == crate::config::Config::default().dataset.path;
+    let template = Template::parse(match (is_default, config.patient_from) {
+        (false, _) => &config.path,
+        (true, PatientFrom::Path) => "{patient_id}/**/*.dcm",
+        (true, PatientFrom::Header) => "**/*.dcm",
+    })?;
+    if config.patient_from == PatientFrom::Path
+        && !template.fields().any(|field| *field == Field::PatientId)
+    {
+        let found = config.path.clone();
+        let needed = "{patient_id}, because there is no table (or dataset.patient_from: header)";
+        return Err(ConfigError::Value { key: "dataset.path", found, needed }.into());
+    }
+    let folder = template.folder(Split::Train);
+    let Listing { files, ignored } = listing::list(&config.input, &[folder], template.extension())?;
+    let listing_sha256 = digest(files.iter().map(|f| format!("{} {}\n", f.bytes, f.relative)));
+    let of_file = |file: &File| facts(&config.input.join(&file.relative));
+    let mut placed = no_table::place(&files, &template, config, &of_file)?;
+    in_order(&mut placed);
+    // Under another key the same files have other ids, which is another table.
+    let ids = |row: &Placed| format!("{} {}\n", row.record.patient_id, row.record.image_id);
+    let table_sha256 = digest(placed.iter().map(ids));
+    let roles = folds::assign(placed.iter().map(|row| (&row.record).into()), folds)?;
+    let (jobs, _, unclaimed) = match_up(placed, roles, files, &template, &[], config);
+    let (unclaimed, left_out) = leave_out(unclaimed, &config.leave_out, &of_file)?;
+    let in_header = config.patient_from == PatientFrom::Header;
+    let stray = |File { relative, bytes }| Stray {
+        relative,
+        bytes,
+        reason: StrayReason::NoPatient { in_header },
+    };
+    Ok(Joined {
+        jobs,
+        missing: Vec::new(),
+        strays: unclaimed.into_iter().map(stray).collect(),
+        ignored,
+        left_out,
+        hints: Vec::new(),
+        words: Words::default(),
+        tables: Vec::new(),
+        table_sha256,
+        listing_sha256,
+    })
+}
+
+/// Takes out the files whose series has one of the descriptions. Returns the others, and how many
+/// were taken out.
+fn leave_out(
+    files: Vec<File>,
+    descriptions: &[String],
+    facts: &(dyn Fn(&File) -> Option<FileFacts> + Sync),
+) -> Result<(Vec<File>, usize), Fault> {
+    if descriptions.is_empty() || files.is_empty() {
+        return Ok((files, 0));
+    }
+    let is_named = |file: &File| {
+        let described = facts(file).and_then(|facts| facts.series_description);
+        described.is_some_and(|text| descriptions.iter().any(|d| d.eq_ignore_ascii_case(&text)))
+    };
+    let pool = threads::pool(16)?;
+    let named: Vec<bool> = pool.install(|| files.par_iter().map(is_named).collect());
+    let before = files.len();
+    let others = files.into_iter().zip(named).filter(|(_, named)| !named);
+    let others: Vec<File> = others.map(|(file, _)| file).collect();
+    let left_out = before - others.len();
+    Ok((others, left_out))
+}
+
+/// The files with an extension that the rows' paths have, where the template does not say it: a
+/// table among the images is no image.
+fn of_kinds(mut files: Vec<File>, rows: &[Row], template: &Template) -> Vec<File> {
+    if template.extension().is_some() || template.columns().is_empty() {
+        return files;
+    }
+    let kind = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase())
+    };
+    let kinds: HashSet<_> =
+        rows.iter().map(|row| kind(&template.file(&row.record, &row.cells))).collect();
+    files.retain(|file| kinds.contains(&kind(&file.relative)));
+    files
+}
+
+/// The placeholders of the path for which no table has a column.
+fn captured(tables: &[Table], template: &Template) -> Vec<Field> {
+    let lacks = |field: &Field| {
+        let ours = !matches!(field, Field::Split | Field::Column(_));
+        ours && tables.iter().all(|t| t.absent.iter().any(|a| a.column == field.name()))
+    };
+    template.fields().filter(|field| lacks(field)).cloned().collect()
 }
 
 /// Checks that every column that the configuration names is in at least one table.
@@ -79,38 +244,55 @@ fn check_unique(tables: &[Table], problems: &mut Problems) {
     }
 }
 
-/// The rows of all tables in the release's order, each with the path of its file.
-fn in_order(
-    tables: Vec<Table>,
-    template: &Template,
-) -> (Vec<(String, ImageRecord)>, Vec<TableSummary>) {
+/// A row, with its cells of [`Template::columns`].
+pub(super) struct Row {
+    pub record: ImageRecord,
+    pub cells: Vec<String>,
+}
+
+/// A row with the place of its file among the files.
+pub(super) struct Placed {
+    pub record: ImageRecord,
+    pub cells: Vec<String>,
+    pub file: Option<usize>,
+    /// Whether there would be several.
+    pub several: bool,
+}
+
+/// The rows of all tables.
+fn rows(tables: Vec<Table>) -> (Vec<Row>, Vec<TableSummary>) {
     let mut rows = Vec::new();
     let mut summaries = Vec::new();
-    for Table { split, path, sha256, absent, records, .. } in tables {
-        summaries.push(TableSummary { split, path, rows: records.len(), sha256, absent });
-        rows.extend(records.into_iter().map(|record| (template.file(&record), record)));
+    for Table { split, path, sha256, absent, unknown, records, cells, .. } in tables {
+        summaries.push(TableSummary { split, path, rows: records.len(), sha256, absent, unknown });
+        let mut cells = cells.into_iter();
+        let row = |record| Row { record, cells: cells.next().unwrap_or_default() };
+        rows.extend(records.into_iter().map(row));
     }
-    rows.sort_by(|(_, a), (_, b)| {
-        a.split
-            .cmp(&b.split)
-            .then_with(|| by_value(a.patient_id.as_str(), b.patient_id.as_str()))
-            .then_with(|| by_value(a.image_id.as_str(), b.image_id.as_str()))
-    });
     (rows, summaries)
 }
 
 /// Checks that no two images have the same path. With `{patient_id}{image_id}.dcm`, patient 1,
 /// image 23 and patient 12, image 3 would.
-fn check_files(rows: &[(String, ImageRecord)], tables: &[TableSummary], problems: &mut Problems) {
+fn check_files(
+    rows: &[Row],
+    tables: &[TableSummary],
+    template: &Template,
+    problems: &mut Problems,
+) {
     let path = |split| tables.iter().find(|t| t.split == split).map(|t| t.path.as_path());
-    let mut seen: HashMap<&str, &ImageRecord> = HashMap::with_capacity(rows.len());
-    for (file, record) in rows {
-        let Some(first) = seen.insert(file, record) else { continue };
+    let mut seen: HashMap<String, &ImageRecord> = HashMap::with_capacity(rows.len());
+    for Row { record, cells } in rows {
+        let file = template.file(record, cells);
+        let Some(first) = seen.get(&file) else {
+            seen.insert(file, record);
+            continue;
+        };
         if first.image_id == record.image_id {
             continue; // already reported as a duplicate
         }
         let same = Problem::SameFile {
-            relative: file.clone(),
+            relative: file,
             first_path: path(first.split).unwrap_or("".as_ref()).to_owned(),
             first_line: first.line,
         };
@@ -118,23 +300,60 @@ fn check_files(rows: &[(String, ImageRecord)], tables: &[TableSummary], problems
     }
 }
 
-/// Gives each row its file. Files without a row are returned last.
+/// Finds the file of each row. A file that a row has already is not given to another.
+fn place(rows: Vec<Row>, files: &Files) -> Vec<Placed> {
+    let mut taken = vec![false; files.files.len()];
+    let mut placed = Vec::with_capacity(rows.len());
+    for Row { record, cells } in rows {
+        let (record, file, several) = match files.find(record, &cells) {
+            Match::One(at, record) if !taken[at] => (record, Some(at), false),
+            Match::One(_, record) | Match::Several(record) => (record, None, true),
+            Match::None(record) => (record, None, false),
+        };
+        if let Some(at) = file {
+            taken[at] = true;
+        }
+        placed.push(Placed { record, cells, file, several });
+    }
+    placed
+}
+
+/// Puts the rows into the release's order.
+fn in_order(rows: &mut [Placed]) {
+    rows.sort_by(|Placed { record: a, .. }, Placed { record: b, .. }| {
+        a.split
+            .cmp(&b.split)
+            .then_with(|| by_value(a.patient_id.as_str(), b.patient_id.as_str()))
+            .then_with(|| by_value(a.image_id.as_str(), b.image_id.as_str()))
+    });
+}
+
+/// A row without a file, with its cells of [`Template::columns`].
+type Lacking = (Missing, Vec<String>);
+
+/// Splits the rows into those with and those without a file. Files without a row are returned last.
 fn match_up(
-    rows: Vec<(String, ImageRecord)>,
+    rows: Vec<Placed>,
     roles: Vec<Role>,
     files: Vec<File>,
+    template: &Template,
+    captured: &[Field],
     config: &DatasetConfig,
-) -> (Vec<Job>, Vec<Missing>, Vec<File>) {
+) -> (Vec<Job>, Vec<Lacking>, Vec<File>) {
     let mut claimed = vec![false; files.len()];
     let (mut jobs, mut missing) = (Vec::new(), Vec::new());
-    for ((relative, record), role) in rows.into_iter().zip(roles) {
-        match files.binary_search_by(|file| file.relative.as_str().cmp(&relative)) {
-            Ok(at) => {
+    for (Placed { record, cells, file, .. }, role) in rows.into_iter().zip(roles) {
+        match file {
+            Some(at) => {
                 claimed[at] = true;
-                let (path, bytes) = (config.input.join(&relative), files[at].bytes);
+                let File { relative, bytes } = files[at].clone();
+                let path = config.input.join(&relative);
                 jobs.push(Job { record, role, relative, path, bytes });
             }
-            Err(_) => missing.push(Missing { record, role, relative }),
+            None => {
+                let relative = template.file_but(&record, &cells, captured);
+                missing.push((Missing { record, role, relative }, cells));
+            }
         }
     }
     let mut claimed = claimed.into_iter();
@@ -159,11 +378,15 @@ fn drop_other_split(
         return Ok(unclaimed);
     }
     let mut problems = Problems::default();
-    let table = table::read(other, config, &mut problems)?;
+    let table = table::read(other, config, template, &mut Words::default(), &mut problems)?;
     problems.check()?;
-    let known: std::collections::HashSet<_> =
-        table.records.iter().map(|record| template.file(record)).collect();
-    Ok(unclaimed.into_iter().filter(|file| !known.contains(&file.relative)).collect())
+    let captured = captured(std::slice::from_ref(&table), template);
+    let files = Files::new(unclaimed, template, &captured, &config.tolerate);
+    let placed = place(rows(vec![table]).0, &files);
+    let known: std::collections::HashSet<usize> =
+        placed.iter().filter_map(|row| row.file).collect();
+    let files = files.files.into_iter().enumerate();
+    Ok(files.filter(|(at, _)| !known.contains(at)).map(|(_, file)| file).collect())
 }
 
 fn with_reasons(unclaimed: Vec<File>, missing: &[Missing], template: &Template) -> Vec<Stray> {

@@ -7,7 +7,8 @@
 //! most of the time is latency, so many requests are made at once. Links to files and folders are
 //! followed, except into a folder that the path went through already. An entry that cannot be read
 //! is a [`Fault`], because a partly mounted disk must not look like a small dataset.
-//! disk must not look like a small dataset.
+//!
+//! What copying, unpacking and downloading leave behind ([`is_junk`]) is counted and not listed.
 
 use std::fs::{self, DirEntry, FileType};
 use std::io::ErrorKind;
@@ -32,26 +33,49 @@ pub struct File {
     pub bytes: u64,
 }
 
+/// The files of some folders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The files, sorted by path.
+    pub files: Vec<File>,
+    /// The number of files that [`is_junk`] leaves out.
+    pub ignored: usize,
+}
+
 /// Lists the files in `folders` below `input` whose name ends in `.extension`, or all files if that
 /// is `None`. A folder that does not exist holds no files; `input` itself has to exist.
 ///
 /// # Errors
 /// [`Fault::Io`] for a folder or file whose properties cannot be read.
-pub fn list(input: &Path, folders: &[String], extension: Option<&str>) -> Result<Vec<File>, Fault> {
+pub fn list(input: &Path, folders: &[String], extension: Option<&str>) -> Result<Listing, Fault> {
     fs::metadata(input).map_err(Fault::io(input))?;
     let pool = threads::pool(THREADS)?;
-    let mut files = pool.install(|| {
+    let mut listing = pool.install(|| {
         let walk = |folder: &String| {
             let path = if folder.is_empty() { input.to_owned() } else { input.join(folder) };
+            let (relative, via) = (folder.clone(), Vec::new());
             match path.try_exists() {
-                Ok(false) => Ok(Vec::new()),
-                _ => walk(&Folder { path, relative: folder.clone(), via: Vec::new() }, extension),
+                Ok(false) => Ok(Listing::default()),
+                _ => walk(&Folder { path, relative, via, junk: false }, extension),
             }
         };
-        folders.par_iter().map(walk).try_reduce(Vec::new, concatenate)
+        folders.par_iter().map(walk).try_reduce(Listing::default, concatenate)
     })?;
-    files.par_sort_unstable();
-    Ok(files)
+    listing.files.par_sort_unstable();
+    Ok(listing)
+}
+
+/// Whether a name is one that copying, unpacking or downloading leaves behind, and no image:
+/// AppleDouble files (`._*`) and `__MACOSX`, Finder's and Explorer's own files, files of NFS that
+/// were deleted while open, and downloads that are not finished.
+pub fn is_junk(name: &str) -> bool {
+    const NAMES: [&str; 5] = ["__MACOSX", ".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini"];
+    const UNFINISHED: [&str; 6] =
+        ["part", "partial", "crdownload", "download", "aria2", "filepart"];
+    name.starts_with("._")
+        || name.starts_with(".nfs")
+        || NAMES.iter().any(|junk| name.eq_ignore_ascii_case(junk))
+        || UNFINISHED.iter().any(|end| has_extension(name, Some(end)))
 }
 
 /// A folder that is to be listed.
@@ -60,6 +84,8 @@ struct Folder {
     relative: String,
     /// The real paths of the folders with links that were followed on the way.
     via: Vec<PathBuf>,
+    /// Whether nothing in it can be an image, as in `__MACOSX`.
+    junk: bool,
 }
 
 impl Folder {
@@ -68,15 +94,20 @@ impl Folder {
     }
 }
 
-fn walk(folder: &Folder, extension: Option<&str>) -> Result<Vec<File>, Fault> {
+fn walk(folder: &Folder, extension: Option<&str>) -> Result<Listing, Fault> {
     let mut entries = Vec::new();
     let mut below = Vec::new();
+    let mut ignored = 0;
     for entry in fs::read_dir(&folder.path).map_err(Fault::io(&folder.path))? {
         let entry = entry.map_err(Fault::io(&folder.path))?;
         let kind = entry.file_type().map_err(Fault::io(entry.path()))?;
+        let name = entry.file_name();
+        let junk = folder.junk || is_junk(&name.to_string_lossy());
         if kind.is_dir() {
-            let relative = folder.child(&entry.file_name().to_string_lossy());
-            below.push(Folder { path: entry.path(), relative, via: folder.via.clone() });
+            let relative = folder.child(&name.to_string_lossy());
+            below.push(Folder { path: entry.path(), relative, via: folder.via.clone(), junk });
+        } else if junk {
+            ignored += 1;
         } else if kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|to| to.is_dir()) {
             below.extend(follow(folder, &entry)?);
         } else if has_extension(&entry.file_name().to_string_lossy(), extension) {
@@ -86,9 +117,11 @@ fn walk(folder: &Folder, extension: Option<&str>) -> Result<Vec<File>, Fault> {
     let size = |(entry, kind): (DirEntry, FileType)| size(folder, &entry, kind).transpose();
     let files: Vec<File> =
         entries.into_par_iter().with_min_len(32).filter_map(size).collect::<Result<_, Fault>>()?;
-    let deeper =
-        below.par_iter().map(|folder| walk(folder, extension)).try_reduce(Vec::new, concatenate)?;
-    concatenate(files, deeper)
+    let deeper = below
+        .par_iter()
+        .map(|folder| walk(folder, extension))
+        .try_reduce(Listing::default, concatenate)?;
+    concatenate(Listing { files, ignored }, deeper)
 }
 
 /// The folder that a link leads to, unless the path went through it already.
@@ -101,7 +134,7 @@ fn follow(folder: &Folder, link: &DirEntry) -> Result<Option<Folder>, Fault> {
         return Ok(None);
     }
     let relative = folder.child(&link.file_name().to_string_lossy());
-    Ok(Some(Folder { path: link.path(), relative, via }))
+    Ok(Some(Folder { path: link.path(), relative, via, junk: folder.junk }))
 }
 
 /// `None` for an entry that is not a regular file, and for a link to nothing.
@@ -121,11 +154,12 @@ pub(crate) fn has_extension(name: &str, extension: Option<&str>) -> bool {
     })
 }
 
-fn concatenate(mut a: Vec<File>, mut b: Vec<File>) -> Result<Vec<File>, Fault> {
-    if a.len() < b.len() {
+fn concatenate(mut a: Listing, mut b: Listing) -> Result<Listing, Fault> {
+    if a.files.len() < b.files.len() {
         std::mem::swap(&mut a, &mut b);
     }
-    a.append(&mut b);
+    a.files.append(&mut b.files);
+    a.ignored += b.ignored;
     Ok(a)
 }
 
@@ -144,15 +178,15 @@ mod tests {
     }
 
     fn names(root: &Path, folder: &str) -> Vec<String> {
-        let files = list(root, &[folder.to_owned()], Some("dcm")).unwrap();
-        files.into_iter().map(|file| file.relative).collect()
+        let listing = list(root, &[folder.to_owned()], Some("dcm")).unwrap();
+        listing.files.into_iter().map(|file| file.relative).collect()
     }
 
     #[test]
     fn files_are_found_at_any_depth_with_their_size() {
         let root = tree(&["train/b/2.dcm", "train/1.DCM", "train/b/c/d/3.dcm", "train/b/x.txt"]);
-        let files = list(root.path(), &["train".to_owned()], Some("dcm")).unwrap();
-        let found: Vec<_> = files.iter().map(|f| (f.relative.as_str(), f.bytes)).collect();
+        let listing = list(root.path(), &["train".to_owned()], Some("dcm")).unwrap();
+        let found: Vec<_> = listing.files.iter().map(|f| (f.relative.as_str(), f.bytes)).collect();
         let expected = [("train/1.DCM", 11), ("train/b/2.dcm", 13), ("train/b/c/d/3.dcm", 17)];
         assert_eq!(found, expected);
     }
@@ -163,6 +197,24 @@ mod tests {
         assert_eq!(names(root.path(), "train"), ["train/1.dcm"]);
         assert_eq!(names(root.path(), ""), ["3.dcm", "test/2.dcm", "train/1.dcm"]);
         assert_eq!(names(root.path(), "absent"), [""; 0]);
+    }
+
+    #[test]
+    fn what_copying_leaves_behind_is_counted_and_not_listed() {
+        let root = tree(&[
+            "a/1.dcm",
+            "a/._1.dcm",
+            "a/.nfs0000000000c0ffee00000001",
+            "a/.DS_Store",
+            "a/Thumbs.db",
+            "a/Desktop.ini",
+            "a/2.dcm.part",
+            "__MACOSX/a/1.dcm",
+            "__MACOSX/a/._1.dcm",
+        ]);
+        let listing = list(root.path(), &[String::new()], Some("dcm")).unwrap();
+        assert_eq!((listing.files.len(), listing.ignored), (1, 8));
+        assert_eq!(names(root.path(), ""), ["a/1.dcm"]);
     }
 
     #[test]

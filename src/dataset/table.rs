@@ -1,48 +1,67 @@
-//! Reads a dataset's table: from CSV text to typed and checked records.
+//! Reads a dataset's table: from files to typed and checked records.
 //!
-//! In: `train.csv` or `test.csv`, with our column names or names that `dataset.columns` maps to
-//! them. Out: a [`Table`] of [`ImageRecord`]s in the file's order. All errors in the tables are
-//! collected in [`Problems`], each with its file, line and column, so that one run reports all of
-//! them.
+//! In: `train.csv` or `test.csv`, or the files of `dataset.tables`, with our column names or names
+//! that `dataset.columns` maps to them. Out: a [`Table`] of [`ImageRecord`]s in the files' order.
+//! All errors in the tables are collected in [`Problems`], each with its file, line and column, so
+//! that one run reports all of them.
 //!
 //! Only `patient_id` and `image_id` are required. Any other column may be absent; it is then `None`
-//! in every row and listed in [`Table::absent`]. A byte order mark, CRLF, quoted fields and blank
-//! lines are accepted. Empty, `NA`, `NaN`, `null` and `None` mean missing.
+//! in every row and listed in [`Table::absent`]. Empty, `NA`, `NaN`, `null` and `None` mean missing.
 
 pub(crate) mod cell;
 mod columns;
+mod combine;
+mod gather;
+mod label;
+mod made;
 mod problem;
+mod row;
+mod sheet;
+mod words;
+mod workbook;
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, ReaderBuilder, Trim};
+use csv::ByteRecord;
+use sha2::{Digest, Sha256};
 
-use self::columns::{Column, Columns};
-use crate::config::{ConfigError, DatasetConfig};
+use self::combine::{Combined, CombinedRow as Row};
+use self::row::Cells;
+use super::listing::{has_extension, is_junk};
+use super::template::Template;
+use crate::config::{ConfigError, DatasetConfig, SeveralRows, TableConfig};
 use crate::error::Fault;
 use crate::record::{ImageRecord, Split};
-use crate::store::sha256;
+use crate::store::{hex, sha256};
 
 pub use columns::{Absent, check_mapping};
+pub use label::Label;
 pub use problem::{Problem, Problems, TableErrors};
+pub use words::Words;
 
 /// A table that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     /// Which table it is.
     pub split: Split,
-    /// Its path.
+    /// Its path; that of the first file, if there are several.
     pub path: PathBuf,
-    /// SHA-256 of the file, in hexadecimal.
+    /// SHA-256 of the file, in hexadecimal; of the files one after the other, if there are several.
     pub sha256: String,
     /// Known columns that the table lacks.
     pub absent: Vec<Absent>,
     /// Columns that the configuration names and this table lacks: an error if every table lacks
     /// them.
     pub unmet: Vec<(String, Problem)>,
-    /// Its rows, in the file's order.
+    /// The number of cells that are not understood and count as missing, by column.
+    pub unknown: BTreeMap<String, usize>,
+    /// Its rows, in the files' order.
     pub records: Vec<ImageRecord>,
+    /// For each row, its cells of the columns that `dataset.path` names besides ours; empty if it
+    /// names none.
+    pub cells: Vec<Vec<String>>,
 }
 
 /// The path of the table of `split`: the configured one, or the default.
@@ -51,24 +70,118 @@ pub fn path_of(split: Split, config: &DatasetConfig) -> PathBuf {
         Split::Train => &config.train_csv,
         Split::Test => &config.test_csv,
     };
-    typed.clone().unwrap_or_else(|| config.input.join(format!("{}.csv", split.as_str())))
+    match (typed, config.tables.first()) {
+        (Some(typed), _) => typed.clone(),
+        (None, Some(first)) => config.input.join(&first.file),
+        (None, None) => config.input.join(format!("{}.csv", split.as_str())),
+    }
 }
 
 /// Reads the table of `split`. Rows and columns that cannot be used are left out and reported in
-/// `problems`.
+/// `problems`; names of sites and machines are added to `words`.
 ///
 /// # Errors
-/// [`ConfigError`] if there is no such file, [`Fault::Io`] if it cannot be read.
-pub fn read(split: Split, config: &DatasetConfig, problems: &mut Problems) -> Result<Table, Fault> {
+/// [`ConfigError`] for settings that cannot be, or if there is no such file, [`Fault::Io`] if it
+/// cannot be read.
+pub fn read(
+    split: Split,
+    config: &DatasetConfig,
+    template: &Template,
+    words: &mut Words,
+    problems: &mut Problems,
+) -> Result<Table, Fault> {
+    let label = config.label.as_deref().map(Label::parse).transpose()?;
     let path = path_of(split, config);
-    let text = match std::fs::read(&path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Err(no_table(split, &path).into()),
-        other => other.map_err(Fault::io(&path))?,
+    let mut table = Table {
+        split,
+        path: path.clone(),
+        sha256: String::new(),
+        absent: Vec::new(),
+        unmet: Vec::new(),
+        unknown: BTreeMap::new(),
+        records: Vec::new(),
+        cells: Vec::new(),
     };
-    let sha256 = sha256(&text);
-    let mut table = Table { split, path, sha256, absent: vec![], unmet: vec![], records: vec![] };
-    parse(&text, config, &mut table, problems);
+    let explicit = match split {
+        Split::Train => config.train_csv.is_some(),
+        Split::Test => config.test_csv.is_some(),
+    };
+    let one = [TableConfig::default()];
+    let (parts, files): (&[TableConfig], Vec<PathBuf>) = match config.tables.as_slice() {
+        parts if parts.is_empty() || explicit => (&one, vec![path]),
+        parts => (parts, parts.iter().map(|part| config.input.join(&part.file)).collect()),
+    };
+    let texts = files.iter().map(|file| text(split, file)).collect::<Result<Vec<_>, Fault>>()?;
+    table.sha256 = match texts.as_slice() {
+        [only] => sha256(only),
+        several => {
+            let mut hash = Sha256::new();
+            several.iter().for_each(|text| hash.update(text));
+            hex(&hash.finalize())
+        }
+    };
+    let encoding = sheet::encoding(&config.encoding)?;
+    let mut sheets = Vec::new();
+    for (file, text) in files.iter().zip(&texts) {
+        match sheet::read(text, encoding) {
+            Ok(sheet) if sheet.rows.is_empty() => {
+                problems.push(file, sheet.header.0, Problem::NoRows);
+                return Ok(table);
+            }
+            Ok(sheet) => sheets.push(sheet),
+            Err((line, problem)) => {
+                problems.push(file, line, problem);
+                return Ok(table);
+            }
+        }
+    }
+    drop(texts);
+    let sources = Sources { parts, files: &files };
+    let (header, rows) = if let [_] = parts {
+        let sheet = sheets.remove(0);
+        let row = |(line, cells)| Row { table: 0, line, cells };
+        (sheet.header, sheet.rows.into_iter().map(row).collect())
+    } else {
+        let mut combined = Combined::default();
+        for (index, sheet) in sheets.into_iter().enumerate() {
+            if let Err((line, problem)) = combined.add(index, sheet, &parts[index]) {
+                problems.push(&files[index], line, problem);
+                return Ok(table);
+            }
+        }
+        ((1, ByteRecord::from(combined.header)), combined.rows)
+    };
+    fill(&mut table, &header, &rows, &sources, config, template, label.as_ref(), words, problems);
+    if config.several_rows == SeveralRows::Gather {
+        gather::gather(&mut table);
+    }
     Ok(table)
+}
+
+/// Reads a table that belongs to no files, such as one of predictions.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_alone(
+    split: Split,
+    config: &DatasetConfig,
+    problems: &mut Problems,
+) -> Result<Table, Fault> {
+    let template = Template::parse(&config.path)?;
+    read(split, config, &template, &mut Words::default(), problems)
+}
+
+/// The files of a table.
+struct Sources<'a> {
+    parts: &'a [TableConfig],
+    files: &'a [PathBuf],
+}
+
+fn text(split: Split, path: &Path) -> Result<Vec<u8>, Fault> {
+    match std::fs::read(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Err(no_table(split, path).into()),
+        other => other.map_err(Fault::io(path)),
+    }
 }
 
 fn no_table(split: Split, path: &Path) -> ConfigError {
@@ -76,150 +189,78 @@ fn no_table(split: Split, path: &Path) -> ConfigError {
         Split::Train => "dataset.train_csv",
         Split::Test => "dataset.test_csv",
     };
+    let is_table = |name: &String| {
+        ["csv", "tsv", "txt", "xlsx", "xls"].iter().any(|end| has_extension(name, Some(end)))
+    };
+    let beside = path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    let names = beside.into_iter().flatten().flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut others: Vec<String> = names.filter(is_table).filter(|n| !is_junk(n)).take(20).collect();
+    others.sort();
+    let beside = match others.as_slice() {
+        [] => String::new(),
+        some => format!(" (the folder has {})", some.join(", ")),
+    };
     ConfigError::Value {
         key,
-        found: path.display().to_string(),
+        found: format!("{}{beside}", path.display()),
         needed: "a CSV file with patient_id and image_id; there is no file at this path",
     }
 }
 
-/// Fills `table` from its text.
-fn parse(text: &[u8], config: &DatasetConfig, table: &mut Table, problems: &mut Problems) {
-    let Table { split, path, absent, unmet, records, .. } = table;
-    if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
-        return problems.push(path, 1, Problem::Utf16);
-    }
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(text);
-    let mut lines = Lines { text, offset: 0, line: 1 };
-    let mut fields = ByteRecord::new();
-    let mut next = |fields: &mut ByteRecord| {
-        let more = reader.read_byte_record(fields);
-        let more = more.expect("bytes in memory can be read, and rows may differ in length");
-        more.then(|| lines.at(fields.position().map_or(0, |p| p.byte() as usize)))
+/// Fills `table` with those of `rows` that are of its split.
+#[allow(clippy::too_many_arguments)] // what a row is made of, each of another origin
+fn fill(
+    table: &mut Table,
+    (header_line, header): &(u64, ByteRecord),
+    rows: &[Row],
+    sources: &Sources,
+    config: &DatasetConfig,
+    template: &Template,
+    label: Option<&Label>,
+    words: &mut Words,
+    problems: &mut Problems,
+) {
+    let first = &sources.files[0];
+    let Some(header) =
+        columns::locate(header, config, template, label, first, *header_line, problems)
+    else {
+        return;
     };
-
-    let Some(line) = next(&mut fields) else {
-        return problems.push(path, 1, Problem::Empty);
-    };
-    let Some(header) = columns::locate(&fields, config, path, line, problems) else { return };
-    (*absent, *unmet) = (header.absent, header.unmet);
-    let mut rows = 0;
-    while let Some(line) = next(&mut fields) {
-        rows += 1;
-        let mut cells = Cells { fields: &fields, columns: &header.columns, path, line, problems };
-        records.extend(cells.record(*split));
-    }
-    if rows == 0 {
-        problems.push(path, line, Problem::NoRows);
-    }
-}
-
-/// The fields of one row, by column.
-struct Cells<'a> {
-    fields: &'a ByteRecord,
-    columns: &'a Columns,
-    path: &'a Path,
-    line: u64,
-    problems: &'a mut Problems,
-}
-
-impl Cells<'_> {
-    fn record(&mut self, split: Split) -> Option<ImageRecord> {
-        if self.fields.len() != self.columns.width {
-            self.problem(Problem::Ragged {
-                have: self.fields.len(),
-                need: self.columns.width,
-                breaks: self.fields.iter().any(|field| field.contains(&b'\n')),
-            });
-            return None;
-        }
-        let patient_id = self.required(Column::PatientId, cell::id);
-        let image_id = self.required(Column::ImageId, cell::id);
-        // The two required columns come last, so that every cell has been checked before they end
-        // the row.
-        Some(ImageRecord {
-            split,
-            line: self.line,
-            site_id: self.get(Column::SiteId, cell::integer),
-            laterality: self.get(Column::Laterality, cell::laterality),
-            view: self.get(Column::View, cell::view),
-            age: self.get(Column::Age, cell::age),
-            cancer: self.get(Column::Cancer, cell::boolean),
-            biopsy: self.get(Column::Biopsy, cell::boolean),
-            invasive: self.get(Column::Invasive, cell::boolean),
-            birads: self.get(Column::Birads, cell::birads),
-            implant: self.get(Column::Implant, cell::boolean),
-            density: self.get(Column::Density, cell::density),
-            machine_id: self.get(Column::MachineId, cell::integer),
-            difficult_negative_case: self.get(Column::DifficultNegativeCase, cell::boolean),
-            prediction_id: self.get(Column::PredictionId, cell::text),
-            extra: self.extra(),
-            patient_id: patient_id?,
-            image_id: image_id?,
-        })
-    }
-
-    fn required<T>(&mut self, column: Column, parse: cell::Parse<T>) -> Option<T> {
-        let index = self.columns.of(column)?;
-        if cell::is_missing(&self.fields[index]) {
-            self.problem(Problem::EmptyCell { column: self.columns.name(index) });
-            return None;
-        }
-        self.get(column, parse)
-    }
-
-    fn get<T>(&mut self, column: Column, parse: cell::Parse<T>) -> Option<T> {
-        let index = self.columns.of(column)?;
-        let field = &self.fields[index];
-        if cell::is_missing(field) {
-            return None;
-        }
-        let parsed = std::str::from_utf8(field).map_err(|_| "UTF-8").and_then(parse);
-        parsed
-            .map_err(|needs| {
-                let column = self.columns.name(index);
-                self.problem(Problem::cell(column, field, needs));
-            })
-            .ok()
-    }
-
-    fn extra(&mut self) -> Vec<Option<String>> {
-        let columns = self.columns;
-        let text = |index: &Option<usize>| {
-            let field = &self.fields[(*index)?];
-            (!field.is_empty()).then(|| String::from_utf8_lossy(field).into_owned())
+    (table.absent, table.unmet) = (header.absent, header.unmet);
+    for column in [columns::Column::SiteId, columns::Column::MachineId] {
+        let Some(source) = header.columns.of(column) else { continue };
+        let fits = |row: &&Row| row.cells.len() == header.columns.width;
+        let text = |row: &Row| {
+            let text = row::mapped(config, column.name(), source.text(&row.cells))?;
+            Some(String::from_utf8_lossy(&text).into_owned())
         };
-        columns.extra.iter().map(text).collect()
+        words.learn(column.name(), rows.iter().filter(fits).filter_map(text).collect());
     }
-
-    fn problem(&mut self, problem: Problem) {
-        self.problems.push(self.path, self.line, problem);
-    }
-}
-
-/// Line numbers for ascending offsets. The CSV reader's own count cannot be used: with a blank line
-/// before a record it gives that line's number.
-struct Lines<'a> {
-    text: &'a [u8],
-    offset: usize,
-    line: u64,
-}
-
-impl Lines<'_> {
-    /// The line of the first field at or after `offset`.
-    fn at(&mut self, offset: usize) -> u64 {
-        while let Some(&byte) = self.text.get(self.offset) {
-            let ends_line = match byte {
-                b'\n' => true,
-                b'\r' => self.text.get(self.offset + 1) != Some(&b'\n'),
-                _ if self.offset >= offset => break,
-                _ => false,
-            };
-            self.line += u64::from(ends_line);
-            self.offset += 1;
+    for row in rows {
+        let mut cells = Cells {
+            fields: &row.cells,
+            columns: &header.columns,
+            config,
+            label,
+            words,
+            path: &sources.files[row.table],
+            line: row.line,
+            unknown: &mut table.unknown,
+            problems,
+        };
+        let split = match sources.parts[row.table].split {
+            Some(split) => Some(split),
+            None => cells.split(table.split),
+        };
+        if split != Some(table.split) {
+            continue;
         }
-        self.line
+        let Some(record) = cells.record(table.split) else { continue };
+        if let Some(texts) = cells.of_path() {
+            table.records.push(record);
+            table.cells.extend((!texts.is_empty()).then_some(texts));
+        }
     }
 }
 

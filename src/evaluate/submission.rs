@@ -214,7 +214,7 @@ fn read_labels(path: &Path) -> Result<BTreeMap<String, Labelled>, Fault> {
 fn by_image_rows(path: &Path) -> Result<Vec<(String, Labelled)>, Fault> {
     let config = DatasetConfig { train_csv: Some(path.into()), ..Config::default().dataset };
     let mut problems = Problems::default();
-    let table = table::read(Split::Train, &config, &mut problems)?;
+    let table = table::read_alone(Split::Train, &config, &mut problems)?;
     problems.check()?;
     let row = |record: crate::record::ImageRecord| {
         let lacks = |column: &str| SubmissionError::Table {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Item;
 use super::describe::{describe, model};
 use super::machine::{Machine, Machines};
+use crate::dataset::hints::Hint;
 use crate::dataset::table::Absent;
 use crate::dataset::{Counts, Joined};
 use crate::preprocess::read::{Header, ReadError};
@@ -35,6 +36,12 @@ pub struct Survey {
     pub bytes: u64,
     /// Headers that were read.
     pub headers: usize,
+    /// Files that are no images but what copying left behind.
+    pub ignored: usize,
+    /// Files without a row that are no mammograms by their series.
+    pub left_out: usize,
+    /// Near misses between table and files, each with the setting that helps.
+    pub hints: Vec<Hint>,
     /// Without a table: files that are not DICOM, and whose names do not claim it.
     pub other_files: usize,
     /// The attributes with their values.
@@ -138,6 +145,9 @@ impl Survey {
             files: 0,
             bytes: 0,
             headers: 0,
+            ignored: 0,
+            left_out: 0,
+            hints: Vec::new(),
             other_files: 0,
             attributes: Vec::new(),
             machines: Vec::new(),
@@ -155,7 +165,13 @@ impl Survey {
 
     /// Adds what follows from joining the table and the files.
     pub(super) fn of_join(input: &Path, joined: &Joined) -> Self {
-        let mut survey = Self { counts: Some(joined.counts()), ..Self::of_folder(input) };
+        let mut survey = Self {
+            counts: Some(joined.counts()),
+            ignored: joined.ignored,
+            left_out: joined.left_out,
+            hints: joined.hints.clone(),
+            ..Self::of_folder(input)
+        };
         let jobs = joined.jobs.iter().map(|job| &job.record);
         let records = jobs.chain(joined.missing.iter().map(|missing| &missing.record));
         for table in &joined.tables {

@@ -53,6 +53,7 @@ pub fn table(count: usize, has_cancer: impl Fn(usize) -> bool) -> Table {
             bits: 8,
             format: ShardFormat::Parquet,
             extra: Vec::new(),
+            boxes: false,
         },
         compression: None,
         rows: (0..count).map(|index| row(index, has_cancer(index))).collect(),

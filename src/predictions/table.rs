@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
         ..Config::default().dataset
     };
     let mut problems = Problems::default();
-    let table = table::read(Split::Train, &config, &mut problems)?;
+    let table = table::read_alone(Split::Train, &config, &mut problems)?;
     problems.check()?;
     let wrong = |reason: String| Fault::from(PredictionsError { path: path.into(), reason });
     let rows = table.records.into_iter().map(|mut record| {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, FixedSizeListArray, ListBuilder, StringArray, StringBuilder, UInt8Array,
-    UInt16Array, UInt64Array,
+    ArrayRef, BinaryArray, FixedSizeListArray, Float32Builder, ListBuilder, StringArray,
+    StringBuilder, UInt8Array, UInt16Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
@@ -71,7 +71,22 @@ fn extra(s: &[Sample], shape: &Shape) -> Vec<Column> {
             s.facts.job.record.extra[index].as_deref()
         })
     };
-    shape.extra.iter().enumerate().map(column).collect()
+    shape.extra.iter().enumerate().map(column).chain(shape.boxes.then(|| boxes(s))).collect()
+}
+
+/// The boxes around lesions: four numbers each, one after the other.
+fn boxes(s: &[Sample]) -> Column {
+    let mut builder = ListBuilder::new(Float32Builder::new());
+    for sample in s {
+        let boxes = &sample.facts.job.record.boxes;
+        boxes.iter().flatten().for_each(|side| builder.values().append_value(*side));
+        builder.append(true);
+    }
+    Column {
+        name: "lesion_boxes".to_owned(),
+        about: "boxes around lesions in source pixels: left, top, right, bottom of each",
+        array: Arc::new(builder.finish()),
+    }
 }
 
 /// Columns about the source file and its header.

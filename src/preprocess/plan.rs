@@ -5,12 +5,13 @@
 //! output is the same for any number of workers, machines or restarts.
 
 use std::ops::Range;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError, PatientFrom};
 use crate::dataset::folds::Audit;
-use crate::dataset::{self, Job, Joined};
+use crate::dataset::{self, FileFacts, Job, Joined};
 use crate::error::Fault;
 use crate::shard::manifest::{FORMAT_VERSION, PIXEL_VERSION, PlanFacts, Quarantined};
 use crate::shard::release;
@@ -33,10 +34,17 @@ impl Plan {
     ///
     /// # Errors
     /// A [`Fault`] if the configuration or the tables are wrong, or the folder cannot be read.
-    pub fn new(config: Config) -> Result<Self, Fault> {
+    pub fn new(mut config: Config) -> Result<Self, Fault> {
         config.check()?;
-        let joined = dataset::join(&config.dataset, &config.folds)?;
+        let joined =
+            dataset::join_with_headers(&config.dataset, &config.folds, &headers(&config)?)?;
         let audit = joined.audit(&config.folds)?;
+        for (column, numbers) in joined.words.columns() {
+            let values = config.dataset.values.entry((*column).to_owned()).or_default();
+            for (name, number) in numbers {
+                values.entry(name.clone()).or_insert(Value::from(*number));
+            }
+        }
         let facts = PlanFacts {
             format_version: FORMAT_VERSION,
             pixel_version: PIXEL_VERSION,
@@ -100,6 +108,37 @@ impl Plan {
     }
 }
 
+/// Reads the facts of a file's header, with identifiers hashed under the key of
+/// `dataset.patient_key`.
+///
+/// # Errors
+/// A [`Fault`] if the key is needed and cannot be read, is too short to keep anything secret, or lies
+/// in the release.
+pub fn headers(config: &Config) -> Result<impl Fn(&Path) -> Option<FileFacts> + Sync, Fault> {
+    let dataset = &config.dataset;
+    let key = match (&dataset.patient_key, dataset.no_table, dataset.patient_from) {
+        (Some(path), ..) => {
+            let key = std::fs::read(path).map_err(Fault::io(path))?;
+            let is_in_release = path.starts_with(&config.output);
+            if key.trim_ascii().len() < 16 || is_in_release {
+                let found = path.display().to_string();
+                let needed = "a file of 16 bytes or more outside the release, for example made by: \
+                              openssl rand -hex 32";
+                return Err(ConfigError::Value { key: "dataset.patient_key", found, needed }.into());
+            }
+            Some(key.trim_ascii().to_vec())
+        }
+        (None, true, PatientFrom::Header) => {
+            let needed = "a file with a secret key, for example made by: openssl rand -hex 32 (a hash \
+                          without a key can be guessed)";
+            let (key, found) = ("dataset.patient_key", "null".to_owned());
+            return Err(ConfigError::Value { key, found, needed }.into());
+        }
+        _ => None,
+    };
+    Ok(move |path: &Path| super::read::facts(path, key.as_deref()))
+}
+
 /// The settings that decide the content of a release: all except paths, limits and the training
 /// section.
 pub(crate) fn settings(config: &Config) -> Value {
@@ -109,7 +148,7 @@ pub(crate) fn settings(config: &Config) -> Value {
     top.remove("limits");
     top.remove("train");
     let dataset = top["dataset"].as_object_mut().expect("a struct becomes an object");
-    for place in ["input", "train_csv", "test_csv", "allow_missing"] {
+    for place in ["input", "train_csv", "test_csv", "allow_missing", "patient_key"] {
         dataset.remove(place);
     }
     tree

@@ -18,8 +18,10 @@ mod elements;
 mod grey;
 mod head;
 mod header;
+mod identity;
 mod meta;
 mod origin;
+mod picture;
 mod pixel_data;
 mod prefix;
 mod syntax;
@@ -42,6 +44,7 @@ pub use display::{
     Display, LookupTable, Modality, Padding, PresentationShape, VoiFunction, VoiWindow,
 };
 pub use header::{Header, Photometric, PixelLayout};
+pub use identity::facts;
 pub use origin::{COPIED, Origin};
 pub use pixel_data::{ByteOrder, PixelData, bytes_of};
 pub use syntax::TransferSyntax;
@@ -226,6 +229,9 @@ pub fn read(
 /// # Errors
 /// As [`read`].
 pub fn open(bytes: Bytes, max_pixels: usize) -> Result<(Header, PixelData), ReadError> {
+    if picture::is_picture(&bytes) {
+        return picture::open(&bytes, max_pixels);
+    }
     let meta = meta::read(&bytes)?;
     let (bytes, start) = match meta.syntax {
         TransferSyntax::DeflatedExplicitLittleEndian => {
@@ -250,6 +256,11 @@ pub fn header(path: &Path) -> Result<Header, ReadError> {
     let mut file = File::open(path)?;
     let mut buffer = Vec::new();
     let mut goal = 16 << 10;
+    let begin = file.by_ref().take(16).read_to_end(&mut buffer)?;
+    if picture::is_picture(&buffer[..begin]) {
+        file.by_ref().take(max_bytes(MAX_PICTURE)).read_to_end(&mut buffer)?;
+        return picture::open(&buffer, MAX_PICTURE).map(|(header, _)| header);
+    }
     loop {
         let more = goal - buffer.len() as u64;
         let is_whole = (file.by_ref().take(more).read_to_end(&mut buffer)? as u64) < more;
@@ -277,6 +288,9 @@ fn header_of(bytes: &[u8]) -> Result<Header, ReadError> {
     let (attributes, _) = Attributes::collect(&mut elements)?;
     Header::new(&meta, &attributes)
 }
+
+/// Pixels of the largest image without a DICOM header whose header is read, which takes all of it.
+const MAX_PICTURE: usize = 100_000_000;
 
 /// The size of the largest file with `max_pixels`: 16 bits per pixel, and room for a header with
 /// large private elements.

@@ -115,6 +115,7 @@ pub(crate) fn record(
         difficult_negative_case: cells.boolean("difficult_negative_case", i),
         prediction_id: cells.text("prediction_id", i),
         extra: extra.iter().map(|name| cells.text(name, i)).collect(),
+        boxes: Vec::new(),
     };
     Ok((record, role(cells, i)?))
 }

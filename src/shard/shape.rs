@@ -15,6 +15,8 @@ pub struct Shape {
     pub format: ShardFormat,
     /// The names of the table's further columns.
     pub extra: Vec<String>,
+    /// Whether there is a column of lesion boxes.
+    pub boxes: bool,
 }
 
 impl Shape {
@@ -26,6 +28,7 @@ impl Shape {
             bits: config.window.bits,
             format: config.shard.format,
             extra: config.dataset.extra_columns.clone(),
+            boxes: !config.dataset.boxes.is_empty(),
         }
     }
 

@@ -98,6 +98,9 @@ impl Table {
             bits: setting(folder, &manifest.plan, "window", "bits")?,
             format: setting(folder, &manifest.plan, "shard", "format")?,
             extra: setting(folder, &manifest.plan, "dataset", "extra_columns")?,
+            boxes: manifest.plan.settings["dataset"]["boxes"]
+                .as_array()
+                .is_some_and(|columns| !columns.is_empty()),
         };
         let compression = setting(folder, &manifest.plan, "shard", "compression")?;
         let shards: Vec<Vec<Row>> = manifest

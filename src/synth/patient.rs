@@ -1,6 +1,6 @@
 //! Generates everything of one patient: the files, the rows of the tables, the truth.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -15,8 +15,8 @@ use crate::random::Random;
 
 /// The output for one patient.
 pub(super) struct PatientOutput {
-    /// Lines of `train.csv` or `test.csv`.
-    pub rows: String,
+    /// Lines of the tables, by the table's name.
+    pub rows: BTreeMap<&'static str, String>,
     /// Lines of `truth.csv`.
     pub truth: String,
     /// The size of the files in bytes.
@@ -32,16 +32,23 @@ impl PatientOutput {
         out: &Path,
         each: &(impl Fn() + Sync),
     ) -> Result<Self, Fault> {
-        let folder =
-            out.join(format!("{}_images", patient.split.as_str())).join(patient.id.to_string());
-        fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
-        let mut made = Self { rows: String::new(), truth: String::new(), bytes: 0 };
+        let shape = spec.shape;
+        let mut made = Self { rows: BTreeMap::new(), truth: String::new(), bytes: 0 };
         for breast in &patient.breasts {
             for (nth, image) in breast.images.iter().enumerate() {
                 let phantom_spec = phantom_spec(patient, breast, image, nth, spec.size);
                 let phantom = phantom(&phantom_spec);
                 let coding = spec.coding.unwrap_or(patient.machine.coding);
-                let file = DicomFile::new(&phantom_spec, &phantom, coding, patient.id, image.id);
+                let mut file =
+                    DicomFile::new(&phantom_spec, &phantom, coding, patient.id, image.id);
+                for (tag, vr, text) in shape.attributes(image) {
+                    file.text(tag, &vr, text);
+                }
+                for extra in shape.extras(patient, breast, image) {
+                    let mut file = file.clone();
+                    file.text((0x0008, 0x103E), b"LO", extra.series);
+                    made.bytes += write(&out.join(extra.path), &file.to_bytes())?;
+                }
                 let damage = damages.get(&image.id).copied();
                 let bytes = match damage {
                     None => file.to_bytes(),
@@ -49,16 +56,17 @@ impl PatientOutput {
                 };
                 let damage = damage.map(|(damage, _)| damage);
                 if damage != Some(Damage::MissingFile) {
-                    let path = folder.join(format!("{}.dcm", image.id));
-                    fs::write(&path, &bytes).map_err(Fault::io(path))?;
-                    made.bytes += bytes.len() as u64;
+                    let path = out.join(shape.path(patient, breast, image));
+                    made.bytes += write(&path, &bytes)?;
                 }
                 let times = match damage {
                     Some(Damage::NoRow) => 0,
                     Some(Damage::DuplicateRow) => 2,
                     _ => 1,
                 };
-                made.rows.push_str(&sheet::row(patient, breast, image).repeat(times));
+                for (table, rows) in shape.rows(patient, breast, image, &phantom) {
+                    made.rows.entry(table).or_default().push_str(&rows.repeat(times));
+                }
                 made.truth.push_str(&sheet::truth(
                     patient,
                     image,
@@ -72,6 +80,15 @@ impl PatientOutput {
         }
         Ok(made)
     }
+}
+
+/// Writes a file, and the folders that it needs. Returns its size.
+fn write(path: &Path, bytes: &[u8]) -> Result<u64, Fault> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+    }
+    fs::write(path, bytes).map_err(Fault::io(path))?;
+    Ok(bytes.len() as u64)
 }
 
 /// The layout of the `nth` image of a breast.

@@ -97,13 +97,23 @@ pub enum TrainError {
     },
     /// Nothing to train on.
     #[error(
-        "{images} images to train on, {positives} of them with cancer: training needs both classes"
+        "{images} images to train on, {positives} of them with cancer: training needs both classes{}",
+        if *unlabelled == 0 {
+            String::new()
+        } else {
+            format!(
+                "; {unlabelled} have no label. If the dataset has no pathology, state a proxy when \
+                 the release is made, such as dataset.label='BIRADS >= 4'"
+            )
+        }
     )]
     NothingToLearn {
         /// Images to train on.
         images: usize,
         /// Those with cancer.
         positives: usize,
+        /// Those without a label.
+        unlabelled: usize,
     },
     /// The loss or the gradient is not finite.
     #[error(

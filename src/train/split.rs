@@ -61,10 +61,13 @@ impl Split {
         let split =
             Self { train: indices(train), held_out: indices(held_out), locked: indices(locked) };
         split.assert_disjoint(table, fold)?;
-        let cancer = |row: &&usize| table.rows[**row].record.cancer == Some(true);
-        let positives = split.train.iter().filter(cancer).count();
-        if positives == 0 || positives == split.train.len() {
-            return Err(TrainError::NothingToLearn { images: split.train.len(), positives }.into());
+        let images = split.train.len();
+        let labelled = |label| {
+            split.train.iter().filter(|row| table.rows[**row].record.cancer == label).count()
+        };
+        let (positives, unlabelled) = (labelled(Some(true)), labelled(None));
+        if positives == 0 || positives + unlabelled == images {
+            return Err(TrainError::NothingToLearn { images, positives, unlabelled }.into());
         }
         Ok(split)
     }

@@ -165,7 +165,7 @@ fn the_golden_scores_of_the_real_table_hold() {
     let path = shared.join("rsna/train.csv");
     let config = DatasetConfig { train_csv: Some(path), ..Config::default().dataset };
     let mut problems = Problems::default();
-    let table = table::read(Split::Train, &config, &mut problems).unwrap();
+    let table = table::read_alone(Split::Train, &config, &mut problems).unwrap();
     problems.check().unwrap();
     let predictions: Vec<Prediction> = table
         .records

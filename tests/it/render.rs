@@ -98,7 +98,7 @@ fn a_second_file_is_no_place_for_the_picture_and_stays_as_it_is() {
     let output = render(&[a.to_str().unwrap(), b.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
     let message = String::from_utf8(output.stderr).unwrap();
-    assert!(message.contains("has to end in .png"), "{message}");
+    assert!(message.contains("B.dcm: the last argument is the PNG to write"), "{message}");
     assert_eq!(std::fs::read(&b).unwrap(), before);
 }
 

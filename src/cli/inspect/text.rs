@@ -49,15 +49,6 @@ fn fmt_tables(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !survey.tables.is_empty() {
         grid.head(["table", "rows", "patients", "breasts", "with cancer", "columns it lacks"]);
         writeln!(f, "{grid}")?;
-        for absent in survey.tables.iter().flat_map(|table| &table.absent) {
-            if let Some(near) = &absent.nearest {
-                let column = absent.column;
-                writeln!(
-                    f,
-                    "  Is {near} the column {column}? dataset.columns: {{{column}: {near}}}\n"
-                )?;
-            }
-        }
     }
     let mut grid = Grid::new("rl");
     match &survey.counts {
@@ -76,7 +67,19 @@ fn fmt_tables(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             }
         }
     }
-    writeln!(f, "{grid}")
+    if survey.left_out > 0 {
+        let what = "files left out by their series (dataset.leave_out)";
+        grid.row([thousands(survey.left_out), what.to_owned()]);
+    }
+    if survey.ignored > 0 {
+        let what = "files ignored (._*, .DS_Store, Thumbs.db, unfinished downloads and the like)";
+        grid.row([thousands(survey.ignored), what.to_owned()]);
+    }
+    writeln!(f, "{grid}")?;
+    for hint in &survey.hints {
+        writeln!(f, "  {hint}\n")?;
+    }
+    Ok(())
 }
 
 fn fmt_attributes(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -71,3 +71,60 @@ pub fn density(cell: &str) -> Result<Density, &'static str> {
         _ => Err("A, B, C or D"),
     }
 }
+
+/// A path below the input folder, without `prefix`; empty for an empty cell. Backslashes are
+/// separators too, and spaces and line breaks around the path are left out.
+pub fn path(cell: &str, prefix: &str) -> Result<String, &'static str> {
+    let path = cell.trim().replace('\\', "/");
+    let path = path.strip_prefix(prefix).unwrap_or(&path).trim_start_matches('/');
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let leaves = |part: &str| part.is_empty() || part == "." || part == "..";
+    if path.contains(':')
+        || path.chars().any(char::is_control)
+        || !path.is_empty() && path.split('/').any(leaves)
+    {
+        return Err(
+            "a path below dataset.input without .. (dataset.strip_prefix takes its beginning off)",
+        );
+    }
+    Ok(path.to_owned())
+}
+
+/// The number of a day, for differences of dates: `2019-03-31`, `20190331`, with or without a time.
+pub fn day(cell: &str) -> Option<i64> {
+    let date = cell.trim().split([' ', 'T']).next()?;
+    let digits: String = date.chars().filter(|c| *c != '-').collect();
+    if digits.len() != 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number = |from: usize, to: usize| digits[from..to].parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Years from March, so that the leap day is a year's last; Howard Hinnant's days_from_civil.
+    let year = if month <= 2 { year - 1 } else { year };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(365 * year + year / 4 - year / 100 + year / 400 + of_year)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_over_months_and_leap_years() {
+        let between = |a, b| day(b).unwrap() - day(a).unwrap();
+        assert_eq!(between("2019-12-31", "2020-01-01"), 1);
+        assert_eq!(between("20200228", "2020-03-01 00:00:00"), 2);
+        assert_eq!(between("2019-03-01", "2020-03-01"), 366);
+        assert_eq!(day("31.12.2019"), None);
+    }
+
+    #[test]
+    fn a_path_in_a_cell_stays_below_the_input_folder() {
+        assert_eq!(path("/mnt/a/x.dcm\n", "/mnt").as_deref(), Ok("a/x.dcm"));
+        assert_eq!(path(".\\a\\x.dcm", "").as_deref(), Ok("a/x.dcm"));
+        assert!(path("../x.dcm", "").is_err() && path("c:/x.dcm", "").is_err());
+    }
+}

@@ -1,12 +1,15 @@
 //! Reads the header: finds the known columns of a table.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use csv::ByteRecord;
 use serde::Serialize;
 
-use super::{Problem, Problems};
-use crate::config::{ConfigError, DatasetConfig, distance};
+use super::made::Made;
+use super::{Label, Problem, Problems};
+use crate::config::{ConfigError, DatasetConfig, RowOf, distance};
+use crate::dataset::template::Template;
 
 /// The columns that become fields of an image's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,25 +61,69 @@ pub struct Absent {
     pub nearest: Option<String>,
 }
 
-/// The index of each column in a row.
+impl Column {
+    /// Our name of the column.
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+}
+
+/// Where the text of a column is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// In a cell.
+    At(usize),
+    /// In several cells.
+    Made(Made),
+}
+
+impl Source {
+    /// The text in a row.
+    pub fn text<'a>(&self, row: &'a ByteRecord) -> Cow<'a, [u8]> {
+        match self {
+            Self::At(index) => Cow::Borrowed(&row[*index]),
+            Self::Made(made) => Cow::Owned(made.of(row)),
+        }
+    }
+}
+
+/// The place of each column in a row.
 #[derive(Debug)]
 pub struct Columns {
-    known: [Option<usize>; NAMES.len()],
+    known: [Option<Source>; NAMES.len()],
     header: Vec<String>,
     /// The columns of `dataset.extra_columns`, in that order.
     pub extra: Vec<Option<usize>>,
+    /// The columns that `dataset.path` names besides ours, in its order.
+    pub in_path: Vec<Source>,
+    /// The column of the split.
+    pub split: Option<usize>,
+    /// The column of `dataset.label`.
+    pub label: Option<Source>,
+    /// The columns of the dates of the exam and its outcome.
+    pub dates: Option<(usize, usize)>,
+    /// The columns of a lesion's box.
+    pub boxes: Option<[usize; 4]>,
     /// The number of fields of a row.
     pub width: usize,
 }
 
 impl Columns {
-    pub fn of(&self, column: Column) -> Option<usize> {
-        self.known[column as usize]
+    pub fn of(&self, column: Column) -> Option<&Source> {
+        self.known[column as usize].as_ref()
     }
 
     /// The table's own name of a column, for messages.
     pub fn name(&self, index: usize) -> String {
         self.header[index].clone()
+    }
+
+    /// The same for a column that may be made of others.
+    pub fn name_of(&self, source: &Source) -> String {
+        match source {
+            Source::At(index) => self.name(*index),
+            Source::Made(made) => made.text.clone(),
+        }
     }
 }
 
@@ -93,27 +140,29 @@ pub struct Header {
 pub fn locate(
     header: &ByteRecord,
     config: &DatasetConfig,
+    template: &Template,
+    label: Option<&Label>,
     path: &Path,
     line: u64,
     problems: &mut Problems,
 ) -> Option<Header> {
     let header: Vec<String> =
         header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-    if let [only] = header.as_slice() {
-        for (separator, plural) in [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")] {
-            if only.contains(separator) {
-                problems.push(path, line, Problem::Separator(plural));
-                return None;
-            }
-        }
-    }
     let typed = |ours: &'static str| config.columns.get(ours).map_or(ours, String::as_str);
     let place = |name: &str| header.iter().position(|column| column == name);
-    let known = NAMES.map(|ours| place(typed(ours)));
+    let source = |name: &str| match Made::is_made(name) {
+        true => Made::new(name, place).ok().map(Source::Made),
+        false => place(name).map(Source::At),
+    };
+    let known = NAMES.map(|ours| source(typed(ours)));
     let extra: Vec<_> = config.extra_columns.iter().map(|name| place(name)).collect();
 
     let mut usable = true;
-    for used in known.iter().chain(&extra).flatten() {
+    let used = known.iter().flatten().filter_map(|source| match source {
+        Source::At(index) => Some(index),
+        Source::Made(_) => None,
+    });
+    for used in used.chain(extra.iter().flatten()) {
         let name = &header[*used];
         if header.iter().filter(|column| *column == name).count() > 1 {
             problems.push(path, line, Problem::ColumnTwice(name.clone()));
@@ -122,10 +171,50 @@ pub fn locate(
     }
     for column in REQUIRED {
         let ours = NAMES[column as usize];
-        if known[column as usize].is_none() {
+        let in_name = match column {
+            Column::PatientId => template.gives_patient(),
+            _ => config.row_of != RowOf::Image,
+        };
+        if known[column as usize].is_none() && !in_name {
             problems.push(path, line, no_column(typed(ours), ours, &header));
             usable = false;
         }
+    }
+    let mut needed = |name: &str, setting: &str| {
+        let found = source(name);
+        if found.is_none() {
+            let hint = format!("{setting} has it, the header has {}", header.join(", "));
+            problems.push(path, line, Problem::NoColumn { name: name.to_owned(), hint });
+            usable = false;
+        }
+        found
+    };
+    let in_path = template.columns().into_iter();
+    let in_path: Vec<Source> =
+        in_path.filter_map(|name| needed(&as_column(name), "dataset.path")).collect();
+    let at = |source| match source {
+        Source::At(index) => Some(index),
+        Source::Made(_) => None,
+    };
+    let split = config.split_column.as_deref();
+    let split = split.and_then(|name| needed(name, "dataset.split_column")).and_then(at);
+    let dates = config.outcome.as_ref().and_then(|outcome| {
+        let exam = needed(&outcome.exam_date, "dataset.outcome").and_then(at)?;
+        Some((exam, needed(&outcome.outcome_date, "dataset.outcome").and_then(at)?))
+    });
+    let boxes: Vec<usize> =
+        config.boxes.iter().filter_map(|name| needed(name, "dataset.boxes").and_then(at)).collect();
+    let boxes = <[usize; 4]>::try_from(boxes).ok();
+    let label = label.and_then(|label| {
+        let ours = NAMES.iter().position(|ours| *ours == label.column);
+        match ours {
+            Some(ours) => known[ours].clone(),
+            None => needed(&label.column, "dataset.label"),
+        }
+    });
+    if config.label.is_some() && known[Column::Cancer as usize].is_some() {
+        problems.push(path, line, Problem::TwoLabels);
+        usable = false;
     }
     let absent = NAMES.iter().zip(&known).filter(|(_, found)| found.is_none());
     let absent = absent
@@ -134,11 +223,20 @@ pub fn locate(
     let asked = config.columns.iter().map(|(ours, theirs)| (ours.as_str(), theirs));
     let asked = asked.chain(config.extra_columns.iter().map(|name| (name.as_str(), name)));
     let unmet = asked
-        .filter(|(_, name)| place(name).is_none())
+        .filter(|(_, name)| source(name).is_none())
         .map(|(ours, name)| (name.clone(), no_column(name, ours, &header)))
         .collect();
     let width = header.len();
-    usable.then_some(Header { columns: Columns { known, header, extra, width }, absent, unmet })
+    let columns = Columns { known, header, extra, in_path, split, label, dates, boxes, width };
+    usable.then_some(Header { columns, absent, unmet })
+}
+
+/// `name` of the path's `{name}`, or the whole text in braces where a part of the cell is meant.
+fn as_column(name: &str) -> String {
+    match name.ends_with("|first") || name.ends_with("|stem") {
+        true => format!("{{{name}}}"),
+        false => name.to_owned(),
+    }
 }
 
 fn no_column(name: &str, ours: &str, header: &[String]) -> Problem {
@@ -161,6 +259,21 @@ pub fn check_mapping(config: &DatasetConfig) -> Result<(), ConfigError> {
                 None => format!("the known columns are {}", NAMES.join(", ")),
             };
             let key = format!("dataset.columns.{ours}");
+            return Err(ConfigError::UnknownKey { origin: "configuration".into(), key, hint });
+        }
+    }
+    for name in config.values.keys() {
+        let of_label = config.label.as_deref().and_then(|label| Label::parse(label).ok());
+        let is_known = NAMES.contains(&name.as_str())
+            || name == "split"
+            || config.extra_columns.contains(name)
+            || of_label.is_some_and(|label| label.column == *name);
+        if !is_known {
+            let hint = match nearest(name, &NAMES) {
+                Some(near) => format!("did you mean dataset.values.{near}?"),
+                None => format!("known are split, the extra columns, {}", NAMES.join(", ")),
+            };
+            let key = format!("dataset.values.{name}");
             return Err(ConfigError::UnknownKey { origin: "configuration".into(), key, hint });
         }
     }

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 /// The number of problems that are listed; further ones are only counted.
 const SHOWN: usize = 20;
 
+/// What helps against values that are not understood.
+const ADVICE: &str = "dataset.values says what words mean, such as {implant: {YES: 1}}; \
+                      dataset.unknown_values=null counts such cells as missing";
+
 /// One error in a table. [`TableErrors`] adds its file and line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Problem {
@@ -16,12 +20,12 @@ pub enum Problem {
     /// The table has a header and no rows.
     #[error("no rows")]
     NoRows,
-    /// Spreadsheet programs write this as "Unicode text".
-    #[error("UTF-16 text, needs UTF-8 (save it as \"CSV UTF-8\")")]
-    Utf16,
-    /// Spreadsheet programs write this where the decimal sign is a comma.
-    #[error("separated by {0}, needs commas")]
-    Separator(&'static str),
+    /// An XLSX file that cannot be read.
+    #[error("no workbook of this format can be read: {0}")]
+    Workbook(String),
+    /// A table with labels, and a condition for them in the settings.
+    #[error("the table has the column cancer, so dataset.label must be null")]
+    TwoLabels,
     /// A required column is absent.
     #[error("no column {name}; {hint}")]
     NoColumn {
@@ -62,6 +66,8 @@ pub enum Problem {
         found: String,
         /// What the cell should contain.
         needs: &'static str,
+        /// Whether it is a value, which `dataset.values` can map, and no identifier or path.
+        is_value: bool,
     },
     /// An image that occurs in an earlier row.
     #[error("image_id {image_id} occurs already in {}, line {first_line}", .first_path.display())]
@@ -92,7 +98,16 @@ impl Problem {
         if short.len() < found.len() {
             short.push('…');
         }
-        Self::Cell { column, found: short, needs }
+        Self::Cell { column, found: short, needs, is_value: false }
+    }
+
+    /// The same for a value.
+    pub(super) fn value(column: String, found: &[u8], needs: &'static str) -> Self {
+        let mut problem = Self::cell(column, found, needs);
+        if let Self::Cell { is_value, .. } = &mut problem {
+            *is_value = true;
+        }
+        problem
     }
 }
 
@@ -146,6 +161,12 @@ impl fmt::Display for TableErrors {
         for (i, (path, line, problem)) in self.first.iter().enumerate() {
             let end = if i + 1 == shown { "" } else { "\n" };
             write!(f, "{indent}{}:{line}: {problem}{end}", path.display())?;
+        }
+        let is_value = |(_, _, problem): &(PathBuf, u64, Problem)| {
+            matches!(problem, Problem::Cell { is_value: true, .. })
+        };
+        if self.first.iter().any(is_value) {
+            write!(f, "\n{ADVICE}")?;
         }
         Ok(())
     }

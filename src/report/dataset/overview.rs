@@ -104,7 +104,14 @@ fn numbers(release: &Release, tally: &Tally) -> Html {
         Card {
             value: percent(all.cancer, all.labelled),
             label: "of images with cancer",
-            note: format!("{} of {} with a label", count(all.cancer), count(all.labelled)),
+            note: match settings["dataset"]["label"].as_str() {
+                None => format!("{} of {} with a label", count(all.cancer), count(all.labelled)),
+                Some(condition) => format!(
+                    "{} of {} with a label, which is a proxy: {condition}",
+                    count(all.cancer),
+                    count(all.labelled)
+                ),
+            },
         },
         Card {
             value: size(bytes),

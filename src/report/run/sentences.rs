@@ -22,8 +22,23 @@ pub fn breast(part: &Part) -> Option<&LevelMetrics> {
     part.levels.iter().find(|at| at.level == Level::BreastMean)
 }
 
-/// The number of images and patients.
+/// The number of images and patients, and what the label is if it is a proxy.
 pub fn data(data: &RunData) -> String {
+    let mut text = numbers(data);
+    if let Some(condition) = proxy(data) {
+        text += &format!(
+            " The label is a proxy, not pathology: an image counts as cancer where {condition}."
+        );
+    }
+    text
+}
+
+/// The condition of `dataset.label` that stands for the label, if there is one.
+pub fn proxy(data: &RunData) -> Option<&str> {
+    data.facts.preprocessing["dataset"]["label"].as_str()
+}
+
+fn numbers(data: &RunData) -> String {
     match &data.release {
         Err(_) => format!(
             "A release with the plan {}, which is not available now.",
@@ -240,6 +255,12 @@ pub fn limits(data: &RunData) -> Vec<String> {
     let mut limits = vec![
         "No external data were evaluated: performance in other hospitals is not known.".to_owned(),
     ];
+    if let Some(condition) = proxy(data) {
+        limits.push(format!(
+            "The label is {condition}, not pathology: the metrics say how well the network \
+             reproduces that, and not how well it finds cancer."
+        ));
+    }
     let Some(found) = &data.evaluated else {
         limits.push("No fold was evaluated yet: there are no metrics.".into());
         return limits;

@@ -1,0 +1,95 @@
+//! What a header tells of a file's place in a dataset: its side, its projection and its series.
+//!
+//! In: a file. Out: [`FileFacts`], or `None` for a file that cannot be read as DICOM, which the
+//! pipeline then rejects with a reason. What identifies a patient leaves this module only as a hash
+//! under a key that the user keeps: a bare hash of a short number can be guessed.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use dicom_dictionary_std::tags;
+use sha2::{Digest, Sha256};
+
+use super::elements::Elements;
+use super::{ReadError, TransferSyntax, header, meta};
+use crate::dataset::FileFacts;
+use crate::store::hex;
+
+/// Bytes of a file within which the series is described.
+const BEGINNING: u64 = 64 << 10;
+
+/// The facts of a file. Patient and instance are hashed under `key`; without one they are not read.
+pub fn facts(path: &Path, key: Option<&[u8]>) -> Option<FileFacts> {
+    let header = header(path).ok()?;
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+    let mut facts =
+        FileFacts { laterality: header.laterality, view: header.view, ..FileFacts::default() };
+    // A damaged or a very long header: what was found before its end holds.
+    let _ = series(&bytes, key, &mut facts);
+    Some(facts)
+}
+
+/// Series Description, Patient ID and SOP Instance UID.
+fn series(bytes: &[u8], key: Option<&[u8]>, facts: &mut FileFacts) -> Result<(), ReadError> {
+    let meta = meta::read(bytes)?;
+    let inflated;
+    let (bytes, start) = match meta.syntax {
+        TransferSyntax::DeflatedExplicitLittleEndian => {
+            inflated = meta::inflate_beginning(&bytes[meta.end..])?;
+            (inflated.as_slice(), 0)
+        }
+        _ => (bytes, meta.end),
+    };
+    let mut elements = Elements::of_data_set(bytes, start, meta.syntax.encoding());
+    while let Some(element) = elements.next()? {
+        if element.tag > tags::PATIENT_ID {
+            break;
+        }
+        let value = elements.value(&element)?;
+        let text = String::from_utf8_lossy(value);
+        let text = text.trim_matches([' ', '\0']);
+        if text.is_empty() {
+            continue;
+        }
+        let hashed = || key.map(|key| hex(&hmac(key, text.as_bytes())[..16]));
+        match element.tag {
+            tags::SERIES_DESCRIPTION => facts.series_description = Some(text.to_owned()),
+            tags::SOP_INSTANCE_UID => facts.instance = hashed(),
+            tags::PATIENT_ID => facts.patient = hashed(),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// HMAC-SHA256 (RFC 2104).
+fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let mut block = [0; 64];
+    match key.len() {
+        0..=64 => block[..key.len()].copy_from_slice(key),
+        _ => block[..32].copy_from_slice(&Sha256::digest(key)),
+    }
+    let inner = Sha256::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(block.map(|b| b ^ 0x5C)).chain_update(inner).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, test cases 2 and 6.
+    #[test]
+    fn the_keyed_hash_is_hmac_sha256() {
+        let told = |key: &[u8], text: &[u8]| hex(&hmac(key, text));
+        assert_eq!(
+            told(b"Jefe", b"what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            told(&[0xAA; 131], b"Test Using Larger Than Block-Size Key - Hash Key First"),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! Each dataset that has a preset, as it is published, from `inspect` to `train`.
+//!
+//! `synth --shape NAME` writes small datasets with the names, tables and words of the sets.
+
+use crate::common;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use common::release::{dataset, run};
+use mammo_pipe::config::{self, Config, TrainConfig};
+use mammo_pipe::dataset::Role;
+use mammo_pipe::flow::Stop;
+use mammo_pipe::inspect::{inspect, tables_present};
+use mammo_pipe::model::{Device, Variant};
+use mammo_pipe::preprocess::plan::Plan;
+use mammo_pipe::record::{Density, Laterality, View};
+use mammo_pipe::shard::table::Table;
+use mammo_pipe::synth::{Shape, Size, SynthSpec};
+use mammo_pipe::train::run::{self, Run, RunFacts};
+use mammo_pipe::train::setup::Setup;
+use mammo_pipe::train::{Control, End, train};
+
+/// The dataset of a shape in `folder`, and the settings with its preset and `more`.
+fn shaped(folder: &Path, shape: Shape, more: &[&str]) -> Config {
+    let data = folder.join("data");
+    let spec = SynthSpec {
+        shape,
+        patients: 8,
+        test_patients: 2,
+        prevalence: 0.4,
+        size: Size::Tiny,
+        ..SynthSpec::default()
+    };
+    dataset(&data, &spec);
+    let mut overrides = vec![format!("dataset.preset={}", shape.as_str())];
+    overrides.extend(more.iter().map(|text| text.to_string()));
+    overrides.extend(["resize.height=64", "resize.width=32", "folds.count=2"].map(String::from));
+    let mut config = config::load(None, &overrides).unwrap();
+    (config.dataset.input, config.output) = (data, folder.join("release"));
+    config
+}
+
+/// Inspects, preprocesses and trains; returns the release's rows.
+fn to_a_network(config: &Config) -> Arc<Table> {
+    let split = tables_present(config).unwrap();
+    assert_eq!(split, config.dataset.split);
+    let survey = inspect(config, true, None, |_, _| {}).unwrap();
+    let counts = survey.counts.unwrap();
+    assert_eq!((counts.missing, counts.strays), (0, 0), "{:?} {:?}", survey.missing, survey.strays);
+    assert_eq!(survey.disagreements.count, 0, "{:?}", survey.disagreements);
+
+    let summary = run(config, 2).unwrap();
+    assert_eq!((summary.counts.rejected, summary.counts.missing), (0, 0), "{summary:?}");
+    let table = Arc::new(Table::read(&config.output).unwrap());
+
+    let mut small = TrainConfig { epochs: 1, batch: 4, augment: None, ..TrainConfig::default() };
+    small.model.variant = Variant::B0;
+    let facts = RunFacts {
+        format_version: run::FORMAT_VERSION,
+        tool: "test".into(),
+        program_sha256: String::new(),
+        release: config.output.clone(),
+        release_plan_sha256: String::new(),
+        manifest_sha256: String::new(),
+        preprocessing: table.plan.settings.clone(),
+        train: small.clone(),
+        folds: None,
+        held_out: vec![Some(0)],
+        init: None,
+    };
+    let run = Run::create(&config.output.with_file_name("run"), facts).unwrap();
+    let setup = Setup { train: small, device: Device::Cpu, init: None, loader_threads: 1 };
+    let control = Control {
+        stop: Stop::default(),
+        on_event: &|_| {},
+        on_message: &|_| {},
+        on_prediction: &|_, _| {},
+    };
+    assert_eq!(train(&run, &table, &setup, &control).unwrap(), End::Finished);
+    table
+}
+
+/// The hints that a dataset gets with its preset.
+fn hints(config: &Config) -> Vec<String> {
+    let plan = Plan::new(config.clone()).unwrap();
+    plan.joined.hints.iter().map(|hint| hint.to_string()).collect()
+}
+
+#[test]
+fn vindr_mammo_has_words_for_numbers_boxes_as_rows_and_its_own_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let unlabelled = shaped(folder.path(), Shape::VindrMammo, &[]);
+    let told = hints(&unlabelled);
+    assert!(told.iter().any(|hint| hint.contains("dataset.label='BIRADS >= 4'")), "{told:?}");
+
+    let config = shaped(folder.path(), Shape::VindrMammo, &["dataset.label=BIRADS >= 4"]);
+    let table = to_a_network(&config);
+    let rows = &table.rows;
+    assert!(rows.iter().any(|row| row.role == Role::Test));
+    assert!(rows.iter().all(|row| (1..=5).contains(&row.record.birads.unwrap())));
+    assert!(rows.iter().all(|r| r.record.cancer == Some(r.record.birads >= Some(4))));
+    assert!(rows.iter().all(|row| row.record.density.is_some() && row.record.view.is_some()));
+    assert_eq!(table.plan.settings["dataset"]["label"], "BIRADS >= 4");
+    let plan = Plan::new(config).unwrap();
+    let records = plan.joined.jobs.iter().map(|job| &job.record);
+    let boxed = records.clone().filter(|record| !record.boxes.is_empty()).count();
+    assert!(boxed > 0 && boxed < plan.joined.jobs.len());
+    let found = "['Mass', 'Skin Retraction']";
+    assert!(records.clone().any(|r| r.extra[0].as_deref().is_some_and(|e| e.contains(found))));
+}
+
+#[test]
+fn inbreast_has_semicolons_and_its_patients_in_the_file_s_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = shaped(folder.path(), Shape::Inbreast, &["dataset.label=BIRADS in [4, 5, 6]"]);
+    let table = to_a_network(&config);
+    let patients: std::collections::HashSet<_> =
+        table.rows.iter().map(|row| row.record.patient_id.as_str()).collect();
+    assert_eq!(patients.len(), 10);
+    assert!(patients.iter().all(|patient| patient.len() == 16), "{patients:?}");
+    assert!(table.rows.iter().any(|row| row.record.birads == Some(4)), "4a, 4b and 4c are 4");
+    assert!(table.rows.iter().any(|row| row.record.density == Some(Density::B)));
+}
+
+#[test]
+fn cbis_ddsm_has_four_tables_paths_of_which_one_folder_holds_and_crops() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = shaped(folder.path(), Shape::CbisDdsm, &[]);
+    assert_eq!(hints(&config), [""; 0]);
+    let table = to_a_network(&config);
+    let plan = Plan::new(config).unwrap();
+    assert_eq!(plan.joined.left_out, 2 * table.rows.len(), "a crop and a mask each");
+    let cancer = |label| table.rows.iter().filter(|row| row.record.cancer == label).count();
+    assert!(cancer(Some(true)) > 0 && cancer(Some(false)) > 0 && cancer(None) == 0);
+    assert!(table.rows.iter().any(|row| row.role == Role::Test));
+    assert!(table.rows.iter().all(|row| row.record.density.is_some()));
+    let extra = |text: &str| table.rows.iter().any(|r| r.record.extra[0].as_deref() == Some(text));
+    assert!(extra("mass") && extra("calcification"));
+}
+
+#[test]
+fn embed_joins_images_and_findings_and_takes_pathology_within_a_year() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = shaped(folder.path(), Shape::Embed, &[]);
+    let table = to_a_network(&config);
+    let truth: Vec<_> =
+        table.rows.iter().map(|row| (row.record.cancer, row.record.birads)).collect();
+    // Synthetic cancers are BI-RADS 4 or 5; what was cancer years later is BI-RADS 3.
+    assert!(truth.iter().any(|(cancer, _)| *cancer == Some(true)));
+    assert!(truth.iter().all(|(c, b)| (*c == Some(true)) == (*b >= Some(4))), "{truth:?}");
+    assert!(truth.iter().any(|(cancer, _)| cancer.is_none()), "no pathology, no label");
+    let image = &table.rows[0].record;
+    assert!(image.image_id.as_str().starts_with("1.2.844."), "{}", image.image_id);
+}
+
+#[test]
+fn cmmd_has_a_workbook_with_a_row_per_breast_and_side_and_view_in_the_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = shaped(folder.path(), Shape::Cmmd, &[]);
+    assert_eq!(hints(&config), [""; 0]);
+    let table = to_a_network(&config);
+    assert_eq!(table.plan.settings["dataset"]["row_of"], "breast");
+    assert!(table.rows.len() >= 40);
+    let side = |side| table.rows.iter().filter(|r| r.record.laterality == Some(side)).count();
+    assert!(side(Laterality::Left) > 0 && side(Laterality::Right) > 0);
+    assert!(table.rows.iter().any(|row| row.record.view == Some(View::Mlo)));
+    assert!(table.rows.iter().any(|row| row.record.cancer == Some(true)));
+}
+
+#[test]
+fn without_a_table_patients_are_hashes_under_a_key_that_stays_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["dataset.preset=rsna", "dataset.no_table=true", "dataset.patient_from=header"];
+    let mut config = shaped(folder.path(), Shape::Rsna, &more);
+    let told = Plan::new(config.clone()).unwrap_err().to_string();
+    assert!(told.contains("dataset.patient_key is null, needs a file with a secret key"), "{told}");
+
+    let ids = |config: &Config| -> Vec<(String, String)> {
+        let plan = Plan::new(config.clone()).unwrap();
+        let id = |job: &mammo_pipe::dataset::Job| {
+            (job.record.patient_id.to_string(), job.record.image_id.to_string())
+        };
+        plan.joined.jobs.iter().map(id).collect()
+    };
+    let key = folder.path().join("key");
+    std::fs::write(&key, "0123456789abcdef0123456789abcdef\n").unwrap();
+    config.dataset.patient_key = Some(key.clone());
+    let first = ids(&config);
+    let patients: std::collections::HashSet<_> = first.iter().map(|(patient, _)| patient).collect();
+    assert_eq!(patients.len(), 10, "8 of the training table and 2 of the test table");
+    assert!(patients.iter().all(|patient| patient.len() == 32));
+    std::fs::write(&key, "another key of enough bytes").unwrap();
+    assert!(ids(&config).iter().all(|id| !first.contains(id)));
+    let summary = run(&config, 2).unwrap();
+    assert_eq!(summary.counts.rejected, 0);
+    let settings = Table::read(&config.output).unwrap().plan.settings["dataset"].to_string();
+    assert!(!settings.contains("patient_key"), "{settings}");
+}
