@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::record::Split;
@@ -80,11 +79,16 @@ impl Serialize for UnknownValues {
 
 impl<'de> Deserialize<'de> for UnknownValues {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Option::<String>::deserialize(deserializer)?.as_deref() {
-            Some("error") => Ok(Self::Error),
-            Some("null") | None => Ok(Self::Null),
-            Some(other) => Err(D::Error::custom(format!("{other:?}, needs error or null"))),
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Word {
+            Error,
+            Null,
         }
+        Ok(match Option::deserialize(deserializer)? {
+            Some(Word::Error) => Self::Error,
+            Some(Word::Null) | None => Self::Null,
+        })
     }
 }
 

@@ -256,7 +256,7 @@ pub fn header(path: &Path) -> Result<Header, ReadError> {
     let mut file = File::open(path)?;
     let mut buffer = Vec::new();
     let mut goal = 16 << 10;
-    let begin = file.by_ref().take(16).read_to_end(&mut buffer)?;
+    let begin = file.by_ref().take(132).read_to_end(&mut buffer)?;
     if picture::is_picture(&buffer[..begin]) {
         file.by_ref().take(max_bytes(MAX_PICTURE)).read_to_end(&mut buffer)?;
         return picture::open(&buffer, MAX_PICTURE).map(|(header, _)| header);

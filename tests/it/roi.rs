@@ -120,7 +120,7 @@ fn negative(mut file: Vec<u8>) -> Vec<u8> {
 }
 
 /// No phantom is called a negative, and hardly any negative is missed. One that fills the frame has
-/// no air to tell it by. Prints the counts.
+/// no air to tell it by, and the frame of a film hides the air. Prints the counts.
 #[test]
 fn a_swapped_photometric_interpretation_is_flagged_and_a_right_one_never() {
     let (mut false_alarms, mut missed, mut images) = (Vec::new(), Vec::new(), 0);
@@ -131,7 +131,8 @@ fn a_swapped_photometric_interpretation_is_flagged_and_a_right_one_never() {
             if is_flagged(file.clone()) {
                 false_alarms.push((layout.as_str(), seed));
             }
-            if layout != Layout::FillingBreast && !is_flagged(negative(file)) {
+            let shows_air = layout != Layout::FillingBreast && !layout.as_str().starts_with("film");
+            if shows_air && !is_flagged(negative(file)) {
                 missed.push((layout.as_str(), seed));
             }
             images += 1;
@@ -204,7 +205,9 @@ fn a_flipped_bit_that_shows_is_flagged_in_lossless_jpeg() {
     };
     let (flagged, missed) = (jpeg(Outcome::Flagged), jpeg(Outcome::Missed));
     assert!(flagged >= 2 * missed, "{rates:?}");
-    assert!(jpeg(Outcome::Rejected) >= 200, "{rates:?}");
+    // Values that leave the range are not a reason for a reject, because some encoders compute modulo
+    // the precision; the flags find most of what a flipped bit changes.
+    assert!(jpeg(Outcome::Rejected) + flagged >= 5 * missed, "{rates:?}");
 }
 
 /// The human boxes leave out axilla and abdomen, which are tissue and are kept: on MLO views

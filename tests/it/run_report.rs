@@ -161,7 +161,7 @@ fn what_is_not_there_is_told_with_the_command_that_makes_it() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of_two_folds(&folder.path().join("bare"));
     let page = page_of(&run);
-    assert!(page.contains(&format!("mammo-pipe explain {}", run.folder().display())));
+    assert!(page.contains("mammo-pipe explain bare"));
     assert!(
         page.contains("nowhere does not exist; give the release&#39;s folder with --release DIR")
     );

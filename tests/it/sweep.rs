@@ -162,7 +162,7 @@ fn other_settings_are_refused(release: &Path, out: &Path) {
     for (further, difference) in [
         (["--set", "train.batch=4"], "train.batch: was 8, is 4"),
         (["--negatives-per-positive", "1"], "folds: was null, is "),
-        (["--init", "elsewhere"], "init: was null, is \"elsewhere\""),
+        (["--init", "elsewhere"], "elsewhere is neither a file nor a repository of the hub"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mammo-pipe"));
         let typed = ["--set", "train.model.variant=b0", "--set", "train.batch=8"];

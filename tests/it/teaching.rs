@@ -176,6 +176,22 @@ fn commands(page: &str) -> Vec<String> {
     lines.filter(|line| line.starts_with("mammo-pipe ")).collect()
 }
 
+/// The words of a command, of which some are quoted.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => quote = Some(c),
+            (c, None) if c.is_whitespace() => words.extend(Some(std::mem::take(&mut word))),
+            (c, _) => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 #[test]
 fn every_command_in_the_documentation_is_one_that_the_program_accepts() {
     let mut pages = vec![root().join("README.md"), root().join("data/README.md")];
@@ -184,9 +200,9 @@ fn every_command_in_the_documentation_is_one_that_the_program_accepts() {
     for path in pages {
         for line in commands(&fs::read_to_string(&path).unwrap()) {
             // A variable of a shell script stands for a number or a name.
-            let line = line.replace("\"$SLURM_CPUS_PER_TASK\"", "8").replace("'", "");
+            let line = line.replace("\"$SLURM_CPUS_PER_TASK\"", "8");
             let line = line.replace("\"$SLURM_ARRAY_TASK_ID\"", "0").replace("\"$RUN\"", "runs/a");
-            let parsed = help::command(100).try_get_matches_from(line.split_whitespace());
+            let parsed = help::command(100).try_get_matches_from(words(&line));
             if let Err(error) = parsed {
                 use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
                 let is_help = matches!(error.kind(), DisplayHelp | DisplayVersion);

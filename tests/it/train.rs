@@ -364,24 +364,24 @@ fn an_interrupted_run_saves_says_so_and_goes_on() {
 fn what_cannot_be_trained_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let release = release(folder.path(), 4);
-    let said = |arguments: &[&str]| {
+    let said = |code: i32, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mammo-pipe"));
         let runs = folder.path().join("runs");
         command.arg("train").arg(&release).arg("--runs").arg(runs).args(arguments);
         let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let leak = said(&["--set", "train.auxiliary.inputs=[biopsy]"]);
+    let leak = said(2, &["--set", "train.auxiliary.inputs=[biopsy]"]);
     assert!(leak.contains("biopsy, which leaks the label"), "{leak}");
-    let unknown = said(&["--set", "train.batchsize=3"]);
+    let unknown = said(2, &["--set", "train.batchsize=3"]);
     assert!(unknown.contains("did you mean train.batch"), "{unknown}");
-    let fold = said(&["--fold", "7"]);
+    let fold = said(1, &["--fold", "7"]);
     assert!(fold.contains("no fold 7, its folds are [0, 1]"), "{fold}");
-    let ratio = said(&["--set", "folds.negatives_per_positive=2"]);
+    let ratio = said(1, &["--set", "folds.negatives_per_positive=2"]);
     assert!(ratio.contains("unless train.folds=reassign"), "{ratio}");
     // No machine has a hundred GPUs, and this program may not be built for one.
-    let device = said(&["--device", "cuda:99"]);
+    let device = said(1, &["--device", "cuda:99"]);
     let reasons: &[&str] = match cfg!(feature = "cuda") {
         true => &["no NVIDIA driver was found", "there is no GPU cuda:99"],
         false => &["--features cuda"],

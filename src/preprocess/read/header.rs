@@ -76,7 +76,8 @@ impl PixelLayout {
 
     /// The smallest and the largest stored value that the bits can hold.
     pub fn range(&self) -> (i32, i32) {
-        let values = 1 << self.bits_stored;
+        // More than 16 bits are refused by `check`, which may come later.
+        let values = 1 << self.bits_stored.min(30);
         if self.signed { (-(values / 2), values / 2 - 1) } else { (0, values - 1) }
     }
 

@@ -35,9 +35,10 @@ fn format(bytes: &[u8]) -> Option<Format> {
     }
 }
 
-/// Whether the bytes begin like an image without a DICOM header.
+/// Whether the bytes begin like an image without a DICOM header. A DICOM file may begin like a TIFF
+/// image, in its preamble (PS3.10 section 7.1).
 pub fn is_picture(bytes: &[u8]) -> bool {
-    format(bytes).is_some()
+    format(bytes).is_some() && bytes.get(128..132) != Some(b"DICM")
 }
 
 /// Header and pixels of a file for which [`is_picture`] holds.
@@ -246,5 +247,10 @@ mod tests {
         assert_eq!(told, "PixelData holds 3 bytes, 2 x 3 needs 6");
         assert!(open(b"P5 x", 1000).is_err() && open(b"II*\0", 1000).is_err());
         assert!(!is_picture(b"P6 3 2 255 ") && !is_picture(b"DICM"));
+        let mut with_preamble = b"II*\0".to_vec();
+        with_preamble.resize(128, 0);
+        assert!(is_picture(&with_preamble));
+        with_preamble.extend(b"DICM");
+        assert!(!is_picture(&with_preamble), "a DICOM file whose preamble is a TIFF header");
     }
 }
