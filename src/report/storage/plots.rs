@@ -71,7 +71,8 @@ pub(super) fn files(measurement: &Measurement) -> Section {
         .filter(|series| series.cache != Cache::Warm && by_bytes(&series.points).is_some())
         .collect();
     let throughput = |point: &Point| point.bytes_per_second() / 1e6;
-    let all: [(&'static str, &'static str, &dyn Fn(&Point) -> f64, &str); 3] = [
+    type Plot<'a> = (&'static str, &'static str, &'a dyn Fn(&Point) -> f64, &'a str);
+    let all: [Plot<'_>; 3] = [
         (
             "Throughput by threads",
             "MB/s",

@@ -200,8 +200,8 @@ mod tests {
         for (coefficient, shift, expected) in [
             (2 * 7 + 1, 3, 2 * 7 + 1),
             (2 * 8 + 1, 3, 2),
-            (1 << 31 | 2 * 40, 3, 1 << 31 | 2 * 5),
-            (1 << 31 | 2 * 40, 6, 1 << 31 | 2 * 40),
+            ((1 << 31) | (2 * 40), 3, (1 << 31) | (2 * 5)),
+            ((1 << 31) | (2 * 40), 6, (1 << 31) | (2 * 40)),
             (u32::MAX, 200, u32::MAX),
         ] {
             assert_eq!(out_of_region(coefficient, shift), expected, "{coefficient:x} {shift}");

@@ -35,14 +35,14 @@ pub fn usual_mix() -> Vec<(String, usize)> {
     mix.into_iter().map(|(uid, patients)| (uid.to_owned(), patients)).collect()
 }
 
-/// Files in memory by the UID of their transfer syntax. None once the stop is raised.
+/// Files in memory by the UID of their transfer syntax.
+pub(super) type Files = BTreeMap<&'static str, Vec<(Job, Bytes)>>;
+
+/// One file for each machine whose syntax is measured. None once the stop is raised.
 ///
 /// # Errors
 /// [`Fault::Io`] if the system refuses threads.
-pub(super) fn files(
-    detail: Detail,
-    stop: &Stop,
-) -> Result<BTreeMap<&'static str, Vec<(Job, Bytes)>>, Fault> {
+pub(super) fn files(detail: Detail, stop: &Stop) -> Result<Files, Fault> {
     let chosen = |machine: &&'static Machine| detail == Detail::All || TWO.contains(&machine.id);
     let machines: Vec<&'static Machine> = machines::ALL.iter().filter(chosen).collect();
     let drawn: Vec<_> = threads::pool(threads::count(None))?.install(|| {
