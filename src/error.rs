@@ -4,7 +4,7 @@
 //! quarantined and the run continues. Otherwise it is a [`Fault`]: the run stops, and no output is
 //! left half-written.
 //!
-//! Each module defines its own error, and with [`faults`] makes it convertible into a `Fault`.
+//! Each module defines its own error, and with `faults!` makes it convertible into a `Fault`.
 //! [`Fault::cause`] returns the error of a module again.
 
 use std::error::Error;

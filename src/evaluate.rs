@@ -1,6 +1,6 @@
 //! Evaluation: the performance of a model, with confidence intervals.
 //!
-//! In: [`predictions`], one row per image, as a training run writes them for every held-out fold.
+//! In: [predictions](crate::predictions), one row per image, as a training run writes them for every held-out fold.
 //! Out: an [`Evaluation`] by image, breast and patient, every metric with an interval from
 //! resampled patients. A metric that is not defined has no value, but a reason: an AUROC without
 //! positives is null, never 0.5. Threshold and temperature are always chosen on other patients

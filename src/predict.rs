@@ -72,7 +72,7 @@ faults!(PredictError);
 /// The preprocessing settings of the run's networks; the caller sets the paths.
 ///
 /// # Errors
-/// [`ConfigError`] if this version does not know the settings.
+/// [`ConfigError`](crate::config::ConfigError) if this version does not know the settings.
 pub fn settings(facts: &RunFacts) -> Result<Config, Fault> {
     Ok(of_settings(&facts.preprocessing, "the run's preprocessing")?)
 }

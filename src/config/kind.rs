@@ -1,7 +1,7 @@
 //! What a setting may be: a number, one of some words, a list, a section of further settings.
 //!
 //! In: the settings' own types. [`Kind::of`] asks them by `serde`: each type tells a deserializer
-//! what it wants, and [`Asked`] writes that down. So no list of types stands beside the settings.
+//! what it wants, and `Asked` writes that down. So no list of types stands beside the settings.
 //! Out: words for messages, a check of what was typed, and a JSON schema.
 
 mod asked;

@@ -150,7 +150,7 @@ faults!(SubmissionError);
 /// Scores a submission; with a `threshold`, also the metrics that need one.
 ///
 /// # Errors
-/// [`Fault::Io`], [`TableErrors`], [`SubmissionError`].
+/// [`Fault::Io`], [`TableErrors`](crate::dataset::table::TableErrors), [`SubmissionError`].
 pub fn score(
     submission: &Path,
     labels: &Path,

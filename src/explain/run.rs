@@ -41,7 +41,7 @@ use crate::train::run::{RunFacts, read_facts};
 /// Explains a run. `seen` is called after every image, with the total number of images.
 ///
 /// # Errors
-/// [`ExplainError`]; [`TrainError`] if the run has no such fold; those of reading and writing.
+/// [`ExplainError`]; [`TrainError`](crate::train::TrainError) if the run has no such fold; those of reading and writing.
 pub fn explain(
     request: &Request,
     device: crate::model::Device,

@@ -66,7 +66,7 @@ impl Ensemble {
     /// Adds an image.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// [`ModelError`](crate::model::ModelError).
     pub fn push(&mut self, input: Input) -> Result<(), Fault> {
         self.waiting.push(input);
         if self.waiting.len() == self.batch { self.predict() } else { Ok(()) }
@@ -75,7 +75,7 @@ impl Ensemble {
     /// The predictions of all images.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// [`ModelError`](crate::model::ModelError).
     pub fn finish(mut self) -> Result<EnsembleOutput, Fault> {
         self.predict()?;
         Ok(EnsembleOutput { predictions: self.done, trained_on: self.trained_on })

@@ -37,7 +37,7 @@ pub fn members(run: &Path, folds: &[Option<u16>], device: Device) -> Result<Vec<
 /// `table` with the roles that the run assigned to its rows.
 ///
 /// # Errors
-/// [`FoldsError`].
+/// [`FoldsError`](crate::dataset::folds::FoldsError).
 pub fn with_folds(table: Table, facts: &RunFacts) -> Result<Table, Fault> {
     match &facts.folds {
         Some(folds) => table.with_folds(folds),

@@ -81,7 +81,7 @@ pub fn pixels(bytes: &[u8], shape: &Shape) -> Option<Pixels> {
 /// without a row and rows without a file.
 ///
 /// # Errors
-/// Those of `take`, and [`PreprocessError::TooLittleMemory`].
+/// Those of `take`, and [`PreprocessError::TooLittleMemory`](crate::preprocess::PreprocessError::TooLittleMemory).
 pub fn from_dicom(
     plan: &Plan,
     control: &Control,

@@ -69,7 +69,7 @@ impl Compared {
     /// Compares runs.
     ///
     /// # Errors
-    /// [`TrainError`] for a folder without a run; [`NotComparable`] for runs that cannot be
+    /// [`TrainError`](crate::train::TrainError) for a folder without a run; [`NotComparable`] for runs that cannot be
     /// paired; those of reading and evaluating.
     ///
     /// # Panics

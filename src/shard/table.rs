@@ -141,7 +141,7 @@ impl Table {
     /// missing images, so a patient at the edge of a fold may move.
     ///
     /// # Errors
-    /// [`FoldsError`] if the rows cannot satisfy the configuration.
+    /// [`FoldsError`](crate::dataset::folds::FoldsError) if the rows cannot satisfy the configuration.
     pub fn with_folds(mut self, config: &FoldsConfig) -> Result<Self, Fault> {
         let roles = folds::assign(self.rows.iter().map(|row| (&row.record).into()), config)?;
         for (row, role) in self.rows.iter_mut().zip(roles) {

@@ -72,7 +72,7 @@ pub struct Checkpoint {
 /// Writes the current weights of `network` to `path`, in one step through `.tmp` in `folder`.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`ModelError`] if the device fails.
+/// [`Fault::Io`]; [`ModelError`](crate::model::ModelError) if the device fails.
 pub fn write(folder: &Path, path: &Path, facts: &Facts, network: &Network) -> Result<(), Fault> {
     let parameters = network.backbone.read(Buffer::Parameters)?;
     let statistics = network.backbone.read(Buffer::Statistics)?;
@@ -113,7 +113,7 @@ impl Checkpoint {
     /// The network, on a device.
     ///
     /// # Errors
-    /// As [`Checkpoint::load`]; [`ModelError`] if the device is missing.
+    /// As [`Checkpoint::load`]; [`ModelError`](crate::model::ModelError) if the device is missing.
     pub fn network(&self, device: Device) -> Result<Network, Fault> {
         let mut train = self.facts.train.clone();
         if device == Device::Cpu {
@@ -129,7 +129,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] for the first tensor that is missing or has another shape;
-    /// [`ModelError`] if the device fails.
+    /// [`ModelError`](crate::model::ModelError) if the device fails.
     pub fn load(&self, network: &mut Network) -> Result<(), Fault> {
         let layout = network.backbone.layout().clone();
         network.backbone.write(Buffer::Parameters, &self.gather(&layout.parameters)?)?;

@@ -72,7 +72,7 @@ impl Setup {
     /// Loads batches for training.
     ///
     /// # Errors
-    /// [`LoaderError`].
+    /// [`LoaderError`](crate::loader::LoaderError).
     pub fn loader(&self, table: &Arc<Table>, rows: &[usize]) -> Result<Loader, Fault> {
         let config = LoaderConfig {
             batch: self.train.batch,
@@ -90,7 +90,7 @@ impl Setup {
     /// Loads batches for validation.
     ///
     /// # Errors
-    /// [`LoaderError`].
+    /// [`LoaderError`](crate::loader::LoaderError).
     pub fn held_out_loader(&self, table: &Arc<Table>, rows: &[usize]) -> Result<Loader, Fault> {
         let config = LoaderConfig {
             threads: self.loader_threads,

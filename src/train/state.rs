@@ -123,7 +123,7 @@ const BUFFERS: [(Buffer, &str); 6] = [
 /// optimizer steps: the gradient is not saved.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`ModelError`] if the device fails.
+/// [`Fault::Io`]; [`ModelError`](crate::model::ModelError) if the device fails.
 pub fn save(
     folder: &Path,
     path: &Path,
@@ -152,7 +152,7 @@ pub fn save(
 ///
 /// # Errors
 /// [`Fault::Io`]; [`TrainError::Checkpoint`] if the file is not a state, or is one of another
-/// version of the tool; [`ModelError`] if it is one of another network.
+/// version of the tool; [`ModelError`](crate::model::ModelError) if it is one of another network.
 pub fn restore(path: &Path, network: &mut Network) -> Result<Progress, Fault> {
     let (progress, tensors): (Progress, _) = tensors::read(path)?;
     let wrong = |reason: String| TrainError::Checkpoint { path: path.into(), reason };

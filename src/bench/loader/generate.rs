@@ -121,7 +121,7 @@ impl Pictures {
     /// Writes the release of `spec` into `folder`, which is new or empty.
     ///
     /// # Errors
-    /// [`ReleaseError::NotARelease`], [`ReleaseError::Shard`], [`Fault::Io`].
+    /// [`ReleaseError::NotARelease`](crate::shard::ReleaseError::NotARelease), [`ReleaseError::Shard`](crate::shard::ReleaseError::Shard), [`Fault::Io`].
     ///
     /// # Panics
     /// If `spec` has another image size than the pictures.

