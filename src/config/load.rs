@@ -485,7 +485,7 @@ mod tests {
         assert_eq!(config.dataset.values["BIRADS"]["X"], 0);
         assert_eq!(config.dataset.values["BIRADS"]["BI-RADS 4"], 4);
         let error = set(&["dataset.preset=ddsm"]).unwrap_err();
-        assert!(error.contains("unknown variant `ddsm`, expected one of `rsna`"), "{error}");
+        assert!(error.contains("dataset.preset is ddsm, needs rsna, vindr-mammo"), "{error}");
     }
 
     #[test]

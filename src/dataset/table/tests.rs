@@ -217,7 +217,8 @@ fn several_rows_of_an_image_are_gathered_on_request() {
     let config = with(&[
         "dataset.several_rows=gather",
         "dataset.extra_columns=[kind]",
-        "dataset.boxes=[x, y, r, b]",
+        // Without quotes, YAML reads y as true.
+        "dataset.boxes=[x, 'y', r, b]",
     ]);
     let text = "patient_id,image_id,cancer,BIRADS,view,kind,x,y,r,b\n\
                 1,10,0,2,CC,mass,1,2,3,4\n1,10,1,4,CC,calc,5,6,7,8\n1,10,,,MLO,mass,,,,\n\
