@@ -2,7 +2,7 @@
 //!
 //! In: [`Options`], and the files of the dataset in the order of a release, if there is one. Out: a
 //! [`Measurement`] without decoding. The files of a dataset are only read. Everything else lies in
-//! [`Scratch`] folders, which are removed before the function returns, also after an error.
+//! `Scratch` folders, which are removed before the function returns, also after an error.
 
 use std::fs;
 use std::path::PathBuf;
