@@ -174,9 +174,12 @@ fn more_samples_or_memory_than_allowed_are_refused() {
     }
 }
 
-/// A marker that says that parts of the standard beyond the first are needed.
+/// The codestream without its boxes, whose lengths would change, and with a marker that says that
+/// parts of the standard beyond the first are needed.
 #[cfg(feature = "openjpeg")]
 fn beyond_part_1(mut stream: Vec<u8>) -> Vec<u8> {
+    let begin = stream.windows(2).position(|pair| pair == [0xFF, 0x4F]).unwrap();
+    stream.drain(..begin);
     let at = stream.windows(2).position(|pair| pair == [0xFF, 0x5C]).unwrap();
     stream.splice(at..at, [0xFF, 0x50, 0, 8, 0, 0, 0, 1, 0, 0]);
     stream

@@ -153,7 +153,7 @@ fn written_modulo_the_precision(
             }
             let category = 32 - difference.unsigned_abs().leading_zeros();
             bits += &format!("{category:05b}");
-            if category > 0 {
+            if (1..16).contains(&category) {
                 let extra = if difference < 0 { difference - 1 } else { difference };
                 let extra = extra & ((1 << category) - 1);
                 bits += &format!("{extra:0width$b}", width = category as usize);
