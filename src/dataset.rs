@@ -31,8 +31,9 @@ use serde::{Deserialize, Serialize};
 use self::folds::{Audit, FoldsError};
 use self::hints::Hint;
 use crate::config::FoldsConfig;
-use crate::record::{ImageRecord, Laterality, Split, View};
+use crate::record::{Id, ImageRecord, Laterality, Split, View};
 
+pub(crate) use inside::real;
 pub use inside::{InsideImages, refuse_inside};
 pub use join::{join, join_with_headers};
 
@@ -129,6 +130,14 @@ pub enum StrayReason {
     NoPatient {
         /// Whether the header should give it.
         in_header: bool,
+    },
+    /// Two files would be one image: neither is taken.
+    #[error("its image_id, {image_id}, is also that of {other}")]
+    SameId {
+        /// The identifier of both.
+        image_id: Id,
+        /// The path of another file with it, below `dataset.input`.
+        other: String,
     },
     /// The table expects this image at another path, and there is no file at that path.
     #[error("its row, line {line} of the {} table, expects it at {expected}", .split.as_str())]

@@ -3,9 +3,10 @@
 //! In: the listed files and a [`Template`]. A path that the row gives in full is looked up as it
 //! stands; then with its extension in upper or lower case; then up to the differences of
 //! `dataset.tolerate`. Where the template has placeholders that the table lacks, or wildcards, the
-//! parts that the row gives are looked up, and the file's name gives the rest.
+//! parts that the row gives are looked up, and the file's name gives the rest. A name that can be
+//! divided in several ways, as `1_2_3.dcm` by `{image_id}_*.dcm`, is found by all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::listing::File;
 use super::table::cell;
@@ -23,14 +24,20 @@ pub struct Files<'a> {
     tolerances: &'a [Tolerance],
     /// Files whose extension differs in case from the template's, by the name with the template's.
     other_case: HashMap<String, usize>,
-    /// Files by their key, with the place of the one file or `None` if there are several.
-    by_key: HashMap<String, Option<usize>>,
+    /// Files by their keys; empty if the row gives the path in full.
+    by_key: ByKey,
+    /// Files by their keys up to the differences that are tolerated; empty if none are.
+    by_alike: ByKey,
 }
+
+/// Files by a key, with the place of the one file or `None` if there are several.
+type ByKey = HashMap<String, Option<usize>>;
 
 /// What was found for a row.
 pub enum Match {
-    /// One file, and the record with what the file's name adds to it.
-    One(usize, ImageRecord),
+    /// One file, and the record with what the file's name adds to it. `is_exact` tells whether the
+    /// file is found as the row names it, without `dataset.tolerate`.
+    One { at: usize, record: ImageRecord, is_exact: bool },
     /// Several files, so that none can be taken.
     Several(ImageRecord),
     /// No file.
@@ -53,21 +60,23 @@ impl<'a> Files<'a> {
             tolerances,
             other_case: HashMap::new(),
             by_key: HashMap::new(),
+            by_alike: HashMap::new(),
         };
         let is_exact = template.is_exact(captured);
         for (at, file) in index.files.iter().enumerate() {
             if let Some(name) = with_extension_of(&file.relative, template) {
                 index.other_case.insert(name, at);
             }
-            let key = if is_exact && !tolerances.is_empty() {
-                Some(tolerance::key(&file.relative, tolerances).into_owned())
-            } else if is_exact {
-                None
-            } else {
-                key_of(&file.relative, template, captured, tolerances)
+            let keys = match is_exact {
+                true => HashSet::from([file.relative.clone()]),
+                false => keys_of(&file.relative, template, captured),
             };
-            if let Some(key) = key {
-                index.by_key.entry(key).and_modify(|only| *only = None).or_insert(Some(at));
+            if !tolerances.is_empty() {
+                let alike = |key: &String| tolerance::key(key, tolerances).into_owned();
+                add(&mut index.by_alike, keys.iter().map(alike).collect(), at);
+            }
+            if !is_exact {
+                add(&mut index.by_key, keys, at);
             }
         }
         index
@@ -75,22 +84,49 @@ impl<'a> Files<'a> {
 
     /// Finds the file of `record`, whose cells of [`Template::columns`] are `cells`.
     pub fn find(&self, record: ImageRecord, cells: &[String]) -> Match {
-        if !self.template.is_exact(self.captured) {
-            return self.find_by_parts(record, cells);
-        }
-        let path = self.template.file(&record, cells);
-        if let Some(at) = self.at(&path) {
-            return Match::One(at, record);
+        if let Some(found) = self.named(&record, cells) {
+            return self.matched(found, record, cells, true);
         }
         if self.tolerances.is_empty() {
             return Match::None(record);
         }
         let record = tolerance::repaired(&record, self.tolerances).unwrap_or(record);
-        let path = self.template.file(&record, cells);
-        let same = tolerance::key(&path, self.tolerances);
-        match self.at(&path).map(Some).or_else(|| self.by_key.get(same.as_ref()).copied()) {
-            Some(Some(at)) => Match::One(at, record),
-            Some(None) => Match::Several(record),
+        let alike = || {
+            let key = self.key(&record, cells)?;
+            self.by_alike.get(tolerance::key(&key, self.tolerances).as_ref()).copied()
+        };
+        match self.named(&record, cells).or_else(alike) {
+            Some(found) => self.matched(found, record, cells, false),
+            None => Match::None(record),
+        }
+    }
+
+    /// The file that has just the name that the record gives; `Some(None)` if several have it.
+    fn named(&self, record: &ImageRecord, cells: &[String]) -> Option<Option<usize>> {
+        if self.template.is_exact(self.captured) {
+            return self.at(&self.template.file(record, cells)).map(Some);
+        }
+        self.by_key.get(&self.key(record, cells)?).copied()
+    }
+
+    /// What the record gives of the path: all of it, or its parts.
+    fn key(&self, record: &ImageRecord, cells: &[String]) -> Option<String> {
+        match self.template.is_exact(self.captured) {
+            true => Some(self.template.file(record, cells)),
+            false => self.template.key(record, cells, self.captured),
+        }
+    }
+
+    fn matched(
+        &self,
+        found: Option<usize>,
+        record: ImageRecord,
+        cells: &[String],
+        is_exact: bool,
+    ) -> Match {
+        let Some(at) = found else { return Match::Several(record) };
+        match self.with_captured(&record, cells, at) {
+            Some(record) => Match::One { at, record, is_exact },
             None => Match::None(record),
         }
     }
@@ -100,30 +136,26 @@ impl<'a> Files<'a> {
         exact.or_else(|| self.other_case.get(path).copied())
     }
 
-    fn find_by_parts(&self, record: ImageRecord, cells: &[String]) -> Match {
-        let by = |record: &ImageRecord, tolerances: &[Tolerance]| {
-            let key = self.template.key(record, cells, self.captured)?;
-            self.by_key.get(tolerance::key(&key, tolerances).as_ref()).copied()
-        };
-        let record = match by(&record, self.tolerances) {
-            None => tolerance::repaired(&record, self.tolerances).unwrap_or(record),
-            Some(_) => record,
-        };
-        match by(&record, self.tolerances) {
-            Some(Some(at)) => match self.with_captured(&record, at) {
-                Some(record) => Match::One(at, record),
-                None => Match::None(record),
-            },
-            Some(None) => Match::Several(record),
-            None => Match::None(record),
-        }
-    }
-
     /// The record with what the table lacks, from the file's name; `None` if the name gives no usable
-    /// patient.
-    fn with_captured(&self, record: &ImageRecord, at: usize) -> Option<ImageRecord> {
+    /// patient. Of several ways to divide the name, the first that agrees with the record is taken.
+    fn with_captured(
+        &self,
+        record: &ImageRecord,
+        cells: &[String],
+        at: usize,
+    ) -> Option<ImageRecord> {
         let mut record = record.clone();
-        let found = self.template.matches(&self.files[at].relative)?;
+        if self.captured.is_empty() {
+            return Some(record);
+        }
+        let wanted = self.key(&record, cells)?;
+        let wanted = tolerance::key(&wanted, self.tolerances);
+        let agrees = |found: &Vec<&str>| {
+            let key = key_of(found, self.template, self.captured);
+            tolerance::key(&key, self.tolerances) == wanted
+        };
+        let found = self.template.all_matches(&self.files[at].relative);
+        let found = found.into_iter().find(agrees)?;
         let captured = |(field, _): &(&Field, &str)| self.captured.contains(field);
         for (field, text) in self.template.fields().zip(found).filter(captured) {
             match field {
@@ -146,19 +178,28 @@ fn with_extension_of(relative: &str, template: &Template) -> Option<String> {
     differs.then(|| format!("{name}.{wanted}"))
 }
 
-/// What the file's path holds of the parts that a row gives, as [`Template::key`] writes it.
-fn key_of(
-    relative: &str,
-    template: &Template,
-    captured: &[Field],
-    tolerances: &[Tolerance],
-) -> Option<String> {
+/// What the file's path holds of the parts that a row gives, as [`Template::key`] writes it, for
+/// every way in which the path has the form of the template.
+fn keys_of(relative: &str, template: &Template, captured: &[Field]) -> HashSet<String> {
+    let found = template.all_matches(relative);
+    found.iter().map(|found| key_of(found, template, captured)).collect()
+}
+
+/// The parts of `found`, one text per placeholder, that a row gives.
+fn key_of(found: &[&str], template: &Template, captured: &[Field]) -> String {
     let mut key = String::new();
-    for (field, text) in template.fields().zip(template.matches(relative)?) {
+    for (field, text) in template.fields().zip(found) {
         if !captured.contains(field) {
             key.push_str(text);
             key.push('\n');
         }
     }
-    Some(tolerance::key(&key, tolerances).into_owned())
+    key
+}
+
+/// Adds the file at place `at` under its keys.
+fn add(index: &mut ByKey, keys: HashSet<String>, at: usize) {
+    for key in keys {
+        index.entry(key).and_modify(|only| *only = None).or_insert(Some(at));
+    }
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::listing::{self, File};
 use super::template::Template;
-use super::{Missing, TableSummary, tolerance};
-use crate::config::{DatasetConfig, Tolerance};
+use super::{Missing, TableSummary, table, tolerance};
+use crate::config::{DatasetConfig, RowOf, Tolerance};
 use crate::error::Fault;
 use crate::number::of;
 use crate::record::Split;
@@ -44,10 +44,23 @@ pub fn of_tables(
     for table in tables {
         let (name, split) = (table.path.display(), table.split);
         for (column, cells) in &table.unknown {
-            let key = column.split(' ').next().unwrap_or(column);
-            hints.push(Hint {
-                found: format!("{cells} cells of {column} are not understood and count as missing"),
-                remedy: format!("say what they mean by dataset.values.{key}"),
+            hints.push(match column.strip_suffix(table::DIFFER) {
+                Some(column) => Hint {
+                    found: format!(
+                        "rows of {} differ in {column}, which is missing there",
+                        of(*cells, "image")
+                    ),
+                    remedy: format!(
+                        "look at these rows; if their words mean the same, say so by \
+                         dataset.values.{column}"
+                    ),
+                },
+                None => Hint {
+                    found: format!(
+                        "{cells} cells of {column} are not understood and count as missing"
+                    ),
+                    remedy: format!("say what they mean by dataset.values.{column}"),
+                },
             });
         }
         for absent in &table.absent {
@@ -137,14 +150,30 @@ pub fn of_files(
 }
 
 /// The hint about rows that fit several files, of which `paths` are the paths.
-pub fn of_several(mut paths: impl Iterator<Item = String>) -> Option<Hint> {
+pub fn of_several(mut paths: impl Iterator<Item = String>, row_of: RowOf) -> Option<Hint> {
     let first = paths.next()?;
-    Some(Hint {
-        found: format!(
-            "{} cannot be given one file: several fit, or another row has it",
-            of(1 + paths.count(), "row")
+    let rows = of(1 + paths.count(), "row");
+    let several = |each: &str, remedy: &str| Hint {
+        found: format!("{rows} cannot be used: several are of one {each}"),
+        remedy: remedy.to_owned(),
+    };
+    Some(match row_of {
+        RowOf::Image => Hint {
+            found: format!(
+                "{rows} cannot be given one file: several fit, or it fits another row as well"
+            ),
+            remedy: format!("let dataset.path say more than {first}"),
+        },
+        RowOf::Breast => several(
+            "breast",
+            "leave one row per breast, or gather them by \
+                                            dataset.several_rows=gather",
         ),
-        remedy: format!("let dataset.path say more than {first}"),
+        RowOf::Patient => several(
+            "patient",
+            "leave one row per patient, or, if each is of a \
+                                              breast, set dataset.row_of=breast",
+        ),
     })
 }
 

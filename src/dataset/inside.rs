@@ -42,7 +42,7 @@ pub fn refuse_inside(output: &Path, dataset: &DatasetConfig) -> Result<(), Fault
 }
 
 /// The path without links, as far as it exists.
-fn real(path: &Path) -> PathBuf {
+pub(crate) fn real(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
     let known = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
     match known {

@@ -1,7 +1,8 @@
 //! Joins the rows of the tables with the files. Each row and each file occurs once in the result.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -13,12 +14,12 @@ use super::table::{self, Problem, Problems, Table, Words};
 use super::template::{Field, Template};
 use super::{
     FileFacts, Job, Joined, Missing, Role, Stray, StrayReason, TableSummary, breasts, folds, hints,
-    no_table,
+    no_table, tolerance,
 };
 use crate::config::{ConfigError, DatasetConfig, FoldsConfig, PatientFrom, RowOf};
 use crate::error::Fault;
 use crate::flow::threads;
-use crate::record::{ImageRecord, Split};
+use crate::record::{Id, ImageRecord, Split};
 use crate::store::hex;
 
 /// Reads the tables, lists the files, joins them, and gives every record its [`Role`].
@@ -71,15 +72,16 @@ pub fn join_with_headers(
         digest(summaries.iter().map(|t| format!("{} {}\n", t.split.as_str(), t.sha256)));
 
     let of_file = |file: &File| facts(&config.input.join(&file.relative));
-    let (mut placed, files) = match config.row_of {
+    let (mut placed, reasons, files) = match config.row_of {
         RowOf::Image => {
             let files = Files::new(files, &template, &captured, &config.tolerate);
-            (place(rows, &files), files.files)
+            (place(rows, &files), Reasons::new(), files.files)
         }
         row_of => {
             let tolerate = &config.tolerate;
-            let placed = breasts::place(rows, &files, &template, row_of, tolerate, &of_file)?;
-            (placed, files)
+            let (placed, reasons) =
+                breasts::place(rows, &files, &template, row_of, tolerate, &of_file)?;
+            (placed, reasons, files)
         }
     };
     let several = hints::of_several(
@@ -87,7 +89,9 @@ pub fn join_with_headers(
             .iter()
             .filter(|row| row.several)
             .map(|row| template.file_but(&row.record, &row.cells, &captured)),
+        config.row_of,
     );
+    tolerance::unite_patients(placed.iter_mut().map(|row| &mut row.record), &config.tolerate);
     in_order(&mut placed);
     let roles = folds::assign(placed.iter().map(|row| (&row.record).into()), folds)?;
     let (jobs, missing, unclaimed) = match_up(placed, roles, files, &template, &captured, config);
@@ -100,7 +104,7 @@ pub fn join_with_headers(
         hints.extend(hints::of_files(&missing, &claimed, &template, config)?);
     }
     let missing: Vec<Missing> = missing.into_iter().map(|(missing, _)| missing).collect();
-    let strays = with_reasons(unclaimed, &missing, &template);
+    let strays = with_reasons(unclaimed, reasons, &missing, &template);
     let tables = summaries;
     Ok(Joined {
         jobs,
@@ -139,7 +143,7 @@ fn files_alone(
     let Listing { files, ignored } = listing::list(&config.input, &[folder], template.extension())?;
     let listing_sha256 = digest(files.iter().map(|f| format!("{} {}\n", f.bytes, f.relative)));
     let of_file = |file: &File| facts(&config.input.join(&file.relative));
-    let mut placed = no_table::place(&files, &template, config, &of_file)?;
+    let (mut placed, mut reasons) = no_table::place(&files, &template, config, &of_file)?;
     in_order(&mut placed);
     // Under another key the same files have other ids, which is another table.
     let ids = |row: &Placed| format!("{} {}\n", row.record.patient_id, row.record.image_id);
@@ -148,10 +152,10 @@ fn files_alone(
     let (jobs, _, unclaimed) = match_up(placed, roles, files, &template, &[], config);
     let (unclaimed, left_out) = leave_out(unclaimed, &config.leave_out, &of_file)?;
     let in_header = config.patient_from == PatientFrom::Header;
-    let stray = |File { relative, bytes }| Stray {
-        relative,
-        bytes,
-        reason: StrayReason::NoPatient { in_header },
+    let stray = |File { relative, bytes }| {
+        let same_id = reasons.remove(&relative);
+        let reason = same_id.unwrap_or(StrayReason::NoPatient { in_header });
+        Stray { relative, bytes, reason }
     };
     Ok(Joined {
         jobs,
@@ -230,16 +234,20 @@ fn check_unique(tables: &[Table], problems: &mut Problems) {
     let mut seen = HashMap::new();
     for table in tables {
         for record in &table.records {
-            let here = (&table.path, record.line);
-            let (first_path, first_line) = *seen.entry(&record.image_id).or_insert(here);
-            if (first_path, first_line) != here {
-                let duplicate = Problem::Duplicate {
-                    image_id: record.image_id.to_string(),
-                    first_path: first_path.clone(),
-                    first_line,
-                };
-                problems.push(&table.path, record.line, duplicate);
-            }
+            let first = match seen.entry(&record.image_id) {
+                Entry::Vacant(entry) => {
+                    entry.insert((&table.path, record.line));
+                    continue;
+                }
+                Entry::Occupied(first) => first,
+            };
+            let (first_path, first_line) = *first.get();
+            let duplicate = Problem::Duplicate {
+                image_id: record.image_id.to_string(),
+                first_path: first_path.clone(),
+                first_line,
+            };
+            problems.push(&table.path, record.line, duplicate);
         }
     }
 }
@@ -248,6 +256,32 @@ fn check_unique(tables: &[Table], problems: &mut Problems) {
 pub(super) struct Row {
     pub record: ImageRecord,
     pub cells: Vec<String>,
+}
+
+/// The reasons of files that have no row although one fits, by path.
+pub(super) type Reasons = HashMap<String, StrayReason>;
+
+/// Takes out the rows of files of which another has the same `image_id`. Such files would be one
+/// image in a release, and which of them is the image cannot be told.
+pub(super) fn take_out_same_ids(placed: &mut Vec<Placed>, files: &[File]) -> Reasons {
+    let mut by_id: HashMap<Id, Vec<usize>> = HashMap::with_capacity(placed.len());
+    for row in placed.iter() {
+        if let Some(at) = row.file {
+            by_id.entry(row.record.image_id.clone()).or_default().push(at);
+        }
+    }
+    by_id.retain(|_, places| places.len() > 1);
+    placed.retain(|row| row.file.is_none() || !by_id.contains_key(&row.record.image_id));
+    let mut reasons = Reasons::new();
+    for (image_id, places) in by_id {
+        for &at in &places {
+            let other = if at == places[0] { places[1] } else { places[0] };
+            let other = files[other].relative.clone();
+            let same = StrayReason::SameId { image_id: image_id.clone(), other };
+            reasons.insert(files[at].relative.clone(), same);
+        }
+    }
+    reasons
 }
 
 /// A row with the place of its file among the files.
@@ -300,22 +334,37 @@ fn check_files(
     }
 }
 
-/// Finds the file of each row. A file that a row has already is not given to another.
+/// Finds the file of each row, whatever the order of the rows. A file goes to the one row that names
+/// it exactly, or else to the one row that it fits; if there are several such rows, none has it.
 fn place(rows: Vec<Row>, files: &Files) -> Vec<Placed> {
-    let mut taken = vec![false; files.files.len()];
-    let mut placed = Vec::with_capacity(rows.len());
+    let mut exact_claims = vec![0_usize; files.files.len()];
+    let mut other_claims = vec![0_usize; files.files.len()];
+    let mut found = Vec::with_capacity(rows.len());
     for Row { record, cells } in rows {
-        let (record, file, several) = match files.find(record, &cells) {
-            Match::One(at, record) if !taken[at] => (record, Some(at), false),
-            Match::One(_, record) | Match::Several(record) => (record, None, true),
+        let claim = files.find(record, &cells);
+        match claim {
+            Match::One { at, is_exact: true, .. } => exact_claims[at] += 1,
+            Match::One { at, is_exact: false, .. } => other_claims[at] += 1,
+            Match::Several(_) | Match::None(_) => {}
+        }
+        found.push((claim, cells));
+    }
+    let place = |(claim, cells): (Match, Vec<String>)| {
+        let (record, file, several) = match claim {
+            Match::One { at, record, is_exact } => {
+                let is_its_own = match (exact_claims[at], is_exact) {
+                    (1, true) => true,
+                    (0, false) => other_claims[at] == 1,
+                    _ => false,
+                };
+                (record, is_its_own.then_some(at), !is_its_own)
+            }
+            Match::Several(record) => (record, None, true),
             Match::None(record) => (record, None, false),
         };
-        if let Some(at) = file {
-            taken[at] = true;
-        }
-        placed.push(Placed { record, cells, file, several });
-    }
-    placed
+        Placed { record, cells, file, several }
+    };
+    found.into_iter().map(place).collect()
 }
 
 /// Puts the rows into the release's order.
@@ -389,7 +438,12 @@ fn drop_other_split(
     Ok(files.filter(|(at, _)| !known.contains(at)).map(|(_, file)| file).collect())
 }
 
-fn with_reasons(unclaimed: Vec<File>, missing: &[Missing], template: &Template) -> Vec<Stray> {
+fn with_reasons(
+    unclaimed: Vec<File>,
+    mut known: Reasons,
+    missing: &[Missing],
+    template: &Template,
+) -> Vec<Stray> {
     let sought: HashMap<_, _> = if unclaimed.is_empty() {
         HashMap::new()
     } else {
@@ -407,7 +461,7 @@ fn with_reasons(unclaimed: Vec<File>, missing: &[Missing], template: &Template) 
         None => StrayReason::NoRow,
     };
     let stray = |file: File| {
-        let reason = reason(&file);
+        let reason = known.remove(&file.relative).unwrap_or_else(|| reason(&file));
         Stray { relative: file.relative, bytes: file.bytes, reason }
     };
     unclaimed.into_iter().map(stray).collect()
@@ -450,6 +504,38 @@ fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn table(split: Split, lines: &[(u64, &str)]) -> Table {
+        let record = |&(line, image): &(u64, &str)| ImageRecord {
+            split,
+            line,
+            ..ImageRecord::unlabelled(Id::new("p").unwrap(), Id::new(image).unwrap())
+        };
+        Table {
+            split,
+            path: "t.csv".into(),
+            sha256: String::new(),
+            absent: Vec::new(),
+            unmet: Vec::new(),
+            unknown: Default::default(),
+            records: lines.iter().map(record).collect(),
+            cells: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_image_that_occurs_again_is_refused_even_at_the_same_line_of_another_table() {
+        // Of stacked and of joined tables, two rows can have the same line number.
+        let tables = [table(Split::Train, &[(2, "1"), (3, "2"), (2, "1")])];
+        let mut problems = Problems::default();
+        check_unique(&tables, &mut problems);
+        let told = problems.check().unwrap_err().to_string();
+        assert_eq!(told, "t.csv:2: image_id 1 occurs already in t.csv, line 2");
+        let tables = [table(Split::Train, &[(2, "1")]), table(Split::Test, &[(2, "1"), (3, "1")])];
+        let mut problems = Problems::default();
+        check_unique(&tables, &mut problems);
+        assert_eq!(problems.check().unwrap_err().count, 2);
+    }
 
     #[test]
     fn numbers_in_names_are_ordered_by_value() {

@@ -1,12 +1,12 @@
 //! A dataset without a table: one record per file, from its path and its header.
 //!
 //! The patient is a part of the path (`dataset.patient_from: path`) or a keyed hash of the header's
-//! Patient ID (`header`). Nothing has a label.
+//! Patient ID (`header`). Nothing has a label. Of two files with one `image_id`, neither is taken.
 
 use rayon::prelude::*;
 
 use super::FileFacts;
-use super::join::Placed;
+use super::join::{Placed, Reasons, take_out_same_ids};
 use super::listing::File;
 use super::table::cell;
 use super::template::{Field, Template};
@@ -18,7 +18,8 @@ use crate::record::{Id, ImageRecord, Split};
 /// Files whose headers are read at once.
 const THREADS: usize = 16;
 
-/// One record per file that has a patient. The others have none.
+/// One record per file that has a patient and an id of its own. The others have none; files with the
+/// id of another are returned with their reason.
 ///
 /// # Errors
 /// A [`Fault`] if no threads can be started.
@@ -27,13 +28,15 @@ pub(super) fn place(
     template: &Template,
     config: &DatasetConfig,
     facts: &(dyn Fn(&File) -> Option<FileFacts> + Sync),
-) -> Result<Vec<Placed>, Fault> {
+) -> Result<(Vec<Placed>, Reasons), Fault> {
     let record = |(at, file): (usize, &File)| {
         let record = record(file, template, config.patient_from, facts(file).unwrap_or_default())?;
         Some(Placed { record, cells: Vec::new(), file: Some(at), several: false })
     };
     let found = || files.par_iter().enumerate().filter_map(record).collect();
-    Ok(threads::pool(THREADS)?.install(found))
+    let mut placed = threads::pool(THREADS)?.install(found);
+    let reasons = take_out_same_ids(&mut placed, files);
+    Ok((placed, reasons))
 }
 
 fn record(

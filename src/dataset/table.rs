@@ -37,6 +37,7 @@ use crate::record::{ImageRecord, Split};
 use crate::store::{hex, sha256};
 
 pub use columns::{Absent, check_mapping};
+pub(super) use gather::DIFFER;
 pub use label::Label;
 pub use problem::{Problem, Problems, TableErrors};
 pub use words::Words;
@@ -153,7 +154,7 @@ pub fn read(
     };
     fill(&mut table, &header, &rows, &sources, config, template, label.as_ref(), words, problems);
     if config.several_rows == SeveralRows::Gather {
-        gather::gather(&mut table);
+        gather::gather(&mut table, problems);
     }
     Ok(table)
 }
@@ -247,6 +248,7 @@ fn fill(
             path: &sources.files[row.table],
             line: row.line,
             unknown: &mut table.unknown,
+            told: Vec::new(),
             problems,
         };
         let split = match sources.parts[row.table].split {

@@ -208,6 +208,14 @@ impl Template {
         matches(&self.parts, relative, &mut found).then_some(found)
     }
 
+    /// The same for every way in which the path has the form of the template, the shortest texts
+    /// first: `{image_id}_*.dcm` finds `1` and `1_2` in `1_2_3.dcm`.
+    pub fn all_matches<'a>(&self, relative: &'a str) -> Vec<Vec<&'a str>> {
+        let mut all = Vec::new();
+        all_matches(&self.parts, relative, &mut Vec::new(), &mut all);
+        all
+    }
+
     /// The folder below the input folder that holds every file of `split`; empty for the
     /// input folder itself.
     pub fn folder(&self, split: Split) -> String {
@@ -282,10 +290,7 @@ fn matches<'a>(parts: &[Part], text: &'a str, found: &mut Vec<&'a str>) -> bool 
             ends.into_iter().any(|at| matches(parts, &text[at..], found))
         }
         Part::Field(field) => {
-            let may_be_path = matches!(field, Field::Column(_));
-            let end = if may_be_path { None } else { text.find('/') }.unwrap_or(text.len());
-            let ends = text[..end].char_indices().map(|(at, _)| at).skip(1).chain([end]);
-            for at in ends.filter(|&at| at > 0) {
+            for at in field_ends(field, text) {
                 found.push(&text[..at]);
                 if matches(parts, &text[at..], found) {
                     return true;
@@ -295,6 +300,54 @@ fn matches<'a>(parts: &[Part], text: &'a str, found: &mut Vec<&'a str>) -> bool 
             false
         }
     }
+}
+
+/// Adds to `all` what [`matches`] finds, for every way in which `text` has the form of `parts`.
+fn all_matches<'a>(
+    parts: &[Part],
+    text: &'a str,
+    found: &mut Vec<&'a str>,
+    all: &mut Vec<Vec<&'a str>>,
+) {
+    // Further ways of the parts behind the last placeholder find nothing else.
+    if !parts.iter().any(|part| matches!(part, Part::Field(_))) {
+        if matches(parts, text, &mut Vec::new()) && !all.contains(found) {
+            all.push(found.clone());
+        }
+        return;
+    }
+    let Some((part, parts)) = parts.split_first() else { return };
+    match part {
+        Part::Text(fixed) => {
+            if let Some(rest) = text.strip_prefix(fixed.as_str()) {
+                all_matches(parts, rest, found, all);
+            }
+        }
+        Part::AnyFolders => {
+            let after = text.match_indices('/').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(after).for_each(|at| {
+                all_matches(parts, &text[at..], found, all);
+            });
+        }
+        Part::Any => {
+            let end = text.find('/').unwrap_or(text.len());
+            let ends = text[..end].char_indices().map(|(at, _)| at).chain([end]);
+            ends.for_each(|at| all_matches(parts, &text[at..], found, all));
+        }
+        Part::Field(field) => field_ends(field, text).for_each(|at| {
+            found.push(&text[..at]);
+            all_matches(parts, &text[at..], found, all);
+            found.pop();
+        }),
+    }
+}
+
+/// Where the text of a placeholder at the beginning of `text` may end, the shortest first.
+fn field_ends<'a>(field: &Field, text: &'a str) -> impl Iterator<Item = usize> + use<'a> {
+    let may_be_path = matches!(field, Field::Column(_));
+    let end = if may_be_path { None } else { text.find('/') }.unwrap_or(text.len());
+    let ends = text[..end].char_indices().map(|(at, _)| at).skip(1).chain([end]);
+    ends.filter(|&at| at > 0)
 }
 
 /// Whether the texts are equal, but for upper and lower case in the extension.
@@ -358,6 +411,11 @@ mod tests {
         assert_eq!(deep.matches("P_1_LEFT_CC/2016/1.000/1-1.DCM").unwrap(), ["P_1_LEFT_CC"]);
         assert_eq!(deep.matches("P_1_LEFT_CC/1-1.dcm").unwrap(), ["P_1_LEFT_CC"]);
         assert_eq!(deep.matches("1-1.dcm"), None);
+        let open = template("{image_id}_*.dcm");
+        assert_eq!(open.all_matches("1_2_3.dcm"), [["1"], ["1_2"]]);
+        let exact = template("{patient_id}/**/{image_id}_*_*.DCM");
+        assert_eq!(exact.all_matches("p/a/b/1_2_3_4.dcm"), [["p", "1"], ["p", "1_2"]]);
+        assert_eq!(exact.all_matches("p/a/b/1_2.dcm"), [[""; 0]; 0]);
         let path = template("{image file path}");
         assert_eq!((path.columns(), path.is_exact(&[])), (vec!["image file path"], true));
     }

@@ -1,6 +1,7 @@
 //! Compares ids and paths up to the differences of `dataset.tolerate`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -19,6 +20,24 @@ pub fn repaired(record: &ImageRecord, tolerances: &[Tolerance]) -> Option<ImageR
     record.patient_id = patient_id.unwrap_or(record.patient_id);
     record.image_id = image_id.unwrap_or(record.image_id);
     Some(record)
+}
+
+/// Writes each patient's id in one way in all records: the way of the first record, as it was before
+/// a spreadsheet changed it. Ids that differ in nothing but `tolerances` are one patient's.
+pub fn unite_patients<'a>(
+    records: impl Iterator<Item = &'a mut ImageRecord>,
+    tolerances: &[Tolerance],
+) {
+    if tolerances.is_empty() {
+        return;
+    }
+    let mut spellings: HashMap<String, Id> = HashMap::new();
+    for record in records {
+        let id = repair(&record.patient_id, tolerances);
+        let id = id.unwrap_or_else(|| record.patient_id.clone());
+        let same = key(id.as_str(), tolerances).into_owned();
+        record.patient_id = spellings.entry(same).or_insert(id).clone();
+    }
 }
 
 fn repair(id: &Id, tolerances: &[Tolerance]) -> Option<Id> {
@@ -97,6 +116,26 @@ mod tests {
         assert_eq!(without_exponent("1.2345e+3"), None, "digits are lost");
         assert_eq!(without_exponent("1.23E+05").as_deref(), Some("123000"));
         assert_eq!(without_exponent("p1e2"), None);
+    }
+
+    #[test]
+    fn a_patient_in_several_spellings_is_one_patient() {
+        let united = |ids: &[&str], tolerances: &[Tolerance]| -> Vec<String> {
+            let id = |text: &str| Id::new(text).unwrap();
+            let record = |text: &&str| ImageRecord::unlabelled(id(text), id("1"));
+            let mut records: Vec<ImageRecord> = ids.iter().map(record).collect();
+            unite_patients(records.iter_mut(), tolerances);
+            records.iter().map(|record| record.patient_id.to_string()).collect()
+        };
+        assert_eq!(
+            united(&["07", "7", "70", "007"], &[Tolerance::Zeros]),
+            ["07", "07", "70", "07"]
+        );
+        assert_eq!(united(&["p1", "P1"], &[Tolerance::Case]), ["p1", "p1"]);
+        assert_eq!(united(&["A\u{308}", "\u{c4}"], &[Tolerance::Unicode]), ["A\u{308}"; 2]);
+        let both = [Tolerance::Zeros, Tolerance::Decimals];
+        assert_eq!(united(&["07.0", "7", "7.0"], &both), ["07"; 3]);
+        assert_eq!(united(&["07", "7"], &[]), ["07", "7"]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub fn headers(config: &Config) -> Result<impl Fn(&Path) -> Option<FileFacts> + 
     let key = match (&dataset.patient_key, dataset.no_table, dataset.patient_from) {
         (Some(path), ..) => {
             let key = std::fs::read(path).map_err(Fault::io(path))?;
-            let is_in_release = path.starts_with(&config.output);
+            let is_in_release = dataset::real(path).starts_with(dataset::real(&config.output));
             if key.trim_ascii().len() < 16 || is_in_release {
                 let found = path.display().to_string();
                 let needed = "a file of 16 bytes or more outside the release, for example made by: \
@@ -168,6 +168,29 @@ mod tests {
         assert_eq!(settings(&other), settings(&Config::default()));
         other.roi.margin = 0.5;
         assert_ne!(settings(&other), settings(&Config::default()));
+    }
+
+    #[test]
+    fn a_key_in_the_release_is_refused_whatever_path_leads_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("release");
+        std::fs::create_dir(&output).unwrap();
+        let refused = |key: &Path| {
+            std::fs::write(key, "0123456789abcdef0123456789abcdef").unwrap();
+            let mut config = Config { output: output.clone(), ..Config::default() };
+            config.dataset.patient_key = Some(key.to_owned());
+            headers(&config).err().is_some_and(|fault| fault.to_string().contains("outside"))
+        };
+        assert!(refused(&output.join("key")));
+        assert!(refused(&output.join("../release/key")));
+        assert!(!refused(&folder.path().join("key")));
+        assert!(!refused(&output.join("../key")), "the folder above");
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink(&output, &link).unwrap();
+            assert!(refused(&link.join("key")));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use mammo_pipe::config::{Config, DatasetConfig, load};
+use mammo_pipe::config::{Config, DatasetConfig, Tolerance, load};
 use mammo_pipe::dataset::{Joined, join};
 
 /// A dataset of the files named in `files`, with this table.
@@ -72,7 +72,7 @@ fn ids_that_a_spreadsheet_changed_are_found_by_one_setting() {
 fn a_file_by_the_very_name_has_precedence() {
     let files = ["train_images/1/9.0.dcm", "train_images/1/9.dcm"];
     let (_root, mut config) = dataset("patient_id,image_id,cancer\n1,9.0,0\n", &files);
-    config.tolerate = vec![mammo_pipe::config::Tolerance::Decimals];
+    config.tolerate = vec![Tolerance::Decimals];
     let joined = joined(&config);
     assert_eq!(joined.jobs[0].relative, "train_images/1/9.0.dcm");
     assert_eq!(joined.strays[0].relative, "train_images/1/9.dcm");
@@ -82,7 +82,7 @@ fn a_file_by_the_very_name_has_precedence() {
 fn two_files_that_fit_a_row_are_both_refused_and_named() {
     let files = ["train_images/1/009.dcm", "train_images/1/09.dcm"];
     let (_root, mut config) = dataset("patient_id,image_id,cancer\n1,9,0\n", &files);
-    config.tolerate = vec![mammo_pipe::config::Tolerance::Zeros];
+    config.tolerate = vec![Tolerance::Zeros];
     let joined = joined(&config);
     assert_eq!((joined.jobs.len(), joined.missing.len(), joined.strays.len()), (0, 1, 2));
     assert!(
@@ -214,4 +214,127 @@ fn without_a_table_the_patient_is_a_folder() {
     let reason = joined.strays[0].reason.to_string();
     assert_eq!(reason, "no patient: the path has not the form of dataset.path");
     assert_eq!(joined.ignored, 1);
+}
+
+#[test]
+fn without_a_table_two_files_with_one_id_are_named_and_neither_is_taken() {
+    let (root, mut config) = dataset("", &["p/a_b/1.dcm", "p/a/b_1.dcm", "p/2.dcm"]);
+    fs::remove_file(root.path().join("train.csv")).unwrap();
+    config.no_table = true;
+    let joined = joined(&config);
+    let jobs: Vec<_> = joined.jobs.iter().map(|job| job.relative.as_str()).collect();
+    assert_eq!(jobs, ["p/2.dcm"]);
+    let strays: Vec<_> = joined.strays.iter().map(|stray| stray.reason.to_string()).collect();
+    assert_eq!(
+        strays,
+        [
+            "its image_id, p_a_b_1, is also that of p/a_b/1.dcm",
+            "its image_id, p_a_b_1, is also that of p/a/b_1.dcm",
+        ]
+    );
+}
+
+/// The path and the image of every row with a file.
+fn pairs(joined: &Joined) -> Vec<(&str, &str)> {
+    let mut pairs: Vec<_> = joined
+        .jobs
+        .iter()
+        .map(|job| (job.relative.as_str(), job.record.image_id.as_str()))
+        .collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+#[test]
+fn a_file_goes_to_the_row_that_names_it_exactly_whatever_the_order_of_the_rows() {
+    for rows in ["1,9,0\n1,009,1\n", "1,009,1\n1,9,0\n"] {
+        let table = format!("patient_id,image_id,cancer\n{rows}");
+        let (_root, mut config) = dataset(&table, &["train_images/1/009.dcm"]);
+        config.tolerate = vec![Tolerance::Zeros];
+        let joined = joined(&config);
+        assert_eq!(pairs(&joined), [("train_images/1/009.dcm", "009")]);
+        assert_eq!(joined.jobs[0].record.cancer, Some(true));
+        assert_eq!(joined.missing[0].record.image_id.as_str(), "9");
+    }
+}
+
+#[test]
+fn a_file_that_two_rows_fit_up_to_what_is_tolerated_goes_to_neither() {
+    for rows in ["1,9,0\n1,09,1\n", "1,09,1\n1,9,0\n"] {
+        let table = format!("patient_id,image_id,cancer\n{rows}");
+        let (_root, mut config) = dataset(&table, &["train_images/1/009.dcm"]);
+        config.tolerate = vec![Tolerance::Zeros];
+        let joined = joined(&config);
+        assert_eq!((joined.jobs.len(), joined.missing.len(), joined.strays.len()), (0, 2, 1));
+        let found = "2 rows cannot be given one file: several fit, or it fits another row as well";
+        assert_eq!(joined.hints[0].found, found);
+    }
+}
+
+#[test]
+fn an_id_that_is_the_beginning_of_another_does_not_take_its_image() {
+    for rows in ["7,20,0\n7,20_1,1\n", "7,20_1,1\n7,20,0\n"] {
+        let table = format!("patient_id,image_id,cancer\n{rows}");
+        let path = "images/{image_id}_*.dcm";
+        // Both rows fit the only file.
+        let (_root, mut config) = dataset(&table, &["images/20_1_x.dcm"]);
+        config.path = path.into();
+        let found = joined(&config);
+        assert_eq!((found.jobs.len(), found.missing.len(), found.strays.len()), (0, 2, 1));
+        // Row 20 fits both files, row 20_1 one of them.
+        let (_root, mut config) = dataset(&table, &["images/20_1_x.dcm", "images/20_x.dcm"]);
+        config.path = path.into();
+        let found = joined(&config);
+        assert_eq!(pairs(&found), [("images/20_1_x.dcm", "20_1")]);
+        assert_eq!(found.jobs[0].record.cancer, Some(true));
+    }
+    let (_root, mut config) =
+        dataset("patient_id,image_id,cancer\n7,20_1,1\n", &["images/20_1_x.dcm"]);
+    config.path = "images/{image_id}_*.dcm".into();
+    assert_eq!(pairs(&joined(&config)), [("images/20_1_x.dcm", "20_1")]);
+}
+
+#[test]
+fn what_stands_behind_an_id_with_a_separator_is_taken_from_behind_it() {
+    let (_root, mut config) =
+        dataset("image_id,cancer\n20_1,1\n", &["A/20_1_p6c61_MG_L_CC_ANON.dcm"]);
+    config.path = "A/{image_id}_{patient_id}_MG_{laterality}_{view}_ANON.dcm".into();
+    let joined = joined(&config);
+    assert_eq!(joined.jobs[0].record.patient_id.as_str(), "p6c61");
+    assert_eq!(joined.jobs[0].record.image_id.as_str(), "20_1");
+}
+
+#[test]
+fn a_patient_in_two_spellings_is_in_one_fold() {
+    let rows: String =
+        (1..=20).map(|p| format!("00{p},{p}1,0\n{p},{p}2,1\n{p}.0,{p}3,0\n")).collect();
+    let table = format!("patient_id,image_id,cancer\n{rows}");
+    let files: Vec<String> = (1..=20)
+        .flat_map(|p| (1..=3).map(move |i| format!("train_images/00{p}/{p}{i}.dcm")))
+        .collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (_root, mut config) = dataset(&table, &files);
+    config.tolerate = vec![Tolerance::Decimals, Tolerance::Zeros];
+    let joined = joined(&config);
+    assert_eq!((joined.jobs.len(), joined.missing.len(), joined.strays.len()), (60, 0, 0));
+    let mut roles = std::collections::BTreeMap::new();
+    for job in &joined.jobs {
+        let patient = job.record.patient_id.as_str();
+        assert!(patient.starts_with("00"), "{patient} is not the first spelling");
+        let role = *roles.entry(patient).or_insert(job.role);
+        assert_eq!(job.role, role, "patient {patient} is in two folds");
+    }
+    assert_eq!(roles.len(), 20);
+    let folds: std::collections::BTreeSet<_> = roles.values().collect();
+    assert!(folds.len() > 1, "a single fold shows nothing");
+}
+
+#[test]
+fn rows_of_an_image_that_differ_are_named_with_their_column() {
+    let table = "patient_id,image_id,cancer,view\n1,2,0,CC\n1,2,1,MLO\n1,2,0,CC\n1,3,0,CC\n";
+    let (_root, mut config) = dataset(table, &["train_images/1/2.dcm", "train_images/1/3.dcm"]);
+    config.several_rows = mammo_pipe::config::SeveralRows::Gather;
+    let joined = joined(&config);
+    let found: Vec<_> = joined.hints.iter().map(|hint| hint.found.as_str()).collect();
+    assert_eq!(found, ["rows of 1 image differ in view, which is missing there"]);
 }

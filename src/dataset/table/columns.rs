@@ -267,6 +267,10 @@ pub fn check_mapping(config: &DatasetConfig) -> Result<(), ConfigError> {
         let is_known = NAMES.contains(&name.as_str())
             || name == "split"
             || config.extra_columns.contains(name)
+            || config
+                .outcome
+                .as_ref()
+                .is_some_and(|o| o.exam_date == *name || o.outcome_date == *name)
             || of_label.is_some_and(|label| label.column == *name);
         if !is_known {
             let hint = match nearest(name, &NAMES) {

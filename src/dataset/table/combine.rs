@@ -31,7 +31,8 @@ pub struct CombinedRow {
 impl Combined {
     /// Adds table `index`: below the others, or to the rows that agree with it in the columns of
     /// `table.on`. A row that agrees with several rows occurs once for each of them, and a row that
-    /// agrees with none keeps empty cells there. A column that is there already is not added again.
+    /// agrees with none keeps empty cells there. An empty cell agrees with nothing, unless
+    /// `table.any` names it. A column that is there already is not added again.
     ///
     /// # Errors
     /// The problem of the table, with its line.
@@ -51,14 +52,25 @@ impl Combined {
                 return Err((*line, Problem::Ragged { have, need, breaks }));
             }
         }
-        if table.on.is_empty() {
-            self.below(index, &names, sheet.rows);
-            return Ok(());
-        }
-        self.join(&names, sheet.rows, table).map_err(|problem| (header_line, problem))
+        let added = match table.on.is_empty() {
+            true => self.below(index, &names, sheet.rows, table),
+            false => self.join(&names, sheet.rows, table),
+        };
+        added.map_err(|problem| (header_line, problem))
     }
 
-    fn below(&mut self, index: usize, names: &[String], rows: Vec<(u64, ByteRecord)>) {
+    fn below(
+        &mut self,
+        index: usize,
+        names: &[String],
+        rows: Vec<(u64, ByteRecord)>,
+        table: &TableConfig,
+    ) -> Result<(), Problem> {
+        check_any(table, &[])?;
+        let twice = |(at, name): (usize, &String)| !name.is_empty() && names[..at].contains(name);
+        if let Some((_, name)) = names.iter().enumerate().find(|column| twice(*column)) {
+            return Err(Problem::ColumnTwice(name.clone()));
+        }
         let places: Vec<usize> = names.iter().map(|name| self.column(name)).collect();
         let width = self.header.len();
         for row in &mut self.rows {
@@ -71,6 +83,7 @@ impl Combined {
             }
             self.rows.push(CombinedRow { table: index, line, cells: ByteRecord::from(cells) });
         }
+        Ok(())
     }
 
     /// The place of a column, which is added if it is new.
@@ -94,6 +107,7 @@ impl Combined {
             ours.push(place(&self.header, left.trim())?);
             theirs.push(place(names, right.trim())?);
         }
+        check_any(table, &theirs.iter().map(|&at| names[at].as_str()).collect::<Vec<_>>())?;
         let any: Vec<Option<&Vec<String>>> =
             theirs.iter().map(|&at| table.any.get(&names[at])).collect();
         // Rows whose cell stands for any value are looked up without that cell.
@@ -104,7 +118,11 @@ impl Combined {
                 let is_any = any.is_some_and(|any| any.iter().any(|w| w.as_bytes() == text));
                 (!is_any).then_some(text)
             });
-            by_key.entry(key.collect()).or_default().push(i);
+            let key: Vec<_> = key.collect();
+            // Two empty cells say nothing of each other: the rows may be of two patients.
+            if key.iter().flatten().all(|text| !text.is_empty()) {
+                by_key.entry(key).or_default().push(i);
+            }
         }
         let new: Vec<usize> =
             (0..names.len()).filter(|&at| !self.header.contains(&names[at])).collect();
@@ -147,7 +165,21 @@ fn normal(field: &[u8]) -> Vec<u8> {
     digits.filter(|digits| !digits.is_empty()).unwrap_or(field).to_vec()
 }
 
+/// Checks that every column of `table.any` is one of the columns `on` that the table is joined on.
+fn check_any(table: &TableConfig, on: &[&str]) -> Result<(), Problem> {
+    match table.any.keys().find(|name| !on.contains(&name.as_str())) {
+        Some(name) => Err(Problem::NoColumn {
+            name: name.clone(),
+            hint: "dataset.tables has it in any, where only columns of on can stand".to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
 fn place(header: &[String], name: &str) -> Result<usize, Problem> {
+    if header.iter().filter(|known| *known == name).count() > 1 {
+        return Err(Problem::ColumnTwice(name.to_owned()));
+    }
     header.iter().position(|known| known == name).ok_or_else(|| Problem::NoColumn {
         name: name.to_owned(),
         hint: format!("dataset.tables joins on it; the header has {}", header.join(", ")),
@@ -196,5 +228,38 @@ mod tests {
             text(&all),
             ["1.0,L,1,L,x", "1.0,L,1,B,y", "1.0,L,1,,z", "1.0,R,1,B,y", "1.0,R,1,,z", "2,L,,,"]
         );
+    }
+
+    #[test]
+    fn an_empty_key_takes_no_label_from_a_stranger_s_row() {
+        let mut all = Combined::default();
+        all.add(0, sheet("patient,exam\n,7\nNA,7\n1,7\n"), &TableConfig::default()).unwrap();
+        let on = TableConfig { on: vec!["patient".into(), "exam".into()], ..Default::default() };
+        all.add(1, sheet("patient,exam,cancer\n,7,1\n1,7,0\n"), &on).unwrap();
+        assert_eq!(text(&all), [",7,", "NA,7,", "1,7,0"]);
+    }
+
+    #[test]
+    fn any_is_for_columns_that_are_joined_on() {
+        let any = || [("where".to_owned(), vec!["B".to_owned()])].into();
+        for on in [vec!["exam".to_owned()], Vec::new()] {
+            let mut all = Combined::default();
+            all.add(0, sheet("exam,side\n1,L\n"), &TableConfig::default()).unwrap();
+            let table = TableConfig { on, any: any(), ..TableConfig::default() };
+            let (line, problem) = all.add(1, sheet("exam,where\n1,B\n"), &table).unwrap_err();
+            assert_eq!(line, 1);
+            let told = problem.to_string();
+            assert!(told.starts_with("no column where; dataset.tables has it in any"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_column_that_a_stacked_table_has_twice_is_refused() {
+        let mut all = Combined::default();
+        all.add(0, sheet("id,a\n1,x\n"), &TableConfig::default()).unwrap();
+        let twice = all.add(1, sheet("a,id,a\nx,2,y\n"), &TableConfig::default());
+        assert_eq!(twice, Err((1, Problem::ColumnTwice("a".to_owned()))));
+        let unnamed = all.add(1, sheet("id,,\n2,,\n"), &TableConfig::default());
+        assert_eq!(unnamed, Ok(()), "columns without a name cannot be asked for");
     }
 }

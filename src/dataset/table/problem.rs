@@ -79,6 +79,16 @@ pub enum Problem {
         /// The line of the first row.
         first_line: u64,
     },
+    /// Rows that cannot be gathered, because they are of two images.
+    #[error(
+        "image_id {image_id} is also in line {first_line}, for another patient or another file"
+    )]
+    OtherImage {
+        /// The identifier of both.
+        image_id: String,
+        /// The line of the first row.
+        first_line: u64,
+    },
     /// A file that belongs to an earlier row.
     #[error("its file {relative} belongs already to {}, line {first_line}", .first_path.display())]
     SameFile {

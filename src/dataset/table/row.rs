@@ -23,6 +23,8 @@ pub struct Cells<'a> {
     pub path: &'a Path,
     pub line: u64,
     pub unknown: &'a mut BTreeMap<String, usize>,
+    /// The columns of the row's cells that were not understood so far.
+    pub told: Vec<Source>,
     pub problems: &'a mut Problems,
 }
 
@@ -55,14 +57,14 @@ impl Cells<'_> {
         let is_outcome = self.is_outcome();
         // The two required columns come last, so that every cell has been checked before they end
         // the row.
-        Some(ImageRecord {
+        let mut record = ImageRecord {
             split,
             line: self.line,
             site_id: self.category(Column::SiteId),
             laterality,
             view: self.get(Column::View, cell::view),
             age: self.get(Column::Age, cell::age),
-            cancer: self.cancer().filter(|_| is_outcome),
+            cancer: self.get(Column::Cancer, cell::boolean).filter(|_| is_outcome),
             biopsy: self.get(Column::Biopsy, cell::boolean).filter(|_| is_outcome),
             invasive: self.get(Column::Invasive, cell::boolean).filter(|_| is_outcome),
             birads: self.get(Column::Birads, cell::birads),
@@ -75,7 +77,12 @@ impl Cells<'_> {
             boxes: self.lesion_box().into_iter().collect(),
             patient_id: patient_id?,
             image_id: image_id?,
-        })
+        };
+        // After the column itself, so that a cell is not reported twice.
+        if self.columns.of(Column::Cancer).is_none() {
+            record.cancer = self.proxy().filter(|_| is_outcome);
+        }
+        Some(record)
     }
 
     /// The split of the row: that of its column, or `asked` if the table has none.
@@ -97,34 +104,42 @@ impl Cells<'_> {
         split
     }
 
-    /// The label: of the table, or by the condition of `dataset.label`.
-    fn cancer(&mut self) -> Option<bool> {
-        match self.columns.of(Column::Cancer) {
-            Some(_) => self.get(Column::Cancer, cell::boolean),
-            None => self.proxy(),
-        }
-    }
-
     /// The label by the condition of `dataset.label`; `None` without a condition or a value.
     fn proxy(&mut self) -> Option<bool> {
         let label = self.label?;
         let source = self.columns.label.as_ref()?;
         let text = self.mapped(&label.column, source.text(self.fields))?;
-        label.of(std::str::from_utf8(&text).ok()?)
+        let holds = std::str::from_utf8(&text).ok().and_then(|text| label.of(text));
+        if holds.is_none() && !self.told.contains(source) {
+            self.not_understood(&label.column, source, &text, "a number, for dataset.label");
+        }
+        holds
     }
 
     /// Whether the row's outcome is near enough to its exam, by `dataset.outcome`.
-    fn is_outcome(&self) -> bool {
+    fn is_outcome(&mut self) -> bool {
         let (Some(outcome), Some((exam, result))) = (&self.config.outcome, self.columns.dates)
         else {
             return true;
         };
-        let day = |index: usize| cell::day(std::str::from_utf8(&self.fields[index]).ok()?);
-        match (day(exam), day(result)) {
+        let exam = self.day(&outcome.exam_date, exam);
+        let result = self.day(&outcome.outcome_date, result);
+        match (exam, result) {
             (Some(exam), Some(result)) => (0..=i64::from(outcome.days)).contains(&(result - exam)),
             // Without a date nothing can be told of the time.
             _ => false,
         }
+    }
+
+    /// The day of the date in a cell; `None` if it is missing or not understood.
+    fn day(&mut self, name: &str, index: usize) -> Option<i64> {
+        let text = self.mapped(name, Cow::Borrowed(&self.fields[index]))?;
+        let day = std::str::from_utf8(&text).ok().and_then(cell::day);
+        if day.is_none() {
+            let needs = "a date such as 2019-03-31 or 20190331";
+            self.not_understood(name, &Source::At(index), &text, needs);
+        }
+        day
     }
 
     fn required<T>(&mut self, column: Column, parse: cell::Parse<T>) -> Option<T> {
@@ -160,6 +175,7 @@ impl Cells<'_> {
 
     /// Reports a cell that is not understood, or counts it, as `dataset.unknown_values` says.
     fn not_understood(&mut self, ours: &str, source: &Source, text: &[u8], needs: &'static str) {
+        self.told.push(source.clone());
         match self.config.unknown_values {
             UnknownValues::Error => {
                 let column = self.columns.name_of(source);

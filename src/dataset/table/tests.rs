@@ -232,3 +232,105 @@ fn several_rows_of_an_image_are_gathered_on_request() {
     assert_eq!(first.boxes, [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]);
     assert_eq!((records[1].cancer, records[1].boxes.len()), (None, 0));
 }
+
+/// The number of images or cells that are counted as unknown, by column.
+fn unknown(config: &DatasetConfig, text: &str) -> Vec<(String, usize)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, text).unwrap();
+    let config = DatasetConfig { train_csv: Some(path), ..config.clone() };
+    let mut problems = Problems::default();
+    let table = read_alone(Split::Train, &config, &mut problems).unwrap();
+    problems.check().unwrap();
+    table.unknown.into_iter().collect()
+}
+
+#[test]
+fn rows_of_two_patients_or_of_two_files_are_never_gathered() {
+    let config = with(&["dataset.several_rows=gather", "dataset.path='{where}'"]);
+    let text = "patient_id,image_id,cancer,where\n1,10,0,a/10.dcm\n2,10,1,a/10.dcm\n\
+                1,10,1,b/10.dcm\n1,10,,a/10.dcm\n";
+    let (_, records, told) = parse_with(&config, text);
+    assert_eq!((records.len(), records[0].cancer), (1, Some(false)));
+    let line = |line| {
+        format!("t.csv:{line}: image_id 10 is also in line 2, for another patient or another file")
+    };
+    assert_eq!(told, format!("2 errors in the table:\n  {}\n  {}", line(3), line(4)));
+}
+
+#[test]
+fn a_value_in_which_rows_differ_stays_missing_and_its_image_is_counted_once() {
+    let config = with(&["dataset.several_rows=gather"]);
+    // A, B, A; the view of image 11 is missing in one row and the same in the others.
+    let text = "patient_id,image_id,view,density\n1,10,CC,A\n1,10,MLO,A\n1,10,CC,B\n1,10,MLO,A\n\
+                1,11,,C\n1,11,ML,C\n1,11,ML,\n";
+    let (_, records, problems) = parse_with(&config, text);
+    assert_eq!(problems, "");
+    let found: Vec<_> = records.iter().map(|r| (r.view.clone(), r.density)).collect();
+    assert_eq!(found, [(None, None), (Some(View::Ml), Some(Density::C))]);
+    let counts = [("density (rows differ)".to_owned(), 1), ("view (rows differ)".to_owned(), 1)];
+    assert_eq!(unknown(&config, text), counts);
+}
+
+#[test]
+fn an_assessment_that_is_needed_is_not_below_the_others() {
+    let config = with(&["dataset.several_rows=gather"]);
+    let birads = |cells: &[&str]| {
+        let rows: String = cells.iter().map(|cell| format!("1,10,{cell}\n")).collect();
+        let text = format!("patient_id,image_id,BIRADS\n{rows}");
+        (parse_with(&config, &text).1[0].birads, unknown(&config, &text).first().map(|(_, n)| *n))
+    };
+    assert_eq!(birads(&["2", "5", "4"]), (Some(5), None));
+    assert_eq!(birads(&["0", "", "0"]), (Some(0), None));
+    for differing in [["0", "2", "4"], ["2", "0", "4"], ["2", "4", "0"], ["0", "2", "0"]] {
+        assert_eq!(birads(&differing), (None, Some(1)), "{differing:?}");
+    }
+}
+
+#[test]
+fn a_date_that_cannot_be_read_is_named_or_counted_and_never_passed_over() {
+    let outcome = "dataset.outcome={exam_date: exam, outcome_date: result, days: 365}";
+    let text = "patient_id,image_id,cancer,exam,result\n1,10,1,2019-03-01,2019-04-01\n\
+                1,11,1,2019-03-01,1.4.2019\n1,12,0,2019-03-01,\n1,13,1,soon,2019-04-01\n";
+    let (.., told) = parse_with(&with(&[outcome]), text);
+    let needs = "needs a date such as 2019-03-31 or 20190331";
+    let lines = [
+        format!("t.csv:3: result is \"1.4.2019\", {needs}"),
+        format!("t.csv:5: exam is \"soon\", {needs}"),
+    ];
+    assert_eq!(told, format!("2 errors in the table:\n  {}", lines.join("\n  ")));
+    let config = with(&[outcome, "dataset.unknown_values=null"]);
+    let (_, records, told) = parse_with(&config, text);
+    assert_eq!(told, "");
+    let labels: Vec<_> = records.iter().map(|record| record.cancer).collect();
+    assert_eq!(labels, [Some(true), None, None, None]);
+    assert_eq!(unknown(&config, text), [("exam".to_owned(), 1), ("result".to_owned(), 1)]);
+    let config = with(&[
+        outcome,
+        "dataset.values={exam: {soon: 2019-03-31}, result: {1.4.2019: 2020-04-01}}",
+    ]);
+    assert!(check_mapping(&config).is_ok());
+    let (_, records, told) = parse_with(&config, text);
+    assert_eq!(told, "");
+    let labels: Vec<_> = records.iter().map(|record| record.cancer).collect();
+    assert_eq!(labels, [Some(true), None, None, Some(true)], "image 11 is a year too late");
+}
+
+#[test]
+fn a_cell_that_a_condition_cannot_be_told_of_is_named_or_counted_once() {
+    let label = "dataset.label=assessment >= 4";
+    let text = "patient_id,image_id,assessment\n1,10,5\n1,11,4a\n1,12,\n1,13,2\n";
+    let (.., told) = parse_with(&with(&[label]), text);
+    assert_eq!(told, "t.csv:3: assessment is \"4a\", needs a number, for dataset.label");
+    let config = with(&[label, "dataset.unknown_values=null"]);
+    let (_, records, _) = parse_with(&config, text);
+    let labels: Vec<_> = records.iter().map(|record| record.cancer).collect();
+    assert_eq!(labels, [Some(true), None, None, Some(false)]);
+    assert_eq!(unknown(&config, text), [("assessment".to_owned(), 1)]);
+    // The same cell as BIRADS and as the condition's.
+    let column = "dataset.columns={BIRADS: assessment}";
+    let (.., told) = parse_with(&with(&[label, column]), text);
+    assert_eq!(told, "t.csv:3: assessment is \"4a\", needs a category from 0 to 6");
+    let config = with(&["dataset.label=BIRADS >= 4", column, "dataset.unknown_values=null"]);
+    assert_eq!(unknown(&config, text), [("BIRADS".to_owned(), 1)]);
+}

@@ -14,6 +14,10 @@ use super::sheet::Sheet;
 /// The largest part of a workbook, inflated.
 const MAX_BYTES: u64 = 512 << 20;
 
+/// The largest number of cells, empty ones included. A single text in the last of 16,384 columns
+/// makes a row of that many cells.
+const MAX_CELLS: usize = 16_000_000;
+
 /// Whether a file begins like a workbook, as no text does.
 pub fn is_workbook(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04")
@@ -37,13 +41,20 @@ pub fn read(bytes: &[u8]) -> Result<Sheet, Problem> {
         Some(path) => path.to_owned(),
         None => format!("xl/{target}"),
     };
-    let shared = match text(bytes, "xl/sharedStrings.xml") {
-        Ok(xml) => shared_texts(&xml),
-        Err(_) => Vec::new(),
-    };
-    let mut rows = rows(&text(bytes, &path)?, &shared);
-    rows.retain(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()));
+    // A workbook without texts has no such part; one that is damaged is an error.
+    let shared = part(bytes, "xl/sharedStrings.xml")?;
+    let shared = shared.map_or_else(Vec::new, |xml| shared_texts(&xml));
+    sheet_of(&text(bytes, &path)?, &shared)
+}
+
+/// The rows of a sheet, each at least as long as the header.
+fn sheet_of(xml: &str, shared: &[String]) -> Result<Sheet, Problem> {
+    let mut rows = rows(xml, shared)?;
+    rows.retain(|(_, cells)| !cells.is_empty());
     let width = rows.first().map_or(0, |(_, cells)| cells.len());
+    if rows.len().saturating_mul(width) > MAX_CELLS {
+        return Err(too_large());
+    }
     let record = |(line, mut cells): (u64, Vec<String>)| {
         // A row ends at its last cell that is not empty.
         if cells.len() < width {
@@ -60,8 +71,17 @@ fn bad(reason: &str) -> Problem {
     Problem::Workbook(reason.to_owned())
 }
 
-/// A file of the archive (PKWARE's APPNOTE 4.3), as text.
+fn too_large() -> Problem {
+    Problem::Workbook(format!("its first sheet has more than {MAX_CELLS} cells"))
+}
+
+/// A file that the archive has to have, as text.
 fn text(zip: &[u8], name: &str) -> Result<String, Problem> {
+    part(zip, name)?.ok_or_else(|| Problem::Workbook(format!("it has no {name}")))
+}
+
+/// A file of the archive (PKWARE's APPNOTE 4.3), as text, if it is there.
+fn part(zip: &[u8], name: &str) -> Result<Option<String>, Problem> {
     let cut = || bad("the archive ends too early");
     let short = |at: usize| Some(u16::from_le_bytes(zip.get(at..at + 2)?.try_into().ok()?).into());
     let long = |at: usize| -> Option<usize> {
@@ -89,14 +109,21 @@ fn text(zip: &[u8], name: &str) -> Result<String, Problem> {
         let bytes = zip.get(start..start.saturating_add(length)).ok_or_else(cut)?;
         let mut out = Vec::new();
         let read = match method {
-            0 => bytes.take(MAX_BYTES).read_to_end(&mut out),
-            8 => DeflateDecoder::new(bytes).take(MAX_BYTES).read_to_end(&mut out),
+            0 => bytes.take(MAX_BYTES + 1).read_to_end(&mut out),
+            8 => DeflateDecoder::new(bytes).take(MAX_BYTES + 1).read_to_end(&mut out),
             other => return Err(Problem::Workbook(format!("{name} has compression {other}"))),
         };
         read.map_err(|error| Problem::Workbook(format!("{name}: {error}")))?;
-        return String::from_utf8(out).map_err(|_| Problem::Workbook(format!("{name}: no UTF-8")));
+        if out.len() as u64 > MAX_BYTES {
+            return Err(Problem::Workbook(format!(
+                "{name} is larger than {} MiB",
+                MAX_BYTES >> 20
+            )));
+        }
+        let text = String::from_utf8(out);
+        return text.map(Some).map_err(|_| Problem::Workbook(format!("{name}: no UTF-8")));
     }
-    Err(Problem::Workbook(format!("it has no {name}")))
+    Ok(None)
 }
 
 /// A tag, with the text up to the next one.
@@ -187,41 +214,72 @@ fn shared_texts(xml: &str) -> Vec<String> {
     texts
 }
 
-/// The rows with their numbers, each as long as its last cell needs.
-fn rows(xml: &str, shared: &[String]) -> Vec<(u64, Vec<String>)> {
+/// The rows with their numbers, each up to its last cell that is not empty.
+///
+/// # Errors
+/// More than [`MAX_CELLS`] cells, or as many bytes of text as no part may have; a cell that refers to
+/// a shared text that is not there.
+fn rows(xml: &str, shared: &[String]) -> Result<Vec<(u64, Vec<String>)>, Problem> {
     let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
     let mut kind = String::new();
-    let mut column = 0;
+    let (mut column, mut next) = (0, 0);
+    let (mut total_cells, mut total_bytes) = (0, 0);
     for tag in tags(xml).filter(|tag| !tag.closes) {
         match tag.name {
             "row" => {
-                let next = rows.last().map_or(1, |(line, _)| line + 1);
-                let line = tag.attribute("r").and_then(|line| line.parse().ok()).unwrap_or(next);
+                let line = rows.last().map_or(1, |(line, _)| line + 1);
+                let line = tag.attribute("r").and_then(|line| line.parse().ok()).unwrap_or(line);
                 rows.push((line, Vec::new()));
+                next = 0;
+                total_cells += 1;
             }
             "c" => {
-                let next = rows.last().map_or(0, |(_, cells)| cells.len());
                 column = tag.attribute("r").and_then(|place| column_of(&place)).unwrap_or(next);
+                next = column + 1;
                 kind = tag.attribute("t").unwrap_or_default();
             }
             "v" | "t" => {
-                let Some((_, cells)) = rows.last_mut() else { continue };
-                if cells.len() <= column {
-                    cells.resize(column + 1, String::new());
-                }
+                let Some((line, cells)) = rows.last_mut() else { continue };
                 let text = unescaped(tag.after);
                 let text = match kind.as_str() {
-                    "s" => text.trim().parse().ok().and_then(|i: usize| shared.get(i)).cloned(),
-                    "e" => None,
-                    "inlineStr" | "str" => Some(text),
-                    _ => Some(number(&text)),
+                    "s" => shared_text(&text, shared).ok_or_else(|| {
+                        Problem::Workbook(format!(
+                            "row {line} refers to the shared text {:?}, which is not there",
+                            text.chars().take(20).collect::<String>()
+                        ))
+                    })?,
+                    "e" => "",
+                    "inlineStr" | "str" => &text,
+                    _ => &number(&text),
                 };
-                cells[column].push_str(text.unwrap_or_default().trim());
+                let text = text.trim();
+                if text.is_empty() {
+                    continue;
+                }
+                total_bytes += text.len() as u64;
+                if cells.len() <= column {
+                    total_cells += column + 1 - cells.len();
+                    if total_cells <= MAX_CELLS {
+                        cells.resize(column + 1, String::new());
+                    }
+                }
+                if total_cells > MAX_CELLS || total_bytes > MAX_BYTES {
+                    return Err(too_large());
+                }
+                cells[column].push_str(text);
             }
             _ => {}
         }
     }
-    rows
+    Ok(rows)
+}
+
+/// The shared text with the number in a cell. A cell without a number is empty.
+fn shared_text<'a>(number: &str, shared: &'a [String]) -> Option<&'a str> {
+    match number.trim() {
+        "" => Some(""),
+        number => shared.get(number.parse::<usize>().ok()?).map(String::as_str),
+    }
 }
 
 /// The column of a place such as `AB12`, counted from 0. A sheet has at most 16,384 columns.
@@ -250,11 +308,49 @@ mod tests {
         let xml = "<sheetData><row r=\"1\"><c r=\"A1\" t=\"s\"><v>0</v></c><c r=\"B1\" t=\"s\">\
                    <v>1</v></c></row><row r=\"3\"><c r=\"B3\" t=\"s\"><v>2</v></c><c r=\"D3\">\
                    <v>50.0</v></c><c r=\"E3\"/><c t=\"inlineStr\"><is><t>&#65;</t></is></c></row>";
-        let found = rows(xml, &shared);
+        let found = rows(xml, &shared).unwrap();
         assert_eq!(found[0], (1, vec!["ID1".to_owned(), "LeftRight".to_owned()]));
         assert_eq!(found[1].0, 3);
-        assert_eq!(found[1].1, ["", "A & B", "", "50", "A"]);
+        assert_eq!(found[1].1, ["", "A & B", "", "50", "", "A"]);
         assert_eq!(column_of("AB12"), Some(27));
+    }
+
+    #[test]
+    fn a_row_ends_at_its_last_cell_that_is_not_empty() {
+        let shared = vec![" ".to_owned()];
+        let xml = "<row><c><v>1</v></c><c t=\"s\"><v>0</v></c><c t=\"e\"><v>#N/A</v></c></row>\
+                   <row><c r=\"XFD2\" t=\"inlineStr\"><is><t></t></is></c></row>";
+        assert_eq!(rows(xml, &shared), Ok(vec![(1, vec!["1".to_owned()]), (2, Vec::new())]));
+    }
+
+    #[test]
+    fn a_few_cells_far_to_the_right_do_not_fill_the_memory() {
+        let row = "<row><c r=\"XFD1\"><v>1</v></c></row>";
+        let told = rows(&row.repeat(5000), &[]).unwrap_err().to_string();
+        assert!(told.ends_with("its first sheet has more than 16000000 cells"), "{told}");
+        assert_eq!(rows(&row.repeat(3), &[]).unwrap()[2].1.len(), 16_384);
+    }
+
+    #[test]
+    fn a_wide_header_above_many_short_rows_is_refused_before_they_are_padded() {
+        let row = "<row><c><v>1</v></c></row>".repeat(1000);
+        let sheet = format!("<row><c r=\"XFD1\"><v>1</v></c></row>{row}");
+        let told = sheet_of(&sheet, &[]).unwrap_err().to_string();
+        assert!(told.ends_with("its first sheet has more than 16000000 cells"), "{told}");
+        let sheet = sheet_of("<row><c r=\"C1\"><v>1</v></c></row><row><c><v>2</v></c></row>", &[]);
+        assert_eq!(sheet.unwrap().rows, [(2, ByteRecord::from(vec!["2", "", ""]))]);
+    }
+
+    #[test]
+    fn a_shared_text_that_is_not_there_is_an_error_and_no_empty_cell() {
+        let xml = |at: &str| format!("<row r=\"7\"><c t=\"s\"><v>{at}</v></c></row>");
+        let shared = vec!["a".to_owned()];
+        assert_eq!(rows(&xml("0"), &shared), Ok(vec![(7, shared.clone())]));
+        for at in ["1", "-1", "x"] {
+            let told = rows(&xml(at), &shared).unwrap_err().to_string();
+            let end = format!("row 7 refers to the shared text {at:?}, which is not there");
+            assert!(told.ends_with(&end), "{told}");
+        }
     }
 
     #[test]
