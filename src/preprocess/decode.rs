@@ -235,6 +235,8 @@ impl Decoder {
 /// The same as for decoding, if the codestream's header cannot be read.
 pub fn levels(header: &Header, pixel_data: &PixelData) -> Result<u8, DecodeError> {
     match pixel_data {
+        // A reduced image mixes neighbours, and so the overlays in their upper bits with the values.
+        _ if header.overlay_bits != 0 => Ok(0),
         PixelData::Fragments(fragments) if header.syntax.is_jpeg_2000() => {
             // The main header may itself be split over fragments, though that is rare.
             let mut joined = Vec::new();
@@ -358,8 +360,9 @@ impl Decoder {
             syntax => return Err(DecodeError::Syntax { syntax }),
         };
         let sample = check_size(header, coded)?;
-        let is_above = Values::new(header, fidelity, sample)?.correct(out);
+        // Beyond the declared precision: some encoders compute so, and damage looks the same.
         let wrapped = (coded.wrapped_lines > 0).then_some(Note::SamplesWrapped);
+        let is_above = Values::new(header, fidelity, sample)?.correct(out) | wrapped.is_some();
         Ok(Decoded {
             surplus_bytes: coded.surplus_bytes,
             is_above,

@@ -39,6 +39,7 @@ use crate::units::PixelSpacing;
 
 use attributes::Attributes;
 use elements::{Elements, Tag, name};
+use meta::Meta;
 
 pub use display::{
     Display, LookupTable, Modality, Padding, PresentationShape, VoiFunction, VoiWindow,
@@ -275,18 +276,28 @@ pub fn header(path: &Path) -> Result<Header, ReadError> {
 }
 
 fn header_of(bytes: &[u8]) -> Result<Header, ReadError> {
+    let mut inflated = Vec::new();
+    let (meta, mut elements) = beginning(bytes, &mut inflated)?;
+    let (attributes, _) = Attributes::collect(&mut elements)?;
+    Header::new(&meta, &attributes)
+}
+
+/// The elements of the data set that `bytes`, the beginning of a file, hold. `inflated` keeps those of
+/// a deflated one.
+fn beginning<'a>(
+    bytes: &'a [u8],
+    inflated: &'a mut Vec<u8>,
+) -> Result<(Meta, Elements<'a>), ReadError> {
     let meta = meta::read(bytes)?;
-    let inflated;
     let (bytes, start) = match meta.syntax {
         TransferSyntax::DeflatedExplicitLittleEndian => {
-            inflated = meta::inflate_beginning(&bytes[meta.end..])?;
+            *inflated = meta::inflate_beginning(&bytes[meta.end..])?;
             (inflated.as_slice(), 0)
         }
         _ => (bytes, meta.end),
     };
-    let mut elements = Elements::of_data_set(bytes, start, meta.syntax.encoding());
-    let (attributes, _) = Attributes::collect(&mut elements)?;
-    Header::new(&meta, &attributes)
+    let elements = Elements::of_data_set(bytes, start, meta.syntax.encoding());
+    Ok((meta, elements))
 }
 
 /// Pixels of the largest image without a DICOM header whose header is read, which takes all of it.

@@ -14,17 +14,8 @@ use crate::dicom::Tag;
 use crate::random::Random;
 use crate::record::{Density, Laterality, Split, View};
 
-/// A dataset whose names and tables are imitated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Shape {
-    Rsna,
-    VindrMammo,
-    Embed,
-    CbisDdsm,
-    Inbreast,
-    Cmmd,
-}
+/// A dataset whose names and tables are imitated: one with a preset of its own.
+pub use crate::config::DatasetPreset as Shape;
 
 /// A file beside an image that is no mammogram.
 pub(super) struct Extra {
@@ -33,22 +24,6 @@ pub(super) struct Extra {
 }
 
 impl Shape {
-    /// All shapes.
-    pub const ALL: [Self; 6] =
-        [Self::Rsna, Self::VindrMammo, Self::Embed, Self::CbisDdsm, Self::Inbreast, Self::Cmmd];
-
-    /// The name on the command line, which is that of the preset.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rsna => "rsna",
-            Self::VindrMammo => "vindr-mammo",
-            Self::Embed => "embed",
-            Self::CbisDdsm => "cbis-ddsm",
-            Self::Inbreast => "inbreast",
-            Self::Cmmd => "cmmd",
-        }
-    }
-
     /// The files and folders at the top of the dataset.
     pub(super) fn parts(self) -> Vec<&'static str> {
         let images: &[&str] = match self {

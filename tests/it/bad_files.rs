@@ -189,7 +189,11 @@ fn each_kind_of_damage_has_its_reason() {
         ("colour", number(0x0028_0002, 3), "SamplesPerPixel is 3, supported is 1 (grey)"),
         ("RGB", text(0x0028_0004, "CS", "RGB"), "PhotometricInterpretation is RGB, supported is"),
         ("frames", text(0x0028_0008, "IS", "1000 "), "NumberOfFrames is 1000: this is no single"),
-        ("no number of frames", text(0x0028_0008, "IS", "many"), "NumberOfFrames is MANY, needs"),
+        (
+            "no number of frames",
+            text(0x0028_0008, "IS", "many"),
+            "NumberOfFrames is no whole number, needs 1",
+        ),
         ("32 bits", number(0x0028_0100, 32), "BitsAllocated is 32, supported is 8 or 16"),
         ("17 bits", number(0x0028_0101, 17), "BitsStored is 17, supported is"),
         ("a high bit below", number(0x0028_0102, 10), "HighBit is 10, supported is"),

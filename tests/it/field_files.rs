@@ -350,6 +350,8 @@ fn a_tables_white_is_what_its_entries_reach() {
         (10, vec![0, 300, 4095], 65535),
         (0, vec![0, 300, 1023], 65535),
         (12, vec![0, 300, 4000], (4000.0f64 / 4095.0 * 65535.0).round() as u16),
+        // A table need not use the upper half of its range.
+        (12, vec![0, 300, 2000], (2000.0f64 / 4095.0 * 65535.0).round() as u16),
     ] {
         let mut file = grey();
         let descriptor = Some(("US", vec![3, 100, bits]));

@@ -8,13 +8,14 @@ use flate2::read::DeflateDecoder;
 use super::DecodeError;
 
 /// Inflates a stream to exactly `need` bytes, or to one more that makes their number even. Never
-/// allocates more than that, whatever the stream holds.
+/// allocates more than one byte beyond that, whatever the stream holds.
 ///
 /// # Errors
 /// [`DecodeError::Inflate`], or [`DecodeError::Length`] for fewer or more bytes.
 pub fn inflate(stream: &[u8], need: usize) -> Result<Vec<u8>, DecodeError> {
     let even = need + need % 2;
-    let mut bytes = Vec::with_capacity(even);
+    // With the one byte that shows that there are more.
+    let mut bytes = Vec::with_capacity(even + 1);
     let mut decoder = DeflateDecoder::new(stream).take(even as u64 + 1);
     decoder.read_to_end(&mut bytes).map_err(DecodeError::Inflate)?;
     let have = bytes.len();

@@ -32,6 +32,9 @@ pub enum DecodeError {
         /// Bits in the header.
         bits_allocated: u16,
     },
+    /// Overlays in the bits above the value, in a stream that does not give them exactly.
+    #[error("overlays are in the bits above the value, and the codestream is not lossless")]
+    Overlays,
     /// More wavelet levels are to be left out than the codestream has.
     #[error("{wanted} wavelet levels are to be left out, the codestream has {levels}")]
     Levels {

@@ -8,7 +8,7 @@ use mammo_codecs::jpeg2000::guard::Codestream;
 use mammo_codecs::jpeg2000::{self, BitPlanes};
 use mammo_codecs::openjpeg;
 
-use super::values::{Fidelity, Sample, Values};
+use super::values::{Fidelity, Sample, Values, mixes_overlays};
 use super::{DecodeError, Decoded, DecoderName, Kept, Purpose, Want, size, size_error};
 use crate::preprocess::read::Header;
 use crate::shard::notes::{Note, Notes};
@@ -38,8 +38,15 @@ pub fn decode(
         codestream.check_whole()?;
     }
     let sample = Sample { precision: codestream.precision, signed: codestream.signed };
+    let is_mixed = mixes_overlays(header, sample.precision);
+    let want = &if is_mixed { Want { display: None, ..want.clone() } } else { want.clone() };
     let exact = want.reduce == 0 && want.display.is_none();
-    let fidelity = if exact { Fidelity::of(header.syntax) } else { Fidelity::Approximate };
+    let fidelity = match exact {
+        // The syntax may allow loss where the stream has none.
+        true if is_mixed && jpeg2000::header(stream)?.reversible => Fidelity::Exact,
+        true => Fidelity::of(header.syntax),
+        false => Fidelity::Approximate,
+    };
     let values = Values::new(header, fidelity, sample)?;
     match decode_with_own(decoder, header, stream, length, want, codestream.signed) {
         Ok((image, is_beyond, kept)) => {

@@ -7,7 +7,8 @@
 //!   says so), and others that have overshot the range (a lossy stream, a reduced image, omitted
 //!   planes). So an image has the same grey levels whatever its precision.
 //! - Bits above High Bit are not part of a value in words without compression (PS3.5 8.1.1), nor in a
-//!   codestream with overlays in these bits. They are dropped.
+//!   codestream with overlays in these bits. They are dropped; approximate samples with overlays are
+//!   refused, because an error in a sample may change any of its bits.
 //! - High Bit is above Bits Stored - 1: the value is shifted down.
 //! - The codestream says unsigned and Pixel Representation says signed, or the reverse: the low
 //!   bits of the codestream's precision are read with the header's sign, as pydicom does.
@@ -41,6 +42,12 @@ impl Fidelity {
     }
 }
 
+/// Whether samples of a codestream hold overlays in the bits above the value. Only exact samples can
+/// then be told from them.
+pub fn mixes_overlays(header: &Header, precision: u8) -> bool {
+    header.overlay_bits != 0 && u16::from(precision) > header.layout.high_bit + 1
+}
+
 /// Converts decoded samples to stored values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Values {
@@ -60,10 +67,14 @@ impl Values {
     /// A converter for a codestream's samples of the type `sample` under `header`.
     ///
     /// # Errors
-    /// [`DecodeError::Precision`] for more bits than Bits Allocated.
+    /// [`DecodeError::Precision`] for more bits than Bits Allocated; [`DecodeError::Overlays`] if the
+    /// samples are approximate and hold overlays.
     pub fn new(header: &Header, fidelity: Fidelity, sample: Sample) -> Result<Self, DecodeError> {
-        let keeps_above = fidelity == Fidelity::Approximate || header.overlay_bits == 0;
-        Self::with(&header.layout, fidelity, sample, keeps_above)
+        let is_mixed = mixes_overlays(header, sample.precision);
+        if is_mixed && fidelity == Fidelity::Approximate {
+            return Err(DecodeError::Overlays);
+        }
+        Self::with(&header.layout, fidelity, sample, !is_mixed)
     }
 
     /// A converter for the words of uncompressed pixels.

@@ -209,14 +209,14 @@ impl<'a> Attributes<'a> {
 
     /// The code of a text (VR CS) in capitals: the first one if there are several.
     pub fn code(&self, tag: Tag) -> Option<String> {
-        self.codes(tag).into_iter().next()
+        self.codes(tag).into_iter().find(|code| !code.is_empty())
     }
 
-    /// The codes of a text (VR CS) in capitals; none if absent or empty.
+    /// The codes of a text (VR CS) in capitals; none if absent or empty. One of several may be empty.
     pub fn codes(&self, tag: Tag) -> Vec<String> {
         let text = self.text(tag).unwrap_or_default().to_ascii_uppercase();
-        let codes = text.split('\\').map(|code| code.trim().to_owned());
-        codes.filter(|code| !code.is_empty()).collect()
+        let codes: Vec<String> = text.split('\\').map(|code| code.trim().to_owned()).collect();
+        if codes.iter().all(String::is_empty) { Vec::new() } else { codes }
     }
 
     /// An unsigned 16-bit number (US); the first one if there are several. A negative one (SS) is

@@ -132,15 +132,18 @@ impl<'a> Elements<'a> {
     fn no_head(&self) -> ReadError {
         let bytes = &self.bytes[self.at..];
         let tag = Tag(self.encoding.u16(bytes), self.encoding.u16(&bytes[2..]));
+        // Bytes that are no tag of the standard may be those of a text, and are not repeated.
+        let is_known = StandardDataDictionary.by_tag(tag).is_some();
+        let attribute = if is_known { name(tag) } else { "an element".to_owned() };
         let short = usize::from(self.encoding.u16(&bytes[6..]));
         if bytes.len() < 12 || short + 16 > bytes.len() {
             let (need, have) = (short.max(4) as u64 + 8, bytes.len() as u64);
-            return ReadError::Truncated { attribute: name(tag), need, have };
+            return ReadError::Truncated { attribute, need, have };
         }
         ReadError::Structure {
-            attribute: name(tag),
+            attribute,
             at: self.at,
-            found: format!("bytes {:02x} {:02x}", bytes[4], bytes[5]),
+            found: "none".into(),
             needed: "a value representation",
         }
     }

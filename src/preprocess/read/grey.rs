@@ -51,12 +51,19 @@ fn modality(
 ) -> Result<(Modality, bool), ReadError> {
     if let Some(raw) = attributes.modality_tables.first() {
         let has = |raw: Option<Raw>| raw.is_some_and(|raw| !raw.bytes.is_empty());
-        if has(raw.descriptor) && has(raw.data) {
-            let (low, high) = layout.range();
-            let table = lookup_table(raw, (low.into(), high.into()), layout.signed, notes)?;
-            return Ok((Modality::Table(table), true));
+        match (has(raw.descriptor), has(raw.data)) {
+            (true, true) => {
+                let (low, high) = layout.range();
+                let table = lookup_table(raw, (low.into(), high.into()), layout.signed, notes)?;
+                return Ok((Modality::Table(table), true));
+            }
+            // An item without content says nothing; half of a table contradicts itself.
+            (false, false) => notes.add(Note::ModalityLutUnusable),
+            (true, false) => return Err(ReadError::Missing { attribute: name(tags::LUT_DATA) }),
+            (false, true) => {
+                return Err(ReadError::Missing { attribute: name(tags::LUT_DESCRIPTOR) });
+            }
         }
-        notes.add(Note::ModalityLutUnusable);
     }
     // Absent and empty mean the same.
     let first = |tag| attributes.decimals(tag).first().copied();
@@ -70,7 +77,8 @@ fn modality(
     if slope == 0.0 {
         // Programs write 0 for "not set": no image has one value alone.
         notes.add(Note::RescaleUnusable);
-        return Ok((Modality::default(), true));
+        // With an intercept beside it, the unit of windows is not known.
+        return Ok((Modality::default(), intercept == 0.0));
     }
     Ok((Modality::Rescale { slope, intercept }, true))
 }
@@ -146,7 +154,7 @@ fn function(terms: &[String], index: usize) -> Option<VoiFunction> {
     // An empty VOI LUT Function occurs in real files (Enet4/dicom-rs#724).
     let Some(term) = terms.get(index).or(terms.last()) else { return Some(VoiFunction::Linear) };
     match term.replace([' ', '-'], "_").as_str() {
-        "LINEAR" => Some(VoiFunction::Linear),
+        "" | "LINEAR" => Some(VoiFunction::Linear),
         "LINEAR_EXACT" => Some(VoiFunction::LinearExact),
         "SIGMOID" => Some(VoiFunction::Sigmoid),
         _ => None,
@@ -187,15 +195,18 @@ fn lookup_table(
     // PS3.3 C.11.1.1.1: 0 means 65536 entries, which 16 bits cannot hold.
     let count = if count == 0 { 1 << 16 } else { usize::from(count) };
     let entries = entries(data, count, bits <= 8)?;
-    // The descriptor of some files (Agfa, GE) says 16 bits and the entries reach 12 or 14: what they
-    // reach is white.
+    // The descriptor of some files (Agfa, GE) says 16 bits and the entries reach 12 or 14, or the
+    // entries exceed what it says: then what they reach is white. A table of fewer than 16 bits need
+    // not use its highest entry.
     let highest = entries.iter().copied().max().unwrap_or(0);
     let reached = (16 - highest.leading_zeros()).max(8) as u16;
-    if reached != bits {
+    let is_sound = reached == bits || (8..16).contains(&bits) && reached < bits;
+    let white = if is_sound { bits } else { reached };
+    if white != bits {
         notes.add(Note::LutBits);
     }
     let first = first_input(first, descriptor.vr, inputs, signed);
-    Ok(LookupTable { first, bits: reached as u8, entries })
+    Ok(LookupTable { first, bits: white as u8, entries })
 }
 
 /// The input of a table's first entry, of which `word` is the value.

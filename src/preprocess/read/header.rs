@@ -93,8 +93,10 @@ impl PixelLayout {
             return unsupported("SamplesPerPixel", &self.samples_per_pixel, "1 (grey)");
         }
         if let Photometric::Other(found) = &self.photometric {
+            // Only a term of the standard is repeated; another text may be anything.
+            let found = if DEFINED.contains(&found.as_str()) { found } else { "another text" };
             let needed = "MONOCHROME1 or MONOCHROME2";
-            return unsupported("PhotometricInterpretation", found, needed);
+            return unsupported("PhotometricInterpretation", &found, needed);
         }
         if self.frames != 1 {
             return Err(ReadError::Frames { frames: self.frames });
@@ -119,6 +121,19 @@ impl PixelLayout {
         Ok(())
     }
 }
+
+/// Terms of PS3.3 C.7.6.3.1.2 for pixels that are not grey.
+const DEFINED: [&str; 9] = [
+    "PALETTE COLOR",
+    "RGB",
+    "YBR_FULL",
+    "YBR_FULL_422",
+    "YBR_PARTIAL_420",
+    "YBR_ICT",
+    "YBR_RCT",
+    "XYB",
+    "HSV",
+];
 
 /// Photometric Interpretation, PS3.3 C.7.6.3.1.2.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -287,11 +302,9 @@ fn frames(attributes: &Attributes, notes: &mut Notes) -> Result<u32, ReadError> 
             notes.add(Note::FramesAssumed);
             Ok(1)
         }
-        Some(Some(count)) => Ok(*count as u32),
-        Some(None) => {
-            let found = attributes.code(tags::NUMBER_OF_FRAMES).unwrap_or_default();
-            Err(value(tags::NUMBER_OF_FRAMES, found, "a number"))
-        }
+        Some(Some(count)) if count.fract() == 0.0 && *count > 0.0 => Ok(*count as u32),
+        // What stands there is not repeated: it may be a text of the header.
+        _ => Err(value(tags::NUMBER_OF_FRAMES, "no whole number", "1")),
     }
 }
 

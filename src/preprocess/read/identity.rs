@@ -11,9 +11,9 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
-use super::elements::Elements;
-use super::{ReadError, TransferSyntax, header, meta};
+use super::{ReadError, beginning, header, picture};
 use crate::dataset::FileFacts;
+use crate::record::View;
 use crate::store::hex;
 
 /// Bytes of a file within which the series is described.
@@ -21,11 +21,15 @@ const BEGINNING: u64 = 64 << 10;
 
 /// The facts of a file. Patient and instance are hashed under `key`; without one they are not read.
 pub fn facts(path: &Path, key: Option<&[u8]>) -> Option<FileFacts> {
-    let header = header(path).ok()?;
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
-    let mut facts =
-        FileFacts { laterality: header.laterality, view: header.view, ..FileFacts::default() };
+    if picture::is_picture(&bytes) {
+        return Some(FileFacts::default());
+    }
+    let header = header(path).ok()?;
+    // A code of the standard, never the text, which may name the patient.
+    let view = header.view_code().map(View::parse);
+    let mut facts = FileFacts { laterality: header.laterality, view, ..FileFacts::default() };
     // A damaged or a very long header: what was found before its end holds.
     let _ = series(&bytes, key, &mut facts);
     Some(facts)
@@ -33,16 +37,8 @@ pub fn facts(path: &Path, key: Option<&[u8]>) -> Option<FileFacts> {
 
 /// Series Description, Patient ID and SOP Instance UID.
 fn series(bytes: &[u8], key: Option<&[u8]>, facts: &mut FileFacts) -> Result<(), ReadError> {
-    let meta = meta::read(bytes)?;
-    let inflated;
-    let (bytes, start) = match meta.syntax {
-        TransferSyntax::DeflatedExplicitLittleEndian => {
-            inflated = meta::inflate_beginning(&bytes[meta.end..])?;
-            (inflated.as_slice(), 0)
-        }
-        _ => (bytes, meta.end),
-    };
-    let mut elements = Elements::of_data_set(bytes, start, meta.syntax.encoding());
+    let mut inflated = Vec::new();
+    let (_, mut elements) = beginning(bytes, &mut inflated)?;
     while let Some(element) = elements.next()? {
         if element.tag > tags::PATIENT_ID {
             break;

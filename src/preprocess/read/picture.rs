@@ -159,6 +159,10 @@ fn pgm(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadError
         256..=65_535 => 16,
         _ => return Err(unsupported("the PGM's largest value", max, "1 to 65535")),
     };
+    // It is white, and the grey scale of a file without a header ends at a power of two.
+    if !(max + 1).is_power_of_two() {
+        return Err(unsupported("the PGM's largest value", max, "255, 4095 or another 2^n - 1"));
+    }
     let mut header = header(width, height, bits, max_pixels)?;
     // Values of 12 bits in two bytes say so by the largest value.
     header.layout.bits_stored = (32 - max.leading_zeros()) as u16;
@@ -178,6 +182,10 @@ fn tiff(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadErro
             return Err(unsupported("the TIFF's colour type", format!("{other:?}"), needed));
         }
     };
+    let orientation = decoder.find_tag(tiff::tags::Tag::Orientation).map_err(damaged)?;
+    if orientation.is_some_and(|value| value.into_u16().ok() != Some(1)) {
+        return Err(unsupported("the TIFF's Orientation", "another", "1, rows from the top left"));
+    }
     if decoder.more_images() {
         return Err(unsupported("the TIFF's images", "several", "1"));
     }
@@ -245,6 +253,8 @@ mod tests {
         assert!(open(&png[..png.len() - 20], 1000).is_err(), "cut off");
         let told = open(b"P5 3 2 255 abc", 1000).unwrap_err().to_string();
         assert_eq!(told, "PixelData holds 3 bytes, 2 x 3 needs 6");
+        let white = open(b"P5 1 1 200 a", 1000).unwrap_err().to_string();
+        assert!(white.contains("largest value is 200"), "{white}");
         assert!(open(b"P5 x", 1000).is_err() && open(b"II*\0", 1000).is_err());
         assert!(!is_picture(b"P6 3 2 255 ") && !is_picture(b"DICM"));
         let mut with_preamble = b"II*\0".to_vec();

@@ -130,6 +130,7 @@ impl TransferSyntax {
     /// encoder lost anything is not known, so it is the one that may.
     pub fn of_stream(bytes: &[u8]) -> Option<Self> {
         match Codec::detect(bytes)? {
+            Codec::Jpeg if is_lossless_jpeg(bytes) => Some(JpegLossless),
             Codec::Jpeg => Some(JpegExtended),
             Codec::JpegLs => Some(JpegLsNearLossless),
             Codec::Jpeg2000 => Some(Jpeg2000),
@@ -151,6 +152,21 @@ impl TransferSyntax {
     }
 }
 
+/// Whether the first frame header of a JPEG stream is that of the lossless process (SOF3, T.81 B.1).
+fn is_lossless_jpeg(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4) {
+        match marker {
+            // Tables and arithmetic conditioning have markers among those of frames.
+            0xC4 | 0xC8 | 0xCC => {}
+            0xC0..=0xCF => return marker == 0xC3,
+            _ => {}
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +177,13 @@ mod tests {
             assert_eq!(TransferSyntax::from_uid(syntax.uid()), Some(syntax));
         }
         assert_eq!(TransferSyntax::from_uid("1.2.840.10008.1.2.4.100"), None);
+    }
+
+    #[test]
+    fn a_lossless_jpeg_is_told_by_its_frame_header() {
+        let tables = [0xFF, 0xD8, 0xFF, 0xC4, 0, 4, 1, 2];
+        assert!(is_lossless_jpeg(&[&tables[..], &[0xFF, 0xC3, 0, 11]].concat()));
+        assert!(!is_lossless_jpeg(&[&tables[..], &[0xFF, 0xC1, 0, 11]].concat()));
+        assert!(!is_lossless_jpeg(&tables));
     }
 }

@@ -144,4 +144,17 @@ pub enum JpegError {
         /// Lines.
         height: usize,
     },
+    /// Samples beyond the declared precision, and bytes that no sample needed. Encoders that compute
+    /// modulo the precision leave no such bytes, so the differences are damaged.
+    #[error(
+        "line {line} decodes to samples beyond {bits} bits, and {surplus_bytes} bytes are left"
+    )]
+    SampleTooLarge {
+        /// The first such line.
+        line: usize,
+        /// Bits per sample, without the point transform.
+        bits: u8,
+        /// Whole bytes of entropy-coded data that no sample needed.
+        surplus_bytes: usize,
+    },
 }

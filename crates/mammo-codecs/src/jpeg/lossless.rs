@@ -48,7 +48,7 @@ pub(super) fn decode(
     let bits_kept = precision - point_transform;
     let mask = u16::MAX >> (16 - bits_kept);
     let mut bits = JpegBits::new(bytes);
-    let (mut surplus_bytes, mut wrapped_lines) = (0, 0);
+    let (mut surplus_bytes, mut wrapped_lines, mut first_wrapped) = (0, 0, None);
     out.reserve_exact(width * height);
     for y in 0..height {
         let restarted = y % lines_between_restarts == 0;
@@ -72,13 +72,20 @@ pub(super) fn decode(
         let highest = line.iter().fold(0, |all, &sample| all | sample);
         if highest & !mask != 0 {
             wrapped_lines += 1;
+            first_wrapped = first_wrapped.or(Some(y));
             keep_low_bits(mask, predictor, above, line);
         }
     }
     if point_transform > 0 {
         out.iter_mut().for_each(|sample| *sample <<= point_transform);
     }
-    Ok(Remarks { surplus_bytes: surplus_bytes + end_scan(&mut bits), wrapped_lines })
+    surplus_bytes += end_scan(&mut bits);
+    match first_wrapped {
+        Some(line) if surplus_bytes > 0 => {
+            Err(JpegError::SampleTooLarge { line, bits: bits_kept, surplus_bytes })
+        }
+        _ => Ok(Remarks { surplus_bytes, wrapped_lines }),
+    }
 }
 
 /// Bits that give no difference.
