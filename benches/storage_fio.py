@@ -99,10 +99,10 @@ def make_files(folder, count):
     return paths
 
 
-def run(command, throttle, folder=None):
+def run(command, throttle, folder=None, env=None):
     command = throttle.wrap(command) if throttle else command
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          cwd=folder)
+                          cwd=folder, env=env)
     if done.returncode != 0:
         sys.exit(f"{shlex.join(command)}\n{done.stderr}{done.stdout}")
     return done.stdout
@@ -124,7 +124,9 @@ def ours(program, folder, threads, effort, throttle):
     """Megabytes per second by number of threads."""
     numbers = ",".join(map(str, threads))
     command = [*program, str(folder), *effort, "--threads", numbers, "--json"]
-    report = json.loads(run(command, throttle))
+    # So that no measurement of the user is replaced by one under a limit.
+    with tempfile.TemporaryDirectory(prefix="mammo-pipe-fio-cache-") as cache:
+        report = json.loads(run(command, throttle, env={**os.environ, "XDG_CACHE_HOME": cache}))
     report = report.get("measurement", report)
     (series,) = [s for s in report["files"] if s["cache"] == "direct"]
     if not series["points"]:

@@ -82,7 +82,6 @@ pub fn measure(
     measurement.decode = decoding.rates;
     measurement.data.syntaxes = decoding.syntaxes;
     measurement.seconds += begun.elapsed().as_secs_f64();
-    measurement.path = options.path;
     Ok(measurement)
 }
 

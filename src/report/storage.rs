@@ -119,8 +119,8 @@ fn words(measurement: &Measurement) -> Section {
     let terms = definitions(&[
         (
             "cold",
-            "The page cache of this machine was emptied for these files, and it was checked that it \
-             holds none of their pages.",
+            "The page cache of this machine was emptied for these files, and the bytes that came from \
+             storage were counted.",
         ),
         (
             "client cold",

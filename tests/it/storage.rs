@@ -91,14 +91,20 @@ fn an_empty_folder_is_measured_with_made_files_and_is_empty_afterwards() {
         assert_eq!(threads, [1, 2]);
     }
     for point in measurement.files.iter().flat_map(|series| &series.points) {
-        let latency = point.latency;
+        // Where storage is so slow that no file was finished, there are no times.
+        let Some(latency) = point.latency else {
+            assert!(point.items < point.threads as f64, "{point:?}");
+            continue;
+        };
         assert!(0.0 < latency.p50 && latency.p50 <= latency.p95, "{point:?}");
         assert!(latency.p95 <= latency.p99 && latency.p99 <= latency.max, "{point:?}");
         assert!(point.first_done <= point.seconds, "{point:?}");
         // Each thread reads one item at a time.
         let most = point.threads as f64 * point.seconds * 1e3 * 1.02;
-        assert!(point.items as f64 * latency.p50 / 2.0 <= most, "{point:?}");
+        assert!(point.items * latency.p50 / 2.0 <= most, "{point:?}");
     }
+    let mut points = measurement.files.iter().flat_map(|series| &series.points);
+    assert!(points.any(|point| point.latency.is_some()));
     assert!(measurement.decode.len() >= 2 && measurement.decode.iter().all(|rate| !rate.own));
 
     assert_eq!(verdict.dataset, RSNA);
@@ -123,7 +129,7 @@ fn a_dataset_is_read_and_not_written_and_a_dry_run_knows_its_storage() {
     let data = small_dataset(home.path(), 6);
     let before = listing(&data);
     let Printed { measurement, verdict } =
-        printed(&bench_of_two(&data, home.path()).arg("--json").output().unwrap());
+        printed(&bench(&data, home.path()).args(["--quick", "--json"]).output().unwrap());
     assert_eq!(listing(&data), before);
     assert!(measurement.data.own);
     assert_eq!(verdict.dataset, DatasetSize::of(&measurement));
@@ -163,7 +169,9 @@ fn with_scratch_the_shards_of_a_dataset_s_storage_are_measured_too() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(listing(&data), before);
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
-    assert!(text.contains("write shard") && text.contains("bottleneck"), "{text}");
+    assert!(!home.path().join("cache").exists(), "--threads was given, so it is not kept");
+    assert!(text.contains("write shard"), "{text}");
+    assert!(text.contains("bottleneck") || text.contains("about equally fast"), "{text}");
     // Paths of this machine may be longer.
     let home = home.path().to_string_lossy().into_owned();
     let long = |line: &&str| line.chars().count() > 80 && !line.contains(&home);
@@ -184,7 +192,7 @@ const MOMENTS: [&str; 10] = [
     "names: create",
     "waiting",
     "names: list",
-    "whole files, in plan order",
+    "whole files, plan order",
     "prefixes",
     "reading shards: row group",
     "drawing phantoms",
@@ -196,7 +204,8 @@ fn an_interrupted_run_ends_in_130_and_leaves_nothing() {
     let folder = home.path().join("mount");
     fs::create_dir(&folder).unwrap();
     for moment in &MOMENTS[..sized(4, 10)] {
-        let mut child = bench_of_two(&folder, home.path())
+        let mut child = bench(&folder, home.path())
+            .arg("--quick")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -279,9 +288,9 @@ fn times_of_a_slow_storage_are_right_within_10_percent() {
     // Warm, so that the times of this machine's own disk are no part of it.
     let warm = measurement.files.iter().find(|series| series.cache == Cache::Warm).unwrap();
     let point = &warm.points[0];
-    assert!(point.items > 400, "{point:?}");
-    for (found, expected) in
-        [(point.latency.p50, median), (point.latency.p99, median * (sigma * 2.3263).exp())]
+    assert!(point.items > 400.0, "{point:?}");
+    let latency = point.latency.unwrap();
+    for (found, expected) in [(latency.p50, median), (latency.p99, median * (sigma * 2.3263).exp())]
     {
         assert!((found / expected - 1.0).abs() < 0.1, "{found} ms, not {expected}: {point:?}");
     }

@@ -44,6 +44,12 @@ pub enum StorageError {
         /// The folder of the dataset or release.
         data: PathBuf,
     },
+    /// The folder for made files holds images, or a table beside folders.
+    #[error("{path} looks like a dataset; give --scratch DIR for the files that are made")]
+    LooksLikeData {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file where a folder is needed.
     #[error("{path} is not a folder; name the folder that is to be measured")]
     NotAFolder {

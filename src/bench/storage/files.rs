@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
             return Ok(empty(format!("this file system has no direct reads: {error}")));
         }
         let warm = if cache == Cache::Warm { Some(self.warm_up(&deck, extent)?) } else { None };
-        let mut failures = Failures::default();
+        let (mut failures, mut cut_off) = (Failures::default(), 0);
         let (points, absent) = series::climb(threads, early_stop, |threads| {
             let (point, timed) = series::point(threads, limits, |left| {
                 let list = match &warm {
@@ -157,10 +157,12 @@ impl<'a> Reader<'a> {
                 Ok(pass)
             })?;
             timed.check(self.stop, |_| failures.path())?;
+            cut_off += timed.cut_off;
             Ok(point)
         })?;
         let cached = check_cache(cache, points.iter().map(|point| point.cached));
-        let note = series::join(&[absent, cached, failures.note("read")]);
+        let cut_off = series::cut_off_note(cut_off);
+        let note = series::join(&[absent, cached, cut_off, failures.note("read")]);
         Ok(Series { points, ..empty(note) })
     }
 
@@ -184,7 +186,7 @@ impl<'a> Reader<'a> {
         let before = Fetched::now();
         let buffer = || Aligned::new(CHUNK);
         let timed = timed(threads, list, limits, self.stop, bytes_of, buffer, work)?;
-        let cached = before.cached(timed.bytes, self.system);
+        let cached = before.cached(timed.moved, self.system);
         for &file in &list[..timed.taken] {
             self.seen[file] = true;
         }

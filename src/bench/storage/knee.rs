@@ -53,12 +53,12 @@ pub(super) mod tests {
     pub fn points(rates: &[(usize, f64)]) -> Vec<Point> {
         let point = |&(threads, rate): &(usize, f64)| Point {
             threads,
-            items: 100,
+            items: 100.0,
             bytes: 100_000_000,
             seconds: 100.0 / rate,
             first_done: 100.0 / rate,
             cached: Some(0.0),
-            latency: Latency::default(),
+            latency: Some(Latency::default()),
         };
         rates.iter().map(point).collect()
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// [`Measurement::version`] of this program.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Everything that one run of `bench storage` measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub struct Measurement {
     /// Decoding by one core, by transfer syntax.
     pub decode: Vec<DecodeRate>,
     /// What a reader has to know beside the figures: what was skipped and why, which folder was
-    /// written to, what other measurements left. (Writer M fills it; print it below the table.)
+    /// written to, what other measurements left.
     #[serde(default)]
     pub notes: Vec<String>,
 }
@@ -51,12 +51,13 @@ pub struct Measurement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Effort {
-    /// About 20 seconds.
+    /// About half a minute.
     Quick,
     /// About two minutes.
     #[default]
     Default,
-    /// Data of five times the memory.
+    /// Makes data of five times the memory. Of a dataset it reads for 15 s with each number of
+    /// threads.
     Full,
 }
 
@@ -110,6 +111,17 @@ pub enum Order {
     Shuffled,
 }
 
+impl Order {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan order",
+            Self::Inode => "by inode",
+            Self::Shuffled => "shuffled",
+        }
+    }
+}
+
 /// What the caches held before a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,6 +136,18 @@ pub enum Cache {
     Warm,
 }
 
+impl Cache {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::ClientCold => "client cold",
+            Self::Direct => "direct",
+            Self::Warm => "warm",
+        }
+    }
+}
+
 /// One pattern of access by number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
@@ -135,7 +159,8 @@ pub struct Series {
     pub cache: Cache,
     /// One entry per number of threads, rising. Empty if it could not be measured; `note` says why.
     pub points: Vec<Point>,
-    /// Why points are absent that would be expected; empty otherwise.
+    /// What a reader has to know of the points: why some are absent, what the caches held after all,
+    /// how many items were cut off. Empty if there is nothing.
     pub note: String,
 }
 
@@ -144,20 +169,21 @@ pub struct Series {
 pub struct Point {
     /// Number of threads.
     pub threads: usize,
-    /// Files, pages or row groups read or written, rounded: parts that the end of the time cut off
-    /// count as shares.
-    pub items: u64,
+    /// Files, pages or row groups read or written. Parts that the end of the time cut off count as
+    /// shares.
+    pub items: f64,
     /// Bytes of these.
     pub bytes: u64,
     /// Wall time in seconds until the last thread was done.
     pub seconds: f64,
     /// Wall time in seconds until the first thread was done.
     pub first_done: f64,
-    /// Share of the bytes that the page cache held before the read, 0 to 1; `None` if not known.
+    /// Share of the bytes that the page cache held before the read, 0 to 1, of all that was read,
+    /// also after the end of the time; `None` if not known.
     pub cached: Option<f64>,
     /// Time per item: open, read and close. Pages and row groups: read alone. Writes: create, write,
-    /// sync, rename, sync of the folder.
-    pub latency: Latency,
+    /// sync, rename, sync of the folder. `None` if no item was finished.
+    pub latency: Option<Latency>,
 }
 
 impl Point {
@@ -168,7 +194,7 @@ impl Point {
 
     /// Items per second.
     pub fn items_per_second(&self) -> f64 {
-        self.items as f64 / self.seconds
+        self.items / self.seconds
     }
 }
 

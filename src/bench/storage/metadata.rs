@@ -160,9 +160,9 @@ mod tests {
         for operation in &found {
             let threads: Vec<_> = operation.points.iter().map(|point| point.threads).collect();
             assert_eq!(threads, [1, 4], "{operation:?}");
-            assert!(operation.points.iter().all(|p| p.items > 0 && p.latency.p50 > 0.0));
+            assert!(operation.points.iter().all(|p| p.items > 0.0 && p.latency.unwrap().p50 > 0.0));
         }
-        assert_eq!(found[1].points[0].items, 30);
+        assert_eq!(found[1].points[0].items, 30.0);
         assert_eq!(found[3].points[1].items, found[4].points[1].items);
         assert_eq!(fs::read_dir(&made).unwrap().count(), 0);
         stop.raise();

@@ -14,7 +14,7 @@ use super::files::{Extent, Reader, made};
 use super::measurement::{Cache, Data, Measurement, Order, System, VERSION};
 use super::metadata::Names;
 use super::options::{Budget, Options, PlannedFile};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, looks_like_data};
 use super::shards::{self, Shards};
 use super::system::system;
 use crate::flow::Stop;
@@ -36,8 +36,9 @@ struct Run<'a> {
 }
 
 /// Measures the folder of `options`. `files` are those of the dataset in it, in the order of a
-/// release; `None` if it holds no dataset, and files are to be made in it. `progress` gets a line
-/// for every part that begins.
+/// release; `None` if it holds none that can be listed, and files are to be made. They are made in
+/// the folder itself, or if it looks like a dataset all the same, in that of `scratch`, which is
+/// then the measured folder. `progress` gets a line for every part that begins.
 ///
 /// # Errors
 /// [`StorageError`]; after a stop, [`StorageError::Interrupted`].
@@ -56,15 +57,33 @@ pub fn run(
     if files.is_some_and(<[PlannedFile]>::is_empty) {
         return Err(StorageError::NoFiles { path });
     }
-    let system = system(&path)?;
+    let (options, notes) = place(Options { path, ..options.clone() }, files.is_some())?;
+    let options = &options;
+    let system = system(&options.path)?;
     let budget = options.budget(system.memory_bytes)?;
-    let options = &Options { path, ..options.clone() };
-    let (scratch_system, notes) = (None, Vec::new());
+    let scratch_system = None;
     let mut run = Run { options, budget, system, scratch_system, progress, stop, notes };
     let mut measured = run.all(files)?;
     measured.started = since_1970.map_or(0, |time| time.as_secs());
     measured.seconds = begin.elapsed().as_secs_f64();
     Ok(measured)
+}
+
+/// The options with the folder that is measured, and a note if it is another one than was named.
+fn place(options: Options, is_dataset: bool) -> Result<(Options, Vec<String>), StorageError> {
+    match &options.scratch {
+        Some(scratch) if !is_dataset && looks_like_data(&options.path) => {
+            let instead = fs::canonicalize(scratch).map_err(StorageError::io(scratch))?;
+            let note = format!(
+                "{} looks like a dataset, but has no table that lists it: files were made and read in \
+                 {} instead, and the result is that of this folder",
+                options.path.display(),
+                instead.display()
+            );
+            Ok((Options { path: instead, scratch: None, ..options }, vec![note]))
+        }
+        _ => Ok((options, Vec::new())),
+    }
 }
 
 impl Run<'_> {
@@ -153,7 +172,7 @@ impl Run<'_> {
         }
         plan.extend([(Order::Shuffled, Cache::Direct), (Order::Shuffled, Cache::Warm)]);
         for (order, cache) in plan {
-            (self.progress)(&format!("whole files, {}, {}", order_text(order), cache_text(cache)));
+            (self.progress)(&format!("whole files, {}, {}", order.name(), cache.name()));
             let limits = if cache == Cache::Warm { budget.warm } else { budget.files };
             let early_stop = budget.early_stop;
             let threads = &budget.threads;
@@ -193,7 +212,7 @@ impl Run<'_> {
         let mut shards = Shards::new(&folder("shards")?, system, &self.budget, seed, self.stop);
         measured.writes.push(shards.write()?);
         for pattern in shards::patterns() {
-            (self.progress)(&format!("reading shards: {pattern}, {}", cache_text(cold)));
+            (self.progress)(&format!("reading shards: {pattern}, {}", cold.name()));
             measured.shards.push(shards.read(pattern, cold)?);
         }
         if self.budget.all_patterns {
@@ -229,23 +248,6 @@ impl Run<'_> {
             decode: Vec::new(),
             notes: Vec::new(),
         }
-    }
-}
-
-fn order_text(order: Order) -> &'static str {
-    match order {
-        Order::Plan => "in plan order",
-        Order::Inode => "by inode",
-        Order::Shuffled => "shuffled",
-    }
-}
-
-fn cache_text(cache: Cache) -> &'static str {
-    match cache {
-        Cache::Cold => "cold",
-        Cache::ClientCold => "cold on this machine",
-        Cache::Direct => "direct",
-        Cache::Warm => "warm",
     }
 }
 

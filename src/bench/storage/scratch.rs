@@ -6,8 +6,10 @@
 //! same place removes its folder; as long as the process lives, or may live on another machine,
 //! its folder stays.
 
-use std::fs::{self, DirBuilder, DirEntry, File};
-use std::io::{self, Write as _};
+mod data;
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StorageError;
 use super::system::free_bytes;
+
+use data::Around;
+pub use data::looks_like_data;
 
 /// How the names of all such folders begin.
 pub const PREFIX: &str = ".mammo-pipe-bench-";
@@ -28,6 +33,9 @@ const MARGIN: u64 = 1 << 30;
 
 /// A folder without a marker is left over if it is older than this.
 const OLD: Duration = Duration::from_secs(600);
+
+/// A folder that was made before the machine was started is left over if it is older than this.
+const OTHER_BOOT: Duration = Duration::from_secs(24 * 3600);
 
 /// A folder for made files, removed when this value is dropped.
 #[derive(Debug)]
@@ -88,16 +96,18 @@ impl Scratch {
     /// Makes the folder in `inside`, after removing those of killed measurements there.
     ///
     /// # Errors
-    /// [`StorageError::NotAFolder`]; [`StorageError::InData`] for a folder in `dataset`, or in one
-    /// that looks like a dataset or a release; [`StorageError::NoRoom`] unless `need` bytes and
-    /// 1 GiB are free; [`StorageError::Io`].
+    /// [`StorageError::NotAFolder`]; [`StorageError::InData`] for a folder in `dataset`, or in
+    /// another dataset or release; [`StorageError::LooksLikeData`] for one that holds images;
+    /// [`StorageError::NoRoom`] unless `need` bytes and 1 GiB are free; [`StorageError::Io`].
     pub fn create(inside: &Path, need: u64, dataset: Option<&Path>) -> Result<Self, StorageError> {
         let inside = fs::canonicalize(inside).map_err(StorageError::io(inside))?;
         if !inside.is_dir() {
             return Err(StorageError::NotAFolder { path: inside });
         }
-        if let Some(data) = data_around(&inside, dataset) {
-            return Err(StorageError::InData { path: inside, data });
+        match data::around(&inside, dataset) {
+            Around::Known(data) => return Err(StorageError::InData { path: inside, data }),
+            Around::Likely => return Err(StorageError::LooksLikeData { path: inside }),
+            Around::Nothing => {}
         }
         let here = Maker::this_process();
         let others = clear(&inside, &here).map_err(StorageError::io(&inside))?;
@@ -137,7 +147,10 @@ impl Drop for Scratch {
         if !self.path.as_os_str().is_empty() {
             drop(self.marker.take());
             // What cannot be removed now, the next measurement removes.
-            let _ = fs::remove_dir_all(&self.path);
+            if let Err(error) = fs::remove_dir_all(&self.path) {
+                let path = self.path.display();
+                let _ = writeln!(io::stderr(), "{path} could not be removed: {error}");
+            }
         }
     }
 }
@@ -165,7 +178,7 @@ fn clear(inside: &Path, here: &Maker) -> io::Result<Vec<PathBuf>> {
         if !ours || !entry.file_type()?.is_dir() {
             continue;
         }
-        let removed = is_left_over(&entry, here) && fs::remove_dir_all(entry.path()).is_ok();
+        let removed = is_left_over(&entry.path(), here) && fs::remove_dir_all(entry.path()).is_ok();
         if !removed && entry.path().exists() {
             others.push(entry.path());
         }
@@ -173,116 +186,38 @@ fn clear(inside: &Path, here: &Maker) -> io::Result<Vec<PathBuf>> {
     Ok(others)
 }
 
-fn is_left_over(entry: &DirEntry, here: &Maker) -> bool {
-    let marker = entry.path().join(MARKER);
-    let text = fs::read(&marker).unwrap_or_default();
-    let Ok(maker) = serde_json::from_slice::<Maker>(&text) else {
-        // Killed between making the folder and writing the marker. Nothing else is in it then.
-        let age = entry.metadata().and_then(|found| found.modified()).ok();
-        let old = age.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > OLD);
-        let names = fs::read_dir(entry.path()).into_iter().flatten().flatten();
-        return old && names.into_iter().all(|found| found.file_name() == MARKER);
+/// Whether nobody needs the folder any more. In doubt it stays.
+fn is_left_over(folder: &Path, here: &Maker) -> bool {
+    let mut text = Vec::new();
+    let marker = match File::open(folder.join(MARKER)) {
+        Ok(marker) if (&marker).read_to_end(&mut text).is_ok() => marker,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return is_unmarked(folder),
+        _ => return false,
     };
-    let locked = File::open(&marker)
-        .is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)));
-    maker.made_by == here.made_by && maker.is_dead(here) && !locked
+    // A shared lock needs no right to write, which an exclusive one needs on NFS.
+    if matches!(marker.try_lock_shared(), Err(fs::TryLockError::WouldBlock)) {
+        return false;
+    }
+    let Ok(maker) = serde_json::from_slice::<Maker>(&text) else { return is_unmarked(folder) };
+    // Two machines may have one name. Where they do, the age tells what is running no more.
+    let same_boot = maker.boot == here.boot;
+    maker.made_by == here.made_by
+        && maker.is_dead(here)
+        && (same_boot || is_older(folder, OTHER_BOOT))
 }
 
-/// The dataset or release that `folder` lies in: `dataset`, or one recognised by its files.
-fn data_around(folder: &Path, dataset: Option<&Path>) -> Option<PathBuf> {
-    let known = dataset.and_then(|path| fs::canonicalize(path).ok());
-    if let Some(known) = known.filter(|known| folder.starts_with(known)) {
-        return Some(known);
-    }
-    let holds = |folder: &Path| {
-        let has = |name| folder.join(name).exists();
-        let dataset = has("train_images") || has("test_images") || has("DICOMDIR");
-        dataset || has("manifest") && (has("manifest.json") || has(crate::store::LOCK))
-    };
-    if let Some(data) = folder.ancestors().find(|folder| holds(folder)) {
-        return Some(data.to_owned());
-    }
-    // A folder of a patient, or one whose folders are patients.
-    let is_dicom =
-        |path: &Path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("dcm"));
-    let entries = |folder: &Path| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).take(1000).collect::<Vec<_>>()
-    };
-    let inside = entries(folder);
-    let below = inside.iter().filter(|path| path.is_dir()).take(100).flat_map(|path| entries(path));
-    let found = inside.iter().cloned().chain(below).any(|path| is_dicom(&path));
-    found.then(|| folder.to_owned())
+/// Whether the maker was killed between making the folder and writing the marker. Nothing else is in
+/// it then.
+fn is_unmarked(folder: &Path) -> bool {
+    let Ok(mut entries) = fs::read_dir(folder) else { return false };
+    is_older(folder, OLD)
+        && entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == MARKER))
+}
+
+fn is_older(folder: &Path, than: Duration) -> bool {
+    let changed = fs::metadata(folder).and_then(|found| found.modified()).ok();
+    changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age > than)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
-    }
-
-    fn left_by(folder: &Path, name: &str, maker: &Maker) -> PathBuf {
-        let path = folder.join(format!("{PREFIX}{name}"));
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("0.bin"), "x").unwrap();
-        fs::write(path.join(MARKER), serde_json::to_vec(maker).unwrap()).unwrap();
-        path
-    }
-
-    #[test]
-    fn the_folder_is_removed_on_close_and_on_drop_and_two_are_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let one = Scratch::create(folder.path(), 1, None).unwrap();
-        let two = Scratch::create(folder.path(), 1, None).unwrap();
-        assert_ne!(one.path(), two.path());
-        assert_eq!(two.others, [one.path()]);
-        fs::write(one.path().join("x"), "x").unwrap();
-        one.close().unwrap();
-        drop(two);
-        assert_eq!(names(folder.path()), [""; 0]);
-    }
-
-    #[test]
-    fn only_what_a_dead_process_left_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let here = Maker::this_process();
-        let reused = Maker { start: here.start + 1, ..here.clone() };
-        let booted = Maker { boot: "earlier".into(), ..here.clone() };
-        let elsewhere = Maker { host: "another".into(), ..booted.clone() };
-        let container = Maker { pid_namespace: "another".into(), ..reused.clone() };
-        let foreign = Maker { made_by: "somebody".into(), ..reused.clone() };
-        for (name, maker) in [("1", &reused), ("2", &booted)] {
-            left_by(folder.path(), name, maker);
-        }
-        let stay = [("3", &here), ("4", &elsewhere), ("5", &container), ("6", &foreign)];
-        let stay = stay.map(|(name, maker)| left_by(folder.path(), name, maker));
-        fs::create_dir(folder.path().join(format!("{PREFIX}7"))).unwrap();
-        let scratch = Scratch::create(folder.path(), 1, None).unwrap();
-        let mut others = scratch.others.clone();
-        others.sort();
-        assert_eq!(others[..4], stay);
-        assert_eq!(others.len(), 5);
-    }
-
-    #[test]
-    fn nothing_is_written_into_a_dataset_or_without_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let refused = |inside: &Path, dataset| {
-            matches!(Scratch::create(inside, 1, dataset), Err(StorageError::InData { .. }))
-        };
-        let inside = folder.path().join("a/b");
-        fs::create_dir_all(&inside).unwrap();
-        assert!(refused(&inside, Some(folder.path())));
-        fs::write(inside.join("1.dcm"), "").unwrap();
-        assert!(refused(&folder.path().join("a"), None) && refused(&inside, None));
-        fs::remove_file(inside.join("1.dcm")).unwrap();
-        let found = Scratch::create(&inside, u64::MAX, None);
-        assert!(matches!(found, Err(StorageError::NoRoom { .. })), "{found:?}");
-        fs::create_dir(folder.path().join("train_images")).unwrap();
-        assert!(refused(&inside, None));
-        assert_eq!(names(&inside), [""; 0]);
-    }
-}
+mod tests;

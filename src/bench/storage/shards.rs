@@ -200,7 +200,7 @@ impl<'a> Shards<'a> {
             timed(WRITERS.len(), &whole, all, self.stop, |_| 0, buffer, work)?;
         }
         let limits = if cache == Cache::Warm { budget.warm } else { budget.parts };
-        let mut next = 0;
+        let (mut next, mut cut_off) = (0, 0);
         let (points, absent) = series::climb(&budget.threads, budget.early_stop, |threads| {
             let (point, timed) = series::point(threads, limits, |left| {
                 if cache != Cache::Warm {
@@ -213,15 +213,16 @@ impl<'a> Shards<'a> {
                 let bytes_of = |piece: &Piece| piece.bytes;
                 let before = Fetched::now();
                 let timed = timed(threads, &list, left, self.stop, bytes_of, buffer, work)?;
-                let cached = before.cached(timed.bytes, self.system);
+                let cached = before.cached(timed.moved, self.system);
                 next += timed.taken;
                 Ok(Pass { cached, exhausted: timed.taken == list.len(), timed })
             })?;
             timed.check(self.stop, |_| &self.folder)?;
+            cut_off += timed.cut_off;
             Ok(point)
         })?;
         let cached = check_cache(cache, points.iter().map(|point| point.cached));
-        let note = series::join(&[absent, cached]);
+        let note = series::join(&[absent, cached, series::cut_off_note(cut_off)]);
         Ok(Series { pattern: pattern.into(), order: order_of(pattern), cache, points, note })
     }
 
@@ -275,42 +276,4 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::measurement::Effort;
-    use super::super::options::Options;
-    use super::super::system::system;
-    use super::*;
-
-    #[test]
-    fn shards_are_written_read_in_every_pattern_and_fit_into_their_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let system = system(folder.path()).unwrap();
-        let options =
-            Options { effort: Effort::Quick, threads: Some(vec![1, 3]), ..Options::default() };
-        let mut budget = options.budget(1 << 30).unwrap();
-        budget.shards.bytes = 100_000_000;
-        budget.parts.seconds = 0.05;
-        let stop = Stop::default();
-        let mut shards = Shards::new(folder.path(), &system, &budget, 1, &stop);
-        let written = shards.write().unwrap();
-        assert_eq!(written.points.iter().map(|p| p.threads).collect::<Vec<_>>(), [1, 3]);
-        let bytes: u64 = written.points.iter().map(|point| point.bytes).sum();
-        assert!(bytes > 0 && bytes <= room(&budget), "{bytes}");
-        let found = fs::read_dir(folder.path()).unwrap().count() as u64;
-        assert_eq!(found * shards.shard_bytes, bytes, "no temporary file stays");
-        for pattern in patterns() {
-            let found = shards.read(pattern, Cache::Cold).unwrap();
-            assert_eq!(found.points.len(), 2, "{pattern}: {}", found.note);
-            assert!(found.points.iter().all(|point| point.bytes > 0), "{found:?}");
-        }
-    }
-
-    #[test]
-    fn the_room_is_counted_for_every_effort() {
-        for effort in [Effort::Quick, Effort::Default, Effort::Full] {
-            let budget = Options { effort, ..Options::default() }.budget(1 << 34).unwrap();
-            let room = room(&budget);
-            assert!(room >= budget.shards.bytes / 4 * 3 && room < budget.shards.bytes * 2);
-        }
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ use super::measurement::{Measurement, Order};
 
 pub use limits::{CpuLimit, StorageLimit, at_threads, cpu, storage, whole_files};
 pub use prefix::{Prefix, prefix};
-pub use text::{bottleneck_name, cache_name, order_name, paragraphs, time};
+pub use text::{bottleneck_name, paragraphs, time};
 pub use training::{
     ENOUGH, IMAGE_BYTES, Training, TrainingStep, USUAL_STEPS, Utilisation, training, utilisation,
 };

@@ -10,92 +10,25 @@
 //! of an item. The threads do finish their items, within a grace period, so that the times of long
 //! items are not missing from the distribution.
 
+mod clock;
 pub mod series;
 
-use std::cell::Cell;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{OnceLock, RwLock, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::error::StorageError;
 use super::latency::Times;
 use super::options::Limits;
 use crate::flow::Stop;
 
+pub use clock::Clock;
+
 /// Most errors that are kept; after as many, the loop ends.
 const MOST_FAILURES: usize = 100;
-
-/// The longest time that threads get to finish their items, in seconds.
-const GRACE: f64 = 1.0;
-
-/// The time of one thread: what counts, and when to end.
-#[derive(Debug, Clone)]
-pub struct Clock {
-    /// After this no further item is taken, and nothing more counts.
-    end: Option<Instant>,
-    /// After this an item is cut off.
-    hard_end: Option<Instant>,
-    stop: Stop,
-    counted: Cell<Counted>,
-}
-
-/// What counts of an item that is read chunk by chunk.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counted {
-    by_chunks: bool,
-    bytes: u64,
-    last: Option<Instant>,
-}
-
-impl Clock {
-    /// A clock that never ends, for work that is not timed.
-    pub fn endless() -> Self {
-        Self::until(&Stop::default())
-    }
-
-    /// A clock that only a stop ends.
-    pub fn until(stop: &Stop) -> Self {
-        Self { end: None, hard_end: None, stop: stop.clone(), counted: Cell::default() }
-    }
-
-    fn new(begin: Instant, seconds: f64, stop: &Stop) -> Self {
-        let after = |seconds| begin.checked_add(Duration::try_from_secs_f64(seconds).ok()?);
-        let grace = (seconds / 2.0).min(GRACE);
-        Self { end: after(seconds), hard_end: after(seconds + grace), ..Self::until(stop) }
-    }
-
-    /// Whether a stop was requested, for work that the end of the time does not cut off.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.is_raised()
-    }
-
-    /// Whether no further item is to be taken.
-    fn is_over(&self) -> bool {
-        self.is_stopped() || self.end.is_some_and(|end| Instant::now() >= end)
-    }
-
-    /// Whether an item is to be cut off.
-    pub fn cuts_off(&self) -> bool {
-        self.is_stopped() || self.hard_end.is_some_and(|end| Instant::now() >= end)
-    }
-
-    /// Says that the item is read chunk by chunk. Chunks that begin after the end do not count.
-    /// Returns whether the next chunk will.
-    pub fn begin_chunk(&self) -> bool {
-        self.counted.set(Counted { by_chunks: true, ..self.counted.get() });
-        !self.is_over()
-    }
-
-    /// Counts a chunk that was read.
-    pub fn count(&self, bytes: u64) {
-        let counted = self.counted.get();
-        let last = Some(Instant::now());
-        self.counted.set(Counted { bytes: counted.bytes + bytes, last, ..counted });
-    }
-}
 
 /// What was done of one item.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,6 +68,10 @@ pub struct Timed {
     pub items: f64,
     /// Bytes of these.
     pub bytes: u64,
+    /// Bytes of all items, also what was read after the end of the time and does not count.
+    pub moved: u64,
+    /// Items that the end of the time cut off. Their times are not known.
+    pub cut_off: usize,
     /// Seconds until the last thread was done.
     pub seconds: f64,
     /// Seconds until the first thread was done.
@@ -154,6 +91,8 @@ impl Timed {
         self.seconds += later.seconds;
         self.items += later.items;
         self.bytes += later.bytes;
+        self.moved += later.moved;
+        self.cut_off += later.cut_off;
         self.taken += later.taken;
         self.times.add(&later.times);
         self.failures.extend(later.failures);
@@ -185,6 +124,8 @@ struct Thread {
     done: Instant,
     items: f64,
     bytes: u64,
+    moved: u64,
+    cut_off: usize,
     times: Times,
     failures: Vec<Failure>,
 }
@@ -217,7 +158,7 @@ pub fn timed<I: Sync, S>(
         let begin: Instant = *start.get_or_init(Instant::now);
         let clock = Clock::new(begin, limits.seconds, stop);
         let mut done = begin;
-        let (mut count, mut bytes) = (0.0, 0);
+        let (mut count, mut bytes, mut moved, mut cut_off) = (0.0, 0, 0, 0);
         while !cancelled.is_raised() && !clock.is_over() && failed.load(Relaxed) < MOST_FAILURES {
             if promised.load(Relaxed) >= limits.bytes {
                 break;
@@ -229,8 +170,11 @@ pub fn timed<I: Sync, S>(
             match work(&mut state, item, &clock) {
                 Ok(part) => {
                     let now = Instant::now();
+                    moved += part.bytes;
                     if part.share >= 1.0 {
                         times.record(now - before);
+                    } else {
+                        cut_off += 1;
                     }
                     let counted = clock.counted.take();
                     let in_time = clock.end.is_none_or(|end| now <= end);
@@ -253,7 +197,7 @@ pub fn timed<I: Sync, S>(
                 }
             }
         }
-        Thread { done, items: count, bytes, times, failures }
+        Thread { done, items: count, bytes, moved, cut_off, times, failures }
     };
     let threads = thread::scope(|scope| {
         let closed = gate.write();
@@ -289,6 +233,8 @@ fn collect(threads: Vec<Thread>, start: Option<Instant>, taken: usize) -> Timed 
         timed.seconds = timed.seconds.max(seconds);
         timed.items += thread.items;
         timed.bytes += thread.bytes;
+        timed.moved += thread.moved;
+        timed.cut_off += thread.cut_off;
         timed.times.add(&thread.times);
         timed.failures.extend(thread.failures);
     }

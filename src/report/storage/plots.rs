@@ -2,7 +2,7 @@
 
 use crate::bench::storage::knee::by_bytes;
 use crate::bench::storage::measurement::{Cache, Measurement, Order, Point, Series};
-use crate::bench::storage::verdict::{Verdict, cache_name, order_name};
+use crate::bench::storage::verdict::Verdict;
 use crate::number::short;
 use crate::report::page::{Html, Section, figure, figures};
 use crate::report::svg::{Axis, Line, SERIES, Stroke, lines};
@@ -70,8 +70,8 @@ pub(super) fn files(measurement: &Measurement) -> Section {
         .chain(&measurement.prefixes)
         .filter(|series| series.cache != Cache::Warm && by_bytes(&series.points).is_some())
         .collect();
-    let throughput = |point: &Point| point.bytes_per_second() / 1e6;
-    type Plot<'a> = (&'static str, &'static str, &'a dyn Fn(&Point) -> f64, &'a str);
+    let throughput = |point: &Point| Some(point.bytes_per_second() / 1e6);
+    type Plot<'a> = (&'static str, &'static str, &'a dyn Fn(&Point) -> Option<f64>, &'a str);
     let all: [Plot<'_>; 3] = [
         (
             "Throughput by threads",
@@ -82,13 +82,13 @@ pub(super) fn files(measurement: &Measurement) -> Section {
         (
             "Median time per file by threads",
             "ms",
-            &|point| point.latency.p50,
+            &|point| point.latency.map(|times| times.p50),
             "Open, read and close. Where throughput no longer rises, more threads only wait longer.",
         ),
         (
             "99th percentile of the time per file",
             "ms",
-            &|point| point.latency.p99,
+            &|point| point.latency.map(|times| times.p99),
             "One file of a hundred takes longer than this. A batch of images waits for its slowest file.",
         ),
     ];
@@ -113,24 +113,31 @@ pub(super) fn files(measurement: &Measurement) -> Section {
     }
 }
 
-fn line(series: &Series, colour: usize, value: &dyn Fn(&Point) -> f64, knees: bool) -> Line {
+/// A point without a value is left out.
+fn line(
+    series: &Series,
+    colour: usize,
+    value: &dyn Fn(&Point) -> Option<f64>,
+    knees: bool,
+) -> Line {
     let knee = by_bytes(&series.points).filter(|_| knees);
     let marks = series.points.iter().filter(|p| knee.is_some_and(|k| k.threads == p.threads));
+    let at = |point: &Point| Some([point.threads as f64, value(point)?]);
     let mark = |point: &Point| {
-        let text = format!("knee: {} threads, {}", point.threads, short(value(point)));
-        ([point.threads as f64, value(point)], text)
+        let [threads, value] = at(point)?;
+        Some(([threads, value], format!("knee: {threads} threads, {}", short(value))))
     };
     Line {
         label: short_label(series),
         series: colour,
         stroke: if series.order == Order::Plan { Stroke::Whole } else { Stroke::Dashed },
-        points: series.points.iter().map(|point| [point.threads as f64, value(point)]).collect(),
-        marks: marks.map(mark).collect(),
+        points: series.points.iter().filter_map(at).collect(),
+        marks: marks.filter_map(mark).collect(),
     }
 }
 
 /// A label that fits half the width of a chart.
 fn short_label(series: &Series) -> String {
     let part = if series.pattern == "whole files" { "" } else { "prefix, " };
-    format!("{part}{}, {}", order_name(series.order), cache_name(series.cache))
+    format!("{part}{}, {}", series.order.name(), series.cache.name())
 }

@@ -3,9 +3,7 @@
 use crate::bench::storage::decode::name_of;
 use crate::bench::storage::knee::{by_bytes, by_items};
 use crate::bench::storage::measurement::{Measurement, Point};
-use crate::bench::storage::verdict::{
-    Utilisation, Verdict, bottleneck_name, cache_name, order_name, time,
-};
+use crate::bench::storage::verdict::{Utilisation, Verdict, bottleneck_name, time};
 use crate::number::{count, short, size};
 use crate::report::page::{Align, Html, Section, Table, details};
 
@@ -32,8 +30,8 @@ pub(super) fn measurements(measurement: &Measurement) -> Section {
         let mut table = points_table();
         let mut notes = Html::default();
         for series in series {
-            let order = order_name(series.order);
-            let name = format!("{}, {order}, {}", series.pattern, cache_name(series.cache));
+            let order = series.order.name();
+            let name = format!("{}, {order}, {}", series.pattern, series.cache.name());
             let knee = by_bytes(&series.points).map(|knee| knee.threads);
             for point in &series.points {
                 table.row(cells(&name, point, knee == Some(point.threads)));
@@ -90,7 +88,8 @@ fn cells(name: &str, point: &Point, is_knee: bool) -> Vec<Html> {
         0 => "–".to_owned(),
         _ => short(point.bytes_per_second() / 1e6),
     };
-    let latency = point.latency;
+    let times = point.latency.map(|found| [found.p50, found.p95, found.p99, found.max].map(short));
+    let [p50, p95, p99, max] = times.unwrap_or(["–"; 4].map(str::to_owned));
     let cached = point.cached.map_or("–".into(), |share| format!("{:.1} %", 100.0 * share));
     let texts = [
         name.to_owned(),
@@ -99,10 +98,10 @@ fn cells(name: &str, point: &Point, is_knee: bool) -> Vec<Html> {
         short(point.items_per_second()),
         short(point.first_done),
         short(point.seconds),
-        short(latency.p50),
-        short(latency.p95),
-        short(latency.p99),
-        short(latency.max),
+        p50,
+        p95,
+        p99,
+        max,
         cached,
     ];
     texts.map(Html::text).into()
@@ -153,7 +152,7 @@ pub(super) fn forecasts(verdict: &Verdict) -> Html {
     for forecast in &verdict.forecasts {
         table.row(vec![
             Html::text(super::short_cores(forecast.cores)),
-            Html::text(order_name(forecast.order)),
+            Html::text(forecast.order.name()),
             Html::text(short(forecast.images_per_second)),
             Html::text(time(forecast.seconds)),
             Html::text(bottleneck_name(forecast)),
@@ -179,7 +178,7 @@ pub(super) fn training(verdict: &Verdict) -> Html {
             row.utilisation.iter().map(|au| format!("{:.1} % at {} ms", share(au), au.step_ms));
         table.row(vec![
             Html::text(&row.pattern),
-            Html::text(cache_name(row.cache)),
+            Html::text(row.cache.name()),
             Html::text(&row.format),
             Html::text(row.threads),
             Html::text(short(row.images_per_second)),

@@ -83,6 +83,21 @@ fn a_dataset_is_only_read_and_what_would_be_written_is_named_as_skipped() {
 }
 
 #[test]
+fn with_scratch_a_folder_that_only_looks_like_a_dataset_is_not_written_to() {
+    let (data, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let [path, other] = [&data, &scratch].map(|folder| fs::canonicalize(folder.path()).unwrap());
+    let with = |scratch: Option<&PathBuf>| Options { scratch: scratch.cloned(), ..options(&path) };
+    let (same, notes) = place(with(Some(&other)), false).unwrap();
+    assert_eq!((same.path, notes.len()), (path.clone(), 0), "an empty folder is measured itself");
+    fs::write(path.join("1.IMA"), "").unwrap();
+    let (instead, notes) = place(with(Some(&other)), false).unwrap();
+    assert_eq!((instead.path, instead.scratch, notes.len()), (other.clone(), None, 1));
+    assert_eq!(place(with(Some(&other)), true).unwrap().0.path, path, "its own files are read");
+    let refused = run_with(&with(None), None, &|_| (), &Stop::default());
+    assert!(matches!(refused, Err(StorageError::LooksLikeData { .. })), "{refused:?}");
+}
+
+#[test]
 fn a_stop_at_the_begin_of_any_part_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = fs::canonicalize(folder.path()).unwrap();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::storage::decode::usual_mix;
 use crate::bench::storage::knee::{Knee, by_bytes};
-use crate::bench::storage::measurement::{Cache, Latency, Measurement, Order, Series};
+use crate::bench::storage::measurement::{Cache, Latency, Measurement, Order, Point, Series};
 
 /// What storage delivers in one order of the files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,8 +17,8 @@ pub struct StorageLimit {
     pub knee: Knee,
     /// Images per second at the knee, for images of the dataset's mean size.
     pub images_per_second: f64,
-    /// Time per file at the knee, in milliseconds.
-    pub latency: Latency,
+    /// Time per file at the knee, in milliseconds; `None` if no file was read to its end.
+    pub latency: Option<Latency>,
     /// Share of the bytes at the knee that this machine's cache held before the read; `None` if not
     /// known.
     pub cached: Option<f64>,
@@ -103,12 +103,9 @@ pub fn cpu(measurement: &Measurement, mean_bytes: f64) -> Option<CpuLimit> {
 }
 
 /// The measured bytes per second of `series` with at most `threads` threads: those of the largest
-/// number of threads measured that is not above it, else of the smallest.
+/// number of threads measured that is not above it. `None` if only more threads were measured.
 pub fn at_threads(series: &Series, threads: usize) -> Option<f64> {
-    let measured = series.points.iter().filter(|point| point.seconds > 0.0);
-    let below = measured.clone().filter(|point| point.threads <= threads);
-    let point = below
-        .max_by_key(|point| point.threads)
-        .or_else(|| measured.min_by_key(|point| point.threads))?;
+    let usable = |point: &&Point| point.threads <= threads && point.seconds > 0.0;
+    let point = series.points.iter().filter(usable).max_by_key(|point| point.threads)?;
     Some(point.bytes_per_second())
 }

@@ -29,7 +29,8 @@ pub struct Prefix {
     pub whole_seconds: f64,
 }
 
-/// The forecast; `None` if prefixes or whole files were not measured.
+/// The forecast; `None` if prefixes or whole files were not measured, or no prefix was read to its
+/// end with the threads of the knee.
 pub fn prefix(
     measurement: &Measurement,
     of: DatasetSize,
@@ -39,12 +40,13 @@ pub fn prefix(
         .or_else(|| first_read(&measurement.prefixes, Order::Shuffled))?;
     let knee = by_items(&series.points)?;
     let point = series.points.iter().find(|point| point.threads == knee.threads)?;
+    point.latency?;
     let share = jpeg_2000_share(measurement);
     let whole_seconds = of.files as f64 / whole?.images_per_second;
     let begun = share * of.files as f64 / knee.rate;
     Some(Prefix {
         share,
-        bytes_per_file: point.bytes as f64 / point.items as f64,
+        bytes_per_file: point.bytes as f64 / point.items,
         files_per_second: knee.rate,
         threads: knee.threads,
         seconds: begun + (1.0 - share) * whole_seconds,

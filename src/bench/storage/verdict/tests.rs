@@ -178,6 +178,37 @@ fn a_folder_that_is_no_dataset_is_judged_for_rsna_s_in_its_usual_syntaxes() {
 }
 
 #[test]
+fn limits_within_20_percent_are_called_about_equal() {
+    // Four cores decode 40 images/s, which are 200 MB/s.
+    for (rate, equal) in [(160.0, false), (170.0, true), (230.0, true), (250.0, false)] {
+        let measured = measurement(&[(4, rate)], &[(4, rate)], 100.0);
+        let text = paragraphs(&measured, &verdict(&measured)).join("\n");
+        assert_eq!(
+            text.starts_with("Storage and the CPU are about equally fast."),
+            equal,
+            "{text}"
+        );
+        assert!(text.contains("would then take about"), "{text}");
+    }
+}
+
+#[test]
+fn a_shuffled_read_that_is_faster_is_put_down_to_a_cache() {
+    let measured = measurement(&[(4, 100.0)], &[(4, 130.0)], 100.0);
+    let text = paragraphs(&measured, &verdict(&measured)).join("\n");
+    assert!(text.contains("Shuffled was faster: a cache on the way may have held"), "{text}");
+}
+
+#[test]
+fn fewer_threads_than_were_measured_have_no_rate() {
+    let measured = measurement(&[(4, 100.0), (8, 150.0)], &[(4, 100.0)], 100.0);
+    let series = whole_files(&measured, Order::Plan).unwrap();
+    assert_eq!(at_threads(series, 3), None);
+    near(at_threads(series, 7).unwrap(), 100e6);
+    near(at_threads(series, 64).unwrap(), 150e6);
+}
+
+#[test]
 fn a_prefix_shortens_only_the_reading_of_jpeg_2000() {
     let mut measured = measurement(&[(4, 100.0)], &[(4, 100.0)], 100.0);
     // 200 beginnings of 1 MB per second, and half of the files are JPEG 2000.
@@ -187,6 +218,8 @@ fn a_prefix_shortens_only_the_reading_of_jpeg_2000() {
     near(prefix.share, 0.5);
     near(prefix.whole_seconds, 50.0);
     near(prefix.seconds, 25.0 + 500.0 / 200.0);
+    measured.prefixes[0].points[0].latency = None;
+    assert_eq!(verdict(&measured).prefix, None, "no prefix was read to its end");
 }
 
 #[test]
@@ -214,6 +247,15 @@ fn training_waits_for_single_pages_and_not_for_whole_shards() {
     near(of("shard", "tensor").images_per_second, 2e9 / 524_288.0);
     near(of("shard", "tensor").utilisation[0].utilisation, 1.0);
     assert_eq!(verdict.training.len(), 6);
+    let of_steps = |step_ms| {
+        let step = TrainingStep { step_ms, batch: 16 };
+        let verdict = Verdict::new(&measured, DatasetSize::of(&measured), step);
+        paragraphs(&measured, &verdict).join("\n")
+    };
+    // 57 images/s at worst: AU is 90 % from 252 ms on.
+    assert!(of_steps(None).contains("does not reach at 25, 50, 100 and 200 ms"));
+    assert!(of_steps(Some(240.0)).contains("does not reach at 240 ms"));
+    assert!(of_steps(Some(260.0)).contains("90 %, which this storage reaches."));
 }
 
 #[test]

@@ -1,27 +1,11 @@
 //! The verdict in words: the same sentences on the terminal and on the page.
 
 use super::{Bottleneck, ENOUGH, Forecast, StorageLimit, Verdict};
-use crate::bench::storage::measurement::{Cache, Measurement, Order};
+use crate::bench::storage::measurement::{Cache, Measurement};
 use crate::number::{count, duration, short, size};
 
-/// The name of an order for people.
-pub fn order_name(order: Order) -> &'static str {
-    match order {
-        Order::Plan => "plan order",
-        Order::Inode => "by inode",
-        Order::Shuffled => "shuffled",
-    }
-}
-
-/// The name of a state of the caches for people.
-pub fn cache_name(cache: Cache) -> &'static str {
-    match cache {
-        Cache::Cold => "cold",
-        Cache::ClientCold => "client cold",
-        Cache::Direct => "direct",
-        Cache::Warm => "warm",
-    }
-}
+/// Orders and limits within this factor of each other are called about equal.
+const ABOUT: f64 = 1.2;
 
 /// The verdict as paragraphs, the most important one first.
 pub fn paragraphs(measurement: &Measurement, verdict: &Verdict) -> Vec<String> {
@@ -43,6 +27,9 @@ fn limits(measurement: &Measurement, verdict: &Verdict) -> String {
     let cores = short_cores(measurement.system.cores);
     let decoded = measurement.system.cores * cpu.images_per_core_second;
     let name = match verdict.here.map(|here| here.bottleneck) {
+        _ if is_about(storage.images_per_second, decoded) => {
+            "Storage and the CPU are about equally fast"
+        }
         Some(Bottleneck::Storage) => "Storage is the bottleneck",
         _ => "The CPU is the bottleneck",
     };
@@ -55,14 +42,18 @@ fn limits(measurement: &Measurement, verdict: &Verdict) -> String {
     )
 }
 
+fn is_about(one: f64, other: f64) -> bool {
+    (1.0 / ABOUT..=ABOUT).contains(&(one / other))
+}
+
 fn reads(storage: &StorageLimit) -> String {
     format!(
         "Storage delivers {}/s, or {} images/s, with {} ({}, {}).",
         size(storage.knee.rate as u64),
         short(storage.images_per_second),
         threads(storage.knee.threads),
-        order_name(storage.order),
-        cache_name(storage.cache),
+        storage.order.name(),
+        storage.cache.name(),
     )
 }
 
@@ -80,7 +71,7 @@ fn advice(verdict: &Verdict) -> Option<String> {
     let what = if dataset.own { "This dataset" } else { "A dataset like RSNA's" };
     Some(format!(
         "Use: mammo-pipe preprocess --readers {} --workers {} --set limits.memory_mb={}. {what} of {} \
-         files and {} then takes {}.",
+         files and {} would then take about {}, if storage stays as fast as in this measurement.",
         settings.readers,
         settings.workers,
         settings.memory_mb,
@@ -95,11 +86,16 @@ fn order(verdict: &Verdict) -> Option<String> {
     let ratio = plan.images_per_second / shuffled.images_per_second;
     let read = |limit: &StorageLimit| time(verdict.dataset.files as f64 / limit.images_per_second);
     let (first, second) = (read(plan), read(shuffled));
-    Some(if ratio > 1.2 {
+    Some(if ratio > ABOUT {
         format!(
             "Order matters: reading alone takes {first} in plan order and {second} shuffled, {} \
              times as long. preprocess reads in plan order.",
             short(ratio)
+        )
+    } else if ratio < 1.0 / ABOUT {
+        format!(
+            "Reading alone takes {first} in plan order and {second} shuffled. Shuffled was faster: a \
+             cache on the way may have held the files."
         )
     } else {
         format!(
@@ -130,15 +126,18 @@ fn training(verdict: &Verdict) -> Option<String> {
         .iter()
         .map(|au| format!("{:.0} % at {} ms", (100.0 * au.utilisation).floor(), au.step_ms));
     let steps = steps.collect::<Vec<_>>().join(", ");
-    let enough = slowest.utilisation.iter().all(|au| au.utilisation >= ENOUGH);
-    let judgement = if enough {
-        "MLPerf Storage asks for 90 %, so training would not wait for storage."
-    } else {
-        "MLPerf Storage asks for 90 %: shorter steps than that would wait for storage."
+    let below = slowest.utilisation.iter().filter(|au| au.utilisation < ENOUGH);
+    let below: Vec<String> = below.map(|au| au.step_ms.to_string()).collect();
+    let judgement = match &below[..] {
+        [] => "which this storage reaches".to_owned(),
+        [one] => format!("which this storage does not reach at {one} ms"),
+        [some @ .., last] => {
+            format!("which this storage does not reach at {} and {last} ms", some.join(", "))
+        }
     };
     Some(format!(
         "Training reads {} images/s of {} at worst ({}). Accelerator utilisation with {} images per \
-         step: {steps}. {judgement}",
+         step: {steps}. MLPerf Storage asks for 90 %, {judgement}.",
         short(slowest.images_per_second),
         slowest.format,
         slowest.pattern,
@@ -160,7 +159,7 @@ fn doubts(measurement: &Measurement, verdict: &Verdict) -> Option<String> {
         if storage.cache == Cache::ClientCold && !measurement.data.larger_than_memory {
             doubts.push(
                 "The server's cache may have held the files: storage may be slower than this. \
-                 --full reads data of five times the memory."
+                 --full reads more of them."
                     .into(),
             );
         }

@@ -103,7 +103,7 @@ fn row(
     let images_per_second = if series.pattern == "one page" {
         // A page is one image. A smaller image takes no less than a page of the measured size,
         // because most of the time is the latency; a larger one takes longer by its size.
-        let page = point.bytes as f64 / point.items as f64;
+        let page = point.bytes as f64 / point.items;
         point.items_per_second() * (page / bytes_per_image).min(1.0)
     } else {
         knee.rate / bytes_per_image

@@ -15,7 +15,7 @@ const MOST_PASSES: usize = 50;
 pub struct Pass {
     /// What was read or written.
     pub timed: Timed,
-    /// The share of the bytes that came from the page cache.
+    /// The share of all bytes moved that came from the page cache.
     pub cached: Option<f64>,
     /// Whether the list ended before the time did.
     pub exhausted: bool,
@@ -40,8 +40,8 @@ pub fn point(
         };
         let Pass { timed, cached: share, exhausted } = pass(left)?;
         let empty = timed.bytes == 0 && timed.items == 0.0;
-        if timed.bytes > 0 {
-            cached = cached.zip(share).map(|(sum, share)| sum + share * timed.bytes as f64);
+        if timed.moved > 0 {
+            cached = cached.zip(share).map(|(sum, share)| sum + share * timed.moved as f64);
         }
         all.add(timed);
         // The rest is too short for another pass to add anything.
@@ -49,10 +49,10 @@ pub fn point(
             break;
         }
     }
-    let cached = cached.filter(|_| all.bytes > 0).map(|sum| sum / all.bytes as f64);
+    let cached = cached.filter(|_| all.moved > 0).map(|sum| sum / all.moved as f64);
     let point = Point {
         threads,
-        items: all.items.round() as u64,
+        items: all.items,
         bytes: all.bytes,
         seconds: all.seconds,
         first_done: all.first_done,
@@ -75,7 +75,7 @@ pub fn climb(
     let mut points: Vec<Point> = Vec::new();
     for (index, &number) in threads.iter().enumerate() {
         let point = measure(number)?;
-        if point.items == 0 && point.bytes == 0 {
+        if point.items == 0.0 && point.bytes == 0 {
             return Ok((points, format!("nothing was done by {number} threads in this time")));
         }
         points.push(point);
@@ -94,6 +94,18 @@ fn rate(point: &Point) -> f64 {
     if point.bytes > 0 { point.bytes_per_second() } else { point.items_per_second() }
 }
 
+/// Says that times are missing, or nothing if no item was cut off.
+pub fn cut_off_note(items: usize) -> String {
+    let were = if items == 1 { "was" } else { "were" };
+    match items {
+        0 => String::new(),
+        _ => format!(
+            "{} {were} cut off at the end of the time, so longer times are missing",
+            crate::number::of(items, "item")
+        ),
+    }
+}
+
 /// Joins notes by `; `, without empty ones.
 pub fn join(notes: &[String]) -> String {
     let notes: Vec<&str> = notes.iter().map(String::as_str).filter(|n| !n.is_empty()).collect();
@@ -105,9 +117,9 @@ mod tests {
     use super::*;
 
     fn of_rate(threads: usize, rate: u64) -> Point {
-        let latency = Default::default();
         let (seconds, first_done) = (1.0, 1.0);
-        Point { threads, items: 1, bytes: rate, seconds, first_done, cached: None, latency }
+        let (cached, latency) = (None, None);
+        Point { threads, items: 1.0, bytes: rate, seconds, first_done, cached, latency }
     }
 
     #[test]
@@ -134,13 +146,39 @@ mod tests {
         let (point, _) = point(2, limits, |left| {
             assert!(left.seconds > 0.2, "{left:?}");
             passes += 1;
-            let timed =
-                Timed { items: 2.0, bytes: 10, seconds: 0.3, first_done: 0.2, ..Timed::default() };
+            let timed = Timed {
+                items: 2.0,
+                bytes: 10,
+                moved: 12,
+                seconds: 0.3,
+                first_done: 0.2,
+                ..Timed::default()
+            };
             Ok(Pass { timed, cached: Some(f64::from(passes == 1)), exhausted: true })
         })
         .unwrap();
-        assert_eq!((passes, point.items, point.bytes), (3, 6, 30));
+        assert_eq!((passes, point.items, point.bytes), (3, 6.0, 30));
         assert!((point.seconds - 0.9).abs() < 1e-9 && (point.first_done - 0.8).abs() < 1e-9);
         assert!((point.cached.unwrap() - 1.0 / 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn items_that_were_cut_off_are_told_and_shares_of_them_are_not_rounded() {
+        let limits = Limits { seconds: 1.0, bytes: u64::MAX };
+        let (point, timed) = point(1, limits, |_| {
+            let timed = Timed {
+                items: 0.4,
+                bytes: 40,
+                moved: 80,
+                cut_off: 1,
+                seconds: 1.0,
+                ..Timed::default()
+            };
+            Ok(Pass { timed, cached: Some(0.5), exhausted: false })
+        })
+        .unwrap();
+        assert_eq!((point.items, point.cached, point.latency), (0.4, Some(0.5), None));
+        assert!(cut_off_note(timed.cut_off).starts_with("1 item was cut off"));
+        assert_eq!(cut_off_note(0), "");
     }
 }

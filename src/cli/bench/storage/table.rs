@@ -2,7 +2,7 @@
 
 use crate::bench::storage::decode::name_of;
 use crate::bench::storage::knee::{Knee, by_bytes, by_items};
-use crate::bench::storage::measurement::{Cache, Measurement, Order, Point};
+use crate::bench::storage::measurement::{Measurement, Order, Point, Series};
 use crate::bench::storage::verdict::{Forecast, Training, Verdict, bottleneck_name, time};
 use crate::number::{count, size};
 
@@ -93,30 +93,36 @@ fn patterns(measurement: &Measurement) -> Vec<String> {
         ("write ", &measurement.writes),
     ];
     let all = parts.into_iter().flat_map(|(verb, all)| all.iter().map(move |one| (verb, one)));
+    let mut notes: Vec<(String, &str)> = Vec::new();
     for (verb, series) in all {
-        let Some(knee) = by_bytes(&series.points) else { continue };
-        let order = match series.order {
-            Order::Plan => "plan",
-            Order::Inode => "inode",
-            Order::Shuffled => "shuffled",
-        };
-        let cache = match series.cache {
-            Cache::Cold => "cold",
-            Cache::ClientCold => "client",
-            Cache::Direct => "direct",
-            Cache::Warm => "warm",
-        };
-        let cells = at_knee(&series.points, knee, true);
-        let (what, cache) = match verb {
-            "" => (format!("{}, {order}", series.pattern), cache),
-            verb => (format!("{verb}{}", series.pattern), ""),
-        };
-        lines.push(row(&what, cache, cells));
+        let (what, cache) = names(verb, series);
+        if let Some(knee) = by_bytes(&series.points) {
+            lines.push(row(&what, cache, at_knee(&series.points, knee, true)));
+        }
+        let name = [what.as_str(), cache].map(str::trim).join(" ");
+        match notes.last_mut() {
+            _ if series.note.is_empty() => {}
+            Some((names, note)) if *note == series.note => *names += &format!("; {}", name.trim()),
+            _ => notes.push((name.trim().to_owned(), series.note.as_str())),
+        }
     }
     lines.push(
         "thr: the least threads that reach 95 % of the best; +: more were not measured".into(),
     );
+    lines.extend(notes.iter().map(|(names, note)| wrapped(&format!("{names}: {note}"))));
     lines
+}
+
+/// What is measured and what the caches held, in short.
+fn names(verb: &str, series: &Series) -> (String, &'static str) {
+    match verb {
+        "" => {
+            let order = series.order.name().trim_end_matches(" order");
+            let cache = series.cache.name().trim_end_matches(" cold");
+            (format!("{}, {order}", series.pattern), cache)
+        }
+        verb => (format!("{verb}{}", series.pattern), ""),
+    }
 }
 
 fn at_knee(points: &[Point], knee: Knee, bytes: bool) -> [String; 7] {
@@ -125,8 +131,8 @@ fn at_knee(points: &[Point], knee: Knee, bytes: bool) -> [String; 7] {
         return [threads, "".into(), "".into(), "".into(), "".into(), "".into(), "".into()];
     };
     let rate = if bytes { figure(point.bytes_per_second() / 1e6) } else { String::new() };
-    let latency = point.latency;
-    let [p50, p95, p99, max] = [latency.p50, latency.p95, latency.p99, latency.max].map(figure);
+    let times = point.latency.map(|found| [found.p50, found.p95, found.p99, found.max].map(figure));
+    let [p50, p95, p99, max] = times.unwrap_or(["–"; 4].map(str::to_owned));
     [threads, rate, figure(point.items_per_second()), p50, p95, p99, max]
 }
 
@@ -221,27 +227,4 @@ fn short_cores(cores: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_broken_at_a_space_and_never_longer_than_the_terminal() {
-        let text = "storage ".repeat(30);
-        let wrapped = wrapped(text.trim());
-        assert!(wrapped.lines().all(|line| line.len() <= 80 && !line.ends_with(' ')), "{wrapped}");
-        assert_eq!(wrapped.replace('\n', " "), text.trim());
-    }
-
-    #[test]
-    fn a_row_fits_the_terminal() {
-        let cells = ["64+", "12345", "123456", "99999", "99999", "99999", "99999"];
-        let row = row("whole files, shuffled and more", "client", cells.map(str::to_owned));
-        assert!(row.chars().count() <= WIDTH, "{row}");
-    }
-
-    #[test]
-    fn almost_all_is_not_all() {
-        assert_eq!(percent(0.9999), 99.9);
-        assert_eq!(percent(1.0), 100.0);
-    }
-}
+mod tests;
