@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Fault;
 
 pub use target::{MAKER, MAKER_KEY, Target, marked_json, unless_foreign};
-pub use typed::{arguments_at_home, at_home, quoted};
+pub use typed::{arguments_at_home, at_home, quoted, shell_word};
 
 /// A temporary file that is being written. Its SHA-256 is computed meanwhile.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use super::progress::print;
 use super::signals::INTERRUPTED;
 use crate::error::Fault;
 use crate::number::duration;
-use crate::store::quoted;
+use crate::store::{quoted, shell_word};
 use crate::train::run;
 
 /// Run the whole pipeline in minutes on generated data: preprocess, verify, train, evaluate.
@@ -170,15 +170,10 @@ impl DemoArgs {
 }
 
 fn step(arguments: &[&str]) -> Result<ExitCode, Fault> {
-    let words: Vec<String> = arguments.iter().map(|word| shown(word)).collect();
+    let words: Vec<String> = arguments.iter().map(|word| shell_word(word)).collect();
     print(&format!("\n$ mammo-pipe {}", words.join(" ")));
     let start = Instant::now();
     let code = Cli::parse_from([&["mammo-pipe"], arguments].concat()).run()?;
     print(&format!("  (took {})", duration(start.elapsed().as_secs_f64())));
     Ok(code)
-}
-
-/// A word of a command as it can be pasted; flags stay as they are.
-fn shown(word: &str) -> String {
-    if word.starts_with("--") { word.to_owned() } else { quoted(word) }
 }

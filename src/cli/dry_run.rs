@@ -7,7 +7,7 @@ use serde_json::json;
 use super::progress::{Activity, print};
 use crate::bench::storage::kept::{Kept, now};
 use crate::bench::storage::measurement::{Measurement, Order};
-use crate::bench::storage::verdict::{at_threads, cache_name, storage, time, whole_files};
+use crate::bench::storage::verdict::{at_threads, storage, time, whole_files};
 use crate::config::{Reading, ShardFormat};
 use crate::error::Fault;
 use crate::number::{duration, of, size};
@@ -156,7 +156,7 @@ impl Allowed {
         let bytes_per_second = at_threads(series, readers)?;
         Some(Self {
             days: now().saturating_sub(measured.started) / 86_400,
-            cache: cache_name(limit.cache),
+            cache: limit.cache.name(),
             bytes_per_second,
             seconds: left_bytes as f64 / bytes_per_second,
             readers,

@@ -1,8 +1,9 @@
 //! Parsers for the paths of outputs: each checks that the name fits the format. `-` is standard
 //! output.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::failure::usage;
 use crate::error::Fault;
 
 /// Endings of files. A folder with such a name is almost certainly a mistake.
@@ -44,10 +45,11 @@ pub fn folder(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// The error for two outputs on standard output, of which one is `flag`'s.
-pub fn two_on_stdout(flag: &str) -> Fault {
-    let reason = format!("it cannot take both the file and what {flag} prints; name a file");
-    Fault::io(Path::new("standard output"))(std::io::Error::other(reason))
+/// The error for two outputs on standard output, of which one is `flag`'s; `help` is the command that
+/// explains both.
+pub fn two_on_stdout(flag: &str, help: &str) -> Fault {
+    let reason = "cannot take both the file and what";
+    usage(format!("standard output {reason} {flag} prints; name a file"), help)
 }
 
 fn ends_in(text: &str, ending: &str) -> Result<PathBuf, String> {

@@ -33,6 +33,8 @@ use crate::error::Fault;
 ///
 /// TMPDIR: folder for temporary files of dry runs; results never go there [default: /tmp].
 ///
+/// MAMMO_PIPE_PROGRESS_SECONDS: seconds between two lines of progress in a log [default: 10].
+///
 /// NO_COLOR: if set, no colour. CLICOLOR=0 does the same, CLICOLOR_FORCE=1 colours files and pipes
 /// too. TERM=dumb: no colour and no moving progress bar.
 ///
@@ -42,7 +44,7 @@ use crate::error::Fault;
 pub struct EnvironmentArgs {}
 
 /// The variables, as the help above explains them.
-pub const VARIABLES: [&str; 13] = [
+pub const VARIABLES: [&str; 14] = [
     "MAMMO_PIPE_CUDA_LIBS",
     "CUDA_VISIBLE_DEVICES",
     "HF_HOME",
@@ -51,6 +53,7 @@ pub const VARIABLES: [&str; 13] = [
     "HOSTNAME",
     "RAYON_NUM_THREADS",
     "TMPDIR",
+    "MAMMO_PIPE_PROGRESS_SECONDS",
     "NO_COLOR",
     "CLICOLOR",
     "CLICOLOR_FORCE",

@@ -26,7 +26,6 @@ use crate::model::Device;
 use crate::number::of;
 use crate::predictions;
 use crate::store::{Target, marked_json, quoted};
-use crate::train::folder::RunFolder;
 use crate::train::run::read_facts;
 
 /// Evaluate a model: performance metrics with confidence intervals.
@@ -140,8 +139,12 @@ impl EvaluateArgs {
     /// # Errors
     /// A [`Fault`] if there is nothing to evaluate or a file cannot be written.
     pub fn run(self) -> Result<ExitCode, Fault> {
+        std::fs::metadata(&self.run).map_err(Fault::io(&self.run))?;
         let out = self.output.clone().or_else(|| self.run.is_dir().then(|| self.run.clone()));
-        let targets = out.as_deref().map(|out| self.targets(out)).transpose()?;
+        // Before the work. A folder that is not there holds nothing that could be replaced.
+        if let Some(out) = out.as_deref().filter(|out| out.exists()) {
+            self.targets(out)?;
+        }
         let shown = Activity::new("reading predictions", self.quiet);
         let which = if self.best_epoch { EpochRule::Best } else { EpochRule::CrossFitted };
         let mut loaded = run::load(&self.run, which)?;
@@ -183,7 +186,9 @@ impl EvaluateArgs {
         let (found, no_maps) = (maps.as_ref().ok(), maps.as_ref().err());
         let written = Written { epoch, locked, evaluation: &evaluation, maps: found, no_maps };
         let json = marked_json(&written);
-        if let Some([evaluation, predictions]) = &targets {
+        if let Some(out) = &out {
+            std::fs::create_dir_all(out).map_err(Fault::io(out))?;
+            let [evaluation, predictions] = self.targets(out)?;
             evaluation.put(&json)?;
             predictions.put(&evaluate::evaluation::encode(&loaded.predictions, &decisions))?;
         }
@@ -209,10 +214,10 @@ impl EvaluateArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The two files to write. Files of these names in a run's folder are made by this program.
+    /// The two files to write. Files of these names in the folder of the run itself are made by this
+    /// program.
     fn targets(&self, out: &Path) -> Result<[Target; 2], Fault> {
-        std::fs::create_dir_all(out).map_err(Fault::io(out))?;
-        let force = self.force || RunFolder::new(out).is_begun();
+        let force = self.force || self.output.is_none();
         let target = |name: &str| Target::new(out.join(name), force);
         Ok([target("evaluation.json")?, target("predictions.parquet")?])
     }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use super::colour::{self, Stream};
 use crate::error::{Fault, chain, faults};
 
-/// A wrong setting.
+/// A wrong setting, or arguments that do not fit together.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct UsageError {
@@ -20,6 +20,11 @@ pub struct UsageError {
     pub help: String,
 }
 faults!(UsageError);
+
+/// The error of a wrong command line; `help` is the command that explains it.
+pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Fault {
+    UsageError { message: message.into(), help: help.into() }.into()
+}
 
 /// Prints the error with its causes, and what to do next. Returns the exit code.
 pub fn report(fault: &Fault) -> ExitCode {

@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::ending;
+use super::failure::usage;
 use super::progress::{Activity, Progress, print, say};
 use super::signals;
 use crate::config::{Config, FoldScheme, FoldsConfig, SplitChoice};
@@ -123,6 +124,8 @@ impl FromStr for FoldChoice {
     }
 }
 
+const HELP: &str = "mammo-pipe predict --help";
+
 impl PredictArgs {
     /// Runs the command.
     ///
@@ -131,14 +134,13 @@ impl PredictArgs {
     pub fn run(self) -> Result<ExitCode, Fault> {
         let submission = Target::new(&self.output, self.force)?;
         if self.json && submission.is_stdout() {
-            return Err(ending::two_on_stdout("--json"));
+            return Err(ending::two_on_stdout("--json", HELP));
         }
         let beside = || (!submission.is_stdout()).then(|| self.output.with_extension("parquet"));
         let by_image = self.predictions.clone().or_else(beside);
         let by_image = by_image.map(|path| Target::new(path, self.force)).transpose()?;
         if by_image.as_ref().is_some_and(Target::is_stdout) {
-            let reason = "Parquet is no text; give a file's name";
-            return Err(Fault::io("--predictions -")(std::io::Error::other(reason)));
+            return Err(usage("--predictions -: Parquet is no text; give a file's name", HELP));
         }
         let facts = read_facts(&self.run)?;
         let release = ReleaseFolder::new(&self.images);

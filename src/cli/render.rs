@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::ending;
-use super::failure::UsageError;
+use super::failure::usage;
 use super::progress::{print, say};
 use super::settings::SettingsArgs;
 use crate::config::Config;
@@ -62,6 +62,8 @@ pub struct RenderArgs {
     #[arg(long)]
     json: bool,
 }
+
+const HELP: &str = "mammo-pipe render --help";
 
 /// The files of `--steps`.
 const STEPS: [&str; 4] = ["decoded.png", "windowed.png", "cropped.png", "output.png"];
@@ -141,7 +143,7 @@ impl RenderArgs {
             };
             let png = png.map(target).transpose()?;
             if self.json && png.as_ref().is_some_and(Target::is_stdout) {
-                return Err(ending::two_on_stdout("--json"));
+                return Err(ending::two_on_stdout("--json", HELP));
             }
             renderings.push(Rendering { file: file.clone(), png, steps });
         }
@@ -178,8 +180,7 @@ fn is_folder(path: &Path) -> bool {
 }
 
 fn wrong(path: &Path, reason: &str) -> Fault {
-    let message = format!("{}: {reason}", path.display());
-    UsageError { message, help: "mammo-pipe render --help".into() }.into()
+    usage(format!("{}: {reason}", path.display()), HELP)
 }
 
 fn run(file: &Path, config: Config) -> Result<Steps, Fault> {

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::ending;
+use super::failure::usage;
 use super::progress::{Activity, print, say};
 use crate::error::Fault;
 use crate::evaluate::Bootstrap;
@@ -63,6 +64,8 @@ pub struct ReportArgs {
     quiet: bool,
 }
 
+const HELP: &str = "mammo-pipe report --help";
+
 impl ReportArgs {
     /// Runs the command.
     ///
@@ -74,7 +77,7 @@ impl ReportArgs {
             let page = self.output.unwrap_or_else(|| Compared::page_of(&self.folders));
             let page = Target::new(page, self.force)?;
             if self.json && page.is_stdout() {
-                return Err(ending::two_on_stdout("--json"));
+                return Err(ending::two_on_stdout("--json", HELP));
             }
             let shown = Activity::new("comparing the runs", self.quiet);
             let compared = Compared::of(&self.folders, &bootstrap)?;
@@ -92,7 +95,7 @@ impl ReportArgs {
         }
         if self.output.is_some() {
             let reason = "is for a comparison of runs; the page of one folder is written into it";
-            return Err(Fault::io("--output")(std::io::Error::other(reason)));
+            return Err(usage(format!("--output {reason}"), HELP));
         }
         let folder = &self.folders[0];
         let shown =

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use signal_hook::flag;
+use signal_hook::{SigId, flag};
 
 use crate::flow::Stop;
 
@@ -13,6 +13,10 @@ pub const INTERRUPTED: u8 = 130;
 /// What happens after the first signal, as the command in progress says it; `None` while no command
 /// handles signals.
 static NEXT: Mutex<Option<&'static str>> = Mutex::new(None);
+
+/// The handlers of the last command. They stay after its end, until another command registers its
+/// own: without any, a signal would do nothing.
+static IDS: Mutex<Vec<SigId>> = Mutex::new(Vec::new());
 
 /// A command's handling of signals. After it is dropped, the first signal ends the program.
 #[must_use = "signals are handled as long as it lives"]
@@ -28,15 +32,22 @@ pub struct Handled {
 /// If the system refuses a handler.
 pub fn handle(stop: &Stop, next: &'static str) -> io::Result<Handled> {
     use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut ids = Vec::new();
     for signal in [SIGINT, SIGTERM] {
         // The order matters: the first signal must find the flag down, so that it only raises it.
-        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), stop.flag())?;
-        flag::register(signal, stop.flag())?;
+        ids.push(flag::register_conditional_shutdown(signal, INTERRUPTED.into(), stop.flag())?);
+        ids.push(flag::register(signal, stop.flag())?);
     }
     #[cfg(unix)]
     {
-        flag::register(signal_hook::consts::SIGHUP, std::sync::Arc::default())?;
+        ids.push(flag::register(signal_hook::consts::SIGHUP, std::sync::Arc::default())?);
         say_when_heard()?;
+    }
+    // An earlier command in this process (`demo` runs several) has its flag up, so its handler would
+    // exit at once.
+    let earlier = std::mem::replace(&mut *IDS.lock().unwrap_or_else(PoisonError::into_inner), ids);
+    for id in earlier {
+        signal_hook::low_level::unregister(id);
     }
     *next_step() = Some(next);
     Ok(Handled { stop: stop.clone() })
@@ -78,4 +89,21 @@ fn say_when_heard() -> io::Result<()> {
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_signal_in_a_second_command_does_not_exit() {
+        let first = Stop::default();
+        drop(handle(&first, "the first command stops").unwrap());
+        let second = Stop::default();
+        let _handled = handle(&second, "the second command stops").unwrap();
+        assert!(!second.is_raised());
+        // If the first command's handlers were there still, this would end the tests with code 130.
+        signal_hook::low_level::raise(signal_hook::consts::SIGINT).unwrap();
+        assert!(second.is_raised());
+    }
 }

@@ -2,7 +2,7 @@
 
 pub(super) mod bar;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use serde_json::json;
 use self::bar::Bar;
 use super::detach::detach;
 use super::ending;
+use super::failure::usage;
 use super::progress::{Activity, print, say};
 use super::signals;
 use super::training::{TrainingArgs, stem};
@@ -63,7 +64,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR", default_value = "runs", value_parser = ending::folder)]
     runs: PathBuf,
     /// Name of the run. Not given: RELEASE-VARIANT-NUMBER.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = run_name)]
     name: Option<String>,
     /// Fold to hold out for validation: its number, all (one after the other), or none (train on
     /// all folds) [default: 0, or the preset's].
@@ -101,6 +102,15 @@ impl FromStr for HeldOut {
             "none" => Ok(Self::None),
             _ => text.parse().map(Self::One).map_err(|_| "needs a number, all or none".to_owned()),
         }
+    }
+}
+
+/// A name for a folder in `--runs`, not a path: a run in a run would be lost with it.
+fn run_name(text: &str) -> Result<String, String> {
+    let mut parts = Path::new(text).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(name)), None) if name == text => Ok(text.to_owned()),
+        _ => Err("needs a name, not a path; --runs names the folder of all runs".to_owned()),
     }
 }
 
@@ -163,7 +173,7 @@ impl TrainArgs {
         // clap does not ask for --resume here, because a positional release conflicts with it.
         if self.moved.is_some() {
             let reason = "is for --resume RUN; a new run takes the release as its first argument";
-            return Err(Fault::io("--release")(std::io::Error::other(reason)));
+            return Err(usage(format!("--release {reason}"), "mammo-pipe train --help"));
         }
         let config = self.training.settings.load()?;
         let release = self.release.as_deref().expect("clap asks for it without --resume");
@@ -256,7 +266,7 @@ impl TrainArgs {
             print(&format!("{}: {best}", folder.display()));
         }
         if let (End::Finished, [Some(fold)]) = (end, &run.facts.held_out[..]) {
-            print(&one_fold(*fold, &run.facts.release));
+            print(&one_fold(*fold));
         }
         let folder = quoted(run.folder());
         print(&match end {
@@ -317,12 +327,12 @@ impl TrainArgs {
 }
 
 /// What one fold alone cannot tell, and how to train the others.
-fn one_fold(fold: u16, release: &Path) -> String {
+fn one_fold(fold: u16) -> String {
     format!(
         "only fold {fold} was held out, so these stay unknown: metrics for the patients of the \
          other folds,\n  a threshold and a temperature (they are chosen on other folds), and how \
-         much the result depends on\n  the fold. All folds: mammo-pipe train {} --fold all",
-        release.display()
+         much the result depends on\n  the fold. All folds: the same command with --fold all and \
+         another --name"
     )
 }
 
@@ -351,5 +361,20 @@ mod tests {
         assert_eq!(read("3"), Ok(HeldOut::One(3)));
         assert_eq!([read("all"), read("none")], [Ok(HeldOut::All), Ok(HeldOut::None)]);
         assert!(read("every").is_err());
+    }
+
+    #[test]
+    fn the_name_of_a_run_is_one_part_of_a_path() {
+        for name in ["b4", "b4-fold 1", "v1.2", "Brüste"] {
+            assert_eq!(run_name(name).as_deref(), Ok(name));
+        }
+        for path in ["", ".", "..", "/", "/b4", "b4/", "./b4", "outer/inner", "../b4", "b4/.."] {
+            assert!(run_name(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn how_to_train_all_folds_holds_for_every_command() {
+        assert!(one_fold(1).ends_with("the same command with --fold all and another --name"));
     }
 }

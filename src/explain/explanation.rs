@@ -19,7 +19,7 @@ use crate::train::folder::RunFolder;
 pub const DEFAULT_LAYER: &str = "blocks.1";
 
 /// The file that describes the explained images, in the folder of the pictures.
-pub const INDEX: &str = "explain.json";
+pub const INDEX: &str = crate::train::folder::MAPS_INDEX;
 
 /// The default number of images of each kind.
 pub const DEFAULT_COUNT: usize = 4;

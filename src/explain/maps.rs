@@ -23,11 +23,11 @@ use crate::record::ImageRecord;
 use crate::shard::cells::Cells;
 use crate::shard::reader::ShardReader;
 use crate::store;
-use crate::train::folder::RunFolder;
+use crate::train::folder::{MAPS_ENERGY, RunFolder};
 use crate::train::run::RunFacts;
 
 /// The file with the share of every image, in the folder of a fold's maps.
-pub const ENERGY: &str = "energy.parquet";
+pub const ENERGY: &str = MAPS_ENERGY;
 
 /// Number of images listed, those with the lowest shares.
 pub const WORST: usize = 20;

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::record::ImageRecord;
+use crate::train::folder::MAPS_KINDS;
 
 /// Why an image was selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,14 +31,9 @@ impl Kind {
     pub const ALL: [Self; 4] =
         [Self::TruePositive, Self::FalseNegative, Self::FalsePositive, Self::HardNegative];
 
-    /// As in `explain.json` and in the names of files.
+    /// As in `explain.json` and in the names of files, which are the run's folder's to know.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TruePositive => "true_positive",
-            Self::FalseNegative => "false_negative",
-            Self::FalsePositive => "false_positive",
-            Self::HardNegative => "hard_negative",
-        }
+        MAPS_KINDS[self as usize]
     }
 
     /// The kind of an image; `None` for a true negative that is not a difficult case, and if the
@@ -124,5 +120,12 @@ mod tests {
         assert_eq!(Kind::of(&record, 0.5, 0.5), Some(Kind::TruePositive));
         record.cancer = None;
         assert_eq!(Kind::of(&record, 0.5, 0.5), None);
+    }
+
+    #[test]
+    fn the_names_of_files_are_those_of_explain_json() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
+use super::shell_word;
 use crate::error::Fault;
 
 /// One start of a command.
@@ -79,18 +80,62 @@ pub fn without_place(path: &Path) -> String {
 }
 
 fn command_line(arguments: &[String]) -> String {
-    let short = |argument: &String| {
-        let (flag, value) = match argument.split_once('=') {
-            Some((flag, value)) => (format!("{flag}="), value),
-            None => (String::new(), argument.as_str()),
-        };
-        let value = without_place(Path::new(value));
-        let text = format!("{flag}{value}");
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,{}@+".contains(c);
-        if !text.is_empty() && text.chars().all(is_plain) { text } else { format!("'{text}'") }
-    };
-    let arguments: Vec<String> = arguments.iter().map(short).collect();
-    format!("mammo-pipe {}", arguments.join(" "))
+    let words: Vec<String> =
+        arguments.iter().map(|argument| shell_word(&without_places(argument))).collect();
+    format!("mammo-pipe {}", words.join(" "))
+}
+
+/// An argument with only the last part of every absolute path in it: the whole argument, a flag's
+/// value, or one of the paths in a value that is YAML. Where it is not certain that a path has ended,
+/// more is left out rather than less.
+fn without_places(argument: &str) -> String {
+    let is_separator = std::path::is_separator;
+    let mut kept = String::new();
+    let mut rest = argument;
+    while let Some(at) = rest.find(is_separator) {
+        let before = &rest[..at];
+        kept += before;
+        rest = &rest[at..];
+        // `-c/etc/x` has a path after its letter.
+        let letters = kept.strip_prefix('-').is_some_and(|flag| {
+            !flag.is_empty() && flag.chars().all(|letter| letter.is_ascii_alphabetic())
+        });
+        let opening = kept.chars().next_back();
+        let is_absolute =
+            letters || opening.is_none_or(|c| c.is_whitespace() || "=:,;[{(\"'".contains(c));
+        if !is_absolute {
+            // The rest of a relative path.
+            let end = rest.find(|c| !is_separator(c)).unwrap_or(rest.len());
+            kept += &rest[..end];
+            rest = &rest[end..];
+            continue;
+        }
+        let path = &rest[..end_of_path(rest, opening)];
+        rest = &rest[path.len()..];
+        let name = path.trim_end_matches(is_separator);
+        let name = name.rfind(is_separator).map_or(path, |last| &name[last + 1..]);
+        kept += name;
+    }
+    kept + rest
+}
+
+/// The length of the absolute path at the start of `text`, which stands after `opening`.
+fn end_of_path(text: &str, opening: Option<char>) -> usize {
+    match opening {
+        // The whole argument, or a flag's value.
+        None | Some('=') => text.len(),
+        Some(quote @ ('"' | '\'')) => text.find(quote).unwrap_or(text.len()),
+        Some(c) if c.is_alphabetic() => text.len(),
+        // Inside YAML. A comma ends a path only if something new follows.
+        _ => {
+            let ends = |(at, c): (usize, char)| match c {
+                ']' | '}' | ')' | '"' | '\'' | '\n' => true,
+                ',' => text[at + 1..].starts_with([' ', '/']),
+                _ => false,
+            };
+            text.char_indices().find(|&found| ends(found)).map_or(text.len(), |(at, _)| at)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +150,41 @@ mod tests {
             "mammo-pipe train release --fold all --set output=x runs/a"
         );
         assert_eq!(command_line(&["a b".into()]), "mammo-pipe 'a b'");
+        assert_eq!(command_line(&["it's".into()]), r"mammo-pipe 'it'\''s'");
+    }
+
+    #[test]
+    fn no_absolute_path_is_kept_wherever_it_stands_in_an_argument() {
+        for (given, kept) in [
+            ("--set=dataset.input=/abs/secret/p", "--set=dataset.input=p"),
+            ("/home/John Smith/data/", "data"),
+            ("/data/site=Mayo/release", "release"),
+            ("--output=/data/Smith, John/x", "--output=x"),
+            ("dataset.x=[/abs/secret/a.csv, /abs/secret/b.csv]", "dataset.x=[a.csv, b.csv]"),
+            ("dataset.x=[/abs/secret/a,/abs/secret/b]", "dataset.x=[a,b]"),
+            (
+                "dataset={input: /abs/secret/p, path: a/{id}.dcm}",
+                "dataset={input: p, path: a/{id}.dcm}",
+            ),
+            (
+                "dataset={input: \"/abs/Smith, John/p\", split: train}",
+                "dataset={input: \"p\", split: train}",
+            ),
+            ("dataset={a: '/abs/secret/p'}", "dataset={a: 'p'}"),
+            ("-c/abs/secret/p.yaml", "-cp.yaml"),
+            ("file:///abs/secret/p", "file:p"),
+            ("/abs//secret//p", "p"),
+            // Relative ones tell nothing.
+            ("runs/a", "runs/a"),
+            ("../runs/a/", "../runs/a/"),
+            ("--init=timm/efficientnet_b4", "--init=timm/efficientnet_b4"),
+            (
+                "dataset.path={patient_id}/{image_id}.dcm",
+                "dataset.path={patient_id}/{image_id}.dcm",
+            ),
+        ] {
+            assert_eq!(without_places(given), kept);
+        }
     }
 
     #[test]

@@ -34,14 +34,18 @@ pub fn arguments_at_home(arguments: impl IntoIterator<Item = OsString>) -> Vec<O
     arguments.into_iter().map(expanded).collect()
 }
 
-/// `word` as it can be pasted into a shell: with quotes where it needs them, and `./` before a path
-/// that would be taken for a flag.
-pub fn quoted(word: impl AsRef<OsStr>) -> String {
-    let word = word.as_ref().to_string_lossy();
-    let word = if word.starts_with('-') { format!("./{word}") } else { word.into_owned() };
+/// A path as it can be pasted into a shell: with quotes where it needs them, and `./` before one that
+/// would be taken for a flag.
+pub fn quoted(path: impl AsRef<OsStr>) -> String {
+    let path = path.as_ref().to_string_lossy();
+    if path.starts_with('-') { shell_word(&format!("./{path}")) } else { shell_word(&path) }
+}
+
+/// Any word of a command as it can be pasted into a shell: with quotes where it needs them.
+pub fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
-        word
+        word.to_owned()
     } else if cfg!(windows) {
         format!("\"{word}\"")
     } else {
@@ -79,5 +83,9 @@ mod tests {
         assert_eq!(quoted("-rf"), "./-rf");
         assert_eq!(quoted(""), "''");
         assert_eq!(quoted("Brüste/日本"), "Brüste/日本");
+        assert_eq!(shell_word("--set"), "--set");
+        // A shell would make two words of it.
+        assert_eq!(shell_word("a={b: 1,c: 2}"), "'a={b: 1,c: 2}'");
+        assert_eq!(shell_word("{a,b}"), "'{a,b}'");
     }
 }

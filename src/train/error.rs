@@ -36,6 +36,17 @@ pub enum TrainError {
         /// How many.
         networks: usize,
     },
+    /// The folder of a run that is to be removed holds more than the run.
+    #[error(
+        "{path} holds {name}, which is no file of a run: nothing was removed; move it elsewhere, \
+         then run the same command again"
+    )]
+    ForeignFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The name of one of the other files.
+        name: String,
+    },
     /// There is no run.
     #[error("{path} holds no run (it has no run.json); mammo-pipe runs lists the runs")]
     NoRun {

@@ -17,6 +17,7 @@
 //! except the logs is replaced in one step.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::TrainError;
-use super::folder::{FoldFolder, LOG, RunFolder};
+use super::folder::{Contents, FoldFolder, Known, LOG, RunFolder, is_temporary_of_fold};
 use crate::config::train::Folds;
 use crate::config::{Config, FoldsConfig, TrainConfig};
 use crate::error::Fault;
@@ -185,13 +186,14 @@ impl Run {
     /// replaced.
     ///
     /// # Errors
-    /// [`TrainError::RunExists`], [`TrainError::RunLocked`]; [`Fault::ForeignFolder`] if the folder
-    /// holds anything else; [`Fault::Io`].
+    /// [`TrainError::RunLocked`], and those of [`check_free`].
     pub fn create(folder: &Path, facts: RunFacts) -> Result<Self, Fault> {
         let names = RunFolder::new(folder);
         check_free(folder)?;
         if names.is_begun() {
             let lock = lock(folder)?;
+            // Before the lock was taken, another process may have trained the run.
+            check_free(folder)?;
             remove(folder)?;
             drop(lock);
         }
@@ -226,7 +228,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Removes the run, but not the output of a run in the background.
+    /// Removes the files of the run, but not the output of a run in the background.
     ///
     /// # Errors
     /// [`Fault::Io`].
@@ -248,8 +250,10 @@ impl Run {
         let folder = self.folder.fold(fold);
         let aside = store::make_aside(folder.path())?;
         for left in std::fs::read_dir(&aside).map_err(Fault::io(&aside))? {
-            let path = left.map_err(Fault::io(&aside))?.path();
-            std::fs::remove_file(&path).map_err(Fault::io(&path))?;
+            let left = left.map_err(Fault::io(&aside))?;
+            if is_temporary_of_fold(&left.file_name().to_string_lossy()) {
+                std::fs::remove_file(left.path()).map_err(Fault::io(left.path()))?;
+            }
         }
         Ok(folder)
     }
@@ -328,17 +332,26 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Checks that a run can start in `folder`: it holds nothing, or a run without a step.
+/// Checks that a run can start in `folder`: it holds nothing, or the files of a run without a step
+/// and no other file.
 ///
 /// # Errors
-/// [`TrainError::RunExists`], [`Fault::ForeignFolder`], [`Fault::Io`].
+/// [`TrainError::RunExists`]; [`Fault::ForeignFolder`] if the folder holds anything else; those of
+/// [`read_facts`] for a `run.json` that is no run's; [`Fault::Io`].
 pub fn check_free(folder: &Path) -> Result<(), Fault> {
     let names = RunFolder::new(folder);
-    let is_begun = names.is_begun();
-    if is_begun && has_step(folder)? {
-        return Err(TrainError::RunExists { path: folder.into() }.into());
+    if names.is_begun() {
+        read_facts(folder)?;
+        if has_step(folder)? {
+            return Err(TrainError::RunExists { path: folder.into() }.into());
+        }
+    } else {
+        store::unless_foreign(folder, false, &[store::ASIDE, store::LOCK, LOG])?;
     }
-    store::unless_foreign(folder, is_begun, &[store::ASIDE, store::LOCK, LOG])
+    match names.contents(Known::OfTraining)?.foreign {
+        Some((path, name)) => Err(Fault::ForeignFolder { path, name }),
+        None => Ok(()),
+    }
 }
 
 /// Whether the run in `folder` has made a step. A run without one can be replaced.
@@ -346,8 +359,7 @@ pub fn check_free(folder: &Path) -> Result<(), Fault> {
 /// # Errors
 /// [`Fault::Io`].
 pub fn has_step(folder: &Path) -> Result<bool, Fault> {
-    for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {
-        let fold = FoldFolder::new(entry.map_err(Fault::io(folder))?.path());
+    for fold in RunFolder::new(folder).folds()? {
         if std::fs::metadata(fold.metrics()).is_ok_and(|log| log.len() > 0) || fold.best().exists()
         {
             return Ok(true);
@@ -356,39 +368,72 @@ pub fn has_step(folder: &Path) -> Result<bool, Fault> {
     Ok(false)
 }
 
-/// Removes the run in `folder`, but not the output of a run in the background.
+/// Removes the files that training wrote, but not the output of a run in the background.
 fn remove(folder: &Path) -> Result<(), Fault> {
-    for entry in std::fs::read_dir(folder).map_err(Fault::io(folder))? {
-        let path = entry.map_err(Fault::io(folder))?.path();
-        let removed = match path.file_name() {
-            Some(name) if name == LOG => Ok(()),
-            _ if path.is_dir() => std::fs::remove_dir_all(&path),
-            _ => std::fs::remove_file(&path),
-        };
-        removed.map_err(Fault::io(path))?;
-    }
+    let names = RunFolder::new(folder);
+    let mut contents = names.contents(Known::OfTraining)?;
+    contents.files.retain(|file| *file != names.log());
+    delete(&names, &contents)?;
     // It stays if there is a log in it.
     let _ = std::fs::remove_dir(folder);
     Ok(())
 }
 
-/// Removes a run with its output, as the user asked. A run with a trained network needs `force`.
+/// Removes a run with its output, as the user asked. A run with a trained network needs `force`. Of
+/// a link to a run, only the link is removed.
 ///
 /// # Errors
 /// [`TrainError::NoRun`]; [`TrainError::RunLocked`] if a process trains it;
-/// [`TrainError::HasNetworks`]; [`Fault::Io`].
+/// [`TrainError::HasNetworks`]; [`TrainError::ForeignFolder`] if the folder holds anything that no
+/// command writes there; those of [`read_facts`]; [`Fault::Io`].
 pub fn remove_run(folder: &Path, force: bool) -> Result<(), Fault> {
-    let names = RunFolder::new(folder);
-    if !names.is_begun() {
+    if !RunFolder::new(folder).is_begun() {
         return Err(TrainError::NoRun { path: folder.into() }.into());
     }
-    let _lock = lock(folder)?;
-    let folds = read_facts(folder).map(|facts| facts.held_out).unwrap_or_default();
-    let networks = folds.iter().filter(|fold| names.fold(**fold).best().exists()).count();
-    if networks > 0 && !force {
-        return Err(TrainError::HasNetworks { path: folder.into(), networks }.into());
+    // `.` cannot be removed by that name. And `link/` is what the link leads to: without its end it
+    // is the link.
+    let whole = folder.canonicalize().map_err(Fault::io(folder))?;
+    let folder: PathBuf = folder.components().collect();
+    let is_link = std::fs::symlink_metadata(&folder).map_err(Fault::io(&folder))?.is_symlink();
+    let names = RunFolder::new(&folder);
+    read_facts(&folder)?;
+    if !is_link {
+        let foreign = names.contents(Known::WithOutputs)?.foreign;
+        if let Some((path, name)) = foreign {
+            return Err(TrainError::ForeignFolder { path, name }.into());
+        }
     }
-    std::fs::remove_dir_all(folder).map_err(Fault::io(folder))
+    let lock = lock(&folder)?;
+    let networks = names.networks()?;
+    if networks > 0 && !force {
+        return Err(TrainError::HasNetworks { path: folder, networks }.into());
+    }
+    if is_link {
+        let unlink = if cfg!(windows) { std::fs::remove_dir } else { std::fs::remove_file };
+        return unlink(&folder).map_err(Fault::io(&folder));
+    }
+    delete(&names, &names.contents(Known::WithOutputs)?)?;
+    // On network file systems, a file that is open keeps its folder.
+    drop(lock);
+    std::fs::remove_dir(&whole).map_err(Fault::io(&folder))
+}
+
+/// Deletes the files and the folders that then are empty; `run.json` last, so that what an
+/// interrupted removal leaves is still a run.
+fn delete(names: &RunFolder, contents: &Contents) -> Result<(), Fault> {
+    let facts = names.facts();
+    for file in contents.files.iter().filter(|file| **file != facts) {
+        std::fs::remove_file(file).map_err(Fault::io(file))?;
+    }
+    for folder in &contents.folders {
+        match std::fs::remove_dir(folder) {
+            Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
+                return Err(Fault::io(folder)(error));
+            }
+            _ => {}
+        }
+    }
+    std::fs::remove_file(&facts).map_err(Fault::io(facts))
 }
 
 fn lock(folder: &Path) -> Result<File, Fault> {
@@ -494,6 +539,171 @@ mod tests {
         std::fs::write(parent.path().join("thesis.tex"), "").unwrap();
         let fault = Run::create(parent.path(), RunFacts::fixture(vec![None])).unwrap_err();
         assert!(matches!(fault, Fault::ForeignFolder { .. }), "{fault}");
+    }
+
+    /// Every file below `folder`, with its content.
+    fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(files(&path));
+            } else {
+                found.push((path.clone(), std::fs::read(&path).unwrap()));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// A run that was killed before its first step.
+    fn killed(folder: &Path) {
+        let run = Run::create(folder, RunFacts::fixture(vec![Some(0)])).unwrap();
+        run.write_status(&status(State::Running)).unwrap();
+        let fold = run.fold(Some(0)).unwrap();
+        std::fs::write(fold.metrics(), "").unwrap();
+        drop(run);
+    }
+
+    #[test]
+    fn a_run_json_of_another_program_is_not_a_run_to_replace_or_to_remove() {
+        for text in ["{\"project\": \"thesis\"}", "{}", "", "not JSON"] {
+            let parent = tempfile::tempdir().unwrap();
+            let folder = parent.path().join("study");
+            std::fs::create_dir_all(folder.join("figures")).unwrap();
+            std::fs::write(folder.join("run.json"), text).unwrap();
+            std::fs::write(folder.join("thesis.tex"), "years of work").unwrap();
+            std::fs::write(folder.join("figures/one.png"), "").unwrap();
+            let before = files(&folder);
+            let fault = Run::create(&folder, RunFacts::fixture(vec![None])).unwrap_err();
+            assert!(matches!(fault, Fault::Json { .. }), "{fault}");
+            for force in [false, true] {
+                let fault = remove_run(&folder, force).unwrap_err();
+                assert!(matches!(fault, Fault::Json { .. }), "{fault}");
+            }
+            assert_eq!(files(&folder), before);
+        }
+    }
+
+    #[test]
+    fn what_lies_in_a_killed_run_without_being_of_it_is_named_and_stays() {
+        let places = [
+            "notes.md",
+            "fold-0/notes.md",
+            "fold-0/epochs/notes.md",
+            "fold-0/.tmp/notes.md",
+            ".tmp/notes.md",
+            "fold-0-old/best.safetensors",
+            "evaluation.json",
+            ".lock",
+            "fold-0/events.out.tfevents.1700000000.laptop",
+            "status.json/notes.md",
+            // A run in a run.
+            "inner/run.json",
+        ];
+        for place in places {
+            let parent = tempfile::tempdir().unwrap();
+            let folder = parent.path().join("outer");
+            killed(&folder);
+            let path = folder.join(place);
+            if place.starts_with("status.json") {
+                std::fs::remove_file(folder.join("status.json")).unwrap();
+            }
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "mine").unwrap();
+            let before = files(&folder);
+            let fault = Run::create(&folder, RunFacts::fixture(vec![Some(0)])).unwrap_err();
+            assert!(matches!(fault, Fault::ForeignFolder { .. }), "{place}: {fault}");
+            assert_eq!(files(&folder), before, "{place}");
+            // A start that fails later removes its own files alone.
+            remove(&folder).unwrap();
+            assert_eq!(files(&folder), [(path, b"mine".to_vec())], "{place}");
+        }
+    }
+
+    #[test]
+    fn a_run_is_not_removed_with_somebody_else_s_file_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("outer");
+        for place in ["notes.md", "fold-0/explain/figure.png", "inner/run.json", "report.html.bak"]
+        {
+            killed(&folder);
+            let path = folder.join(place);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "mine").unwrap();
+            let before = files(&folder);
+            for force in [false, true] {
+                let fault = remove_run(&folder, force).unwrap_err();
+                let cause = fault.cause::<TrainError>();
+                assert!(
+                    matches!(cause, Some(TrainError::ForeignFolder { .. })),
+                    "{place}: {fault}"
+                );
+            }
+            assert_eq!(files(&folder), before, "{place}");
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_run_is_removed_with_what_evaluate_report_and_explain_wrote() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("b0");
+        killed(&folder);
+        std::fs::create_dir_all(folder.join("fold-0/explain")).unwrap();
+        std::fs::create_dir_all(folder.join("fold-0/epochs")).unwrap();
+        for name in [
+            "run.log",
+            "starts.jsonl",
+            "evaluation.json",
+            "predictions.parquet",
+            "report.html",
+            "model_card.md",
+            "compared-with-b4.html",
+            ".tmp/report.html",
+            ".evaluation.json.tmp",
+            "fold-0/.tmp/last.state",
+            "fold-0/last.state",
+            "fold-0/events.out.tfevents.0000000000.mammo-pipe",
+            "fold-0/epochs/epoch-001.parquet",
+            "fold-0/explain/explain.json",
+            "fold-0/explain/energy.parquet",
+            "fold-0/explain/true_positive-1.png",
+            "fold-0/explain/true_positive-1-source.dcm",
+        ] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        remove_run(&folder, false).unwrap();
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn networks_are_counted_in_the_folders_not_in_the_settings() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("b0");
+        killed(&folder);
+        std::fs::create_dir(folder.join("fold-3")).unwrap();
+        std::fs::write(folder.join("fold-3/best.safetensors"), "weights").unwrap();
+        let fault = remove_run(&folder, false).unwrap_err();
+        let cause = fault.cause::<TrainError>();
+        assert!(matches!(cause, Some(TrainError::HasNetworks { networks: 1, .. })), "{fault}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_link_to_a_run_only_the_link_is_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (folder, link) = (parent.path().join("b0"), parent.path().join("link"));
+        killed(&folder);
+        std::fs::write(folder.join("notes.md"), "mine").unwrap();
+        for typed in ["link", "link/"] {
+            std::os::unix::fs::symlink(&folder, &link).unwrap();
+            remove_run(&parent.path().join(typed), false).unwrap();
+            assert!(
+                link.symlink_metadata().is_err() && folder.join("notes.md").exists(),
+                "{typed}"
+            );
+        }
     }
 
     #[test]
