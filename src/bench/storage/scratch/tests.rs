@@ -69,7 +69,7 @@ fn a_folder_whose_lock_is_held_stays_though_its_process_is_dead() {
     let held = File::options().write(true).open(path.join(MARKER)).unwrap();
     held.lock().unwrap();
     let others = || Scratch::create(folder.path(), 1, None).unwrap().others.clone();
-    assert_eq!(others(), [path.clone()]);
+    assert_eq!(others(), std::slice::from_ref(&path));
     assert!(path.join("0.bin").exists());
     drop(held);
     assert!(others().is_empty());
