@@ -1,6 +1,6 @@
 //! The folders of a run and of its folds, and the name of every file in them.
 //!
-//! A file of any other name is the user's: [`RunFolder::contents`] tells them apart, so that nobody
+//! A file of any other name is the user's: `RunFolder::contents` tells them apart, so that nobody
 //! else's file is removed with a run.
 
 use std::path::{Path, PathBuf};
