@@ -17,6 +17,7 @@ pub mod read;
 pub mod look;
 mod reduce;
 pub mod decode;
+mod polarity;
 pub mod roi;
 pub mod window;
 pub mod quality;

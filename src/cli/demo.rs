@@ -66,6 +66,10 @@ impl DemoArgs {
     /// The [`Fault`] of one of its steps.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let start = Instant::now();
+        print(
+            "The demo types these commands by itself; nothing is left for you to do until it says \
+             what it made.",
+        );
         let code = self.steps()?;
         if code == ExitCode::SUCCESS {
             self.print_results(start);

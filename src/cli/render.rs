@@ -247,8 +247,18 @@ fn description(sample: &Sample) -> String {
     let layout = &header.layout;
     let rect =
         |rect: Rect| format!("{} x {} at ({}, {})", rect.width, rect.height, rect.left, rect.top);
+    let flags = sample
+        .quality
+        .flags
+        .iter()
+        .map(|flag| format!("\nflag:   {}: {}", flag.as_str(), flag.about()));
+    let notes = sample
+        .facts
+        .notes
+        .iter()
+        .map(|note| format!("\nnote:   {}: {}", note.as_str(), note.about()));
     format!(
-        "{}: {}, {} x {} pixels of {} bits, {}\nwindow: {}\nbreast: {}, {}\ncrop:   {}, to {} x {}",
+        "{}: {}, {} x {} pixels of {} bits, {}\nwindow: {}\nbreast: {}, {}\ncrop:   {}, to {} x {}{}",
         sample.facts.job.relative,
         header.syntax.name(),
         layout.columns,
@@ -261,5 +271,6 @@ fn description(sample: &Sample) -> String {
         rect(sample.geometry.crop),
         sample.geometry.width,
         sample.geometry.height,
+        flags.chain(notes).collect::<String>(),
     )
 }

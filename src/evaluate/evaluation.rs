@@ -78,7 +78,15 @@ pub struct Size {
     pub all_positive_f1: Option<f64>,
 }
 
+/// With fewer positives than this, resampling gives intervals that are not reliable.
+pub const FEW_POSITIVES: usize = 10;
+
 impl Size {
+    /// Whether there are some positives, but fewer than [`FEW_POSITIVES`].
+    pub fn has_few_positives(&self) -> bool {
+        (1..FEW_POSITIVES).contains(&self.positives)
+    }
+
     /// Counts items.
     pub fn of(items: &Items) -> Self {
         let (n, positives) = (items.len(), items.labels.iter().filter(|label| **label).count());

@@ -59,6 +59,18 @@ impl<T> Plane<T> {
         (0..self.height).map(|y| self.row(y))
     }
 
+    /// A copy of the pixels in `part`, which lies inside the plane.
+    pub fn part(&self, part: Rect) -> Self
+    where
+        T: Copy,
+    {
+        let mut pixels = Vec::with_capacity(part.area());
+        for y in part.top..part.bottom() {
+            pixels.extend_from_slice(&self.row(y)[part.left..part.right()]);
+        }
+        Self { width: part.width, height: part.height, pixels }
+    }
+
     /// The same plane with every pixel mapped.
     pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> Plane<U> {
         Plane {

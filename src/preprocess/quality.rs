@@ -8,13 +8,13 @@
 //! predicted from its neighbours, everything after it is shifted or changes its level from one row
 //! to the next. In JPEG 2000 a code-block becomes noise. `seam` looks for both.
 
-mod polarity;
 mod seam;
 
 use serde::{Deserialize, Serialize};
 
+use super::polarity;
 use super::read::Header;
-use super::roi::Found;
+use super::roi::{self, Found};
 use crate::image::sampling::Reduction;
 use crate::image::{Plane, Rect};
 use crate::record::{ImageRecord, View as Projection};
@@ -104,13 +104,14 @@ const HIDDEN: f32 = 0.6;
 const TEAR: f32 = 0.4;
 /// An encoder may pad. A sound stream leaves a few bytes at most.
 const SURPLUS: usize = 16;
-/// Boxes with a lower confidence were only the best of bad candidates.
-const DOUBTFUL: f32 = 0.5;
 
 /// The measurements and flags of one image.
 pub fn judge(view: &View) -> Quality {
     let breast = samples(view);
     let width = view.linear.width();
+    // A frame is no part of the picture: its edges are no seams, and its level is not the air's.
+    let picture = view.linear.part(view.found.picture);
+    let padding = view.padding.map(|padding| padding.part(view.found.picture));
     let is_air = |i: usize, value: u16| {
         view.found.air.is_some_and(|air| value <= air)
             || view.padding.is_some_and(|padding| padding.pixels()[i])
@@ -139,7 +140,7 @@ pub fn judge(view: &View) -> Quality {
         air_share,
         entropy_bits: entropy_bits.max(0.0),
         saturated_share: hidden as f32 / tissue,
-        seam: seam::longest(view.linear, view.found.air),
+        seam: seam::longest(&picture, view.found.air),
         surplus_bytes: view.surplus_bytes,
         box_confidence: view.found.confidence,
         flags: Flags::default(),
@@ -150,9 +151,9 @@ pub fn judge(view: &View) -> Quality {
     quality.flags.set(Flag::Saturated, q.saturated_share > HIDDEN);
     quality.flags.set(Flag::Torn, q.seam > TEAR);
     quality.flags.set(Flag::Surplus, q.surplus_bytes > SURPLUS);
-    quality.flags.set(Flag::DoubtfulBox, q.box_confidence < DOUBTFUL);
+    quality.flags.set(Flag::DoubtfulBox, q.box_confidence < roi::SOUND);
     quality.flags.set(Flag::BitsAboveStored, view.is_above);
-    quality.flags.set(Flag::Polarity, polarity::is_inverted(view.linear, view.padding));
+    quality.flags.set(Flag::Polarity, polarity::is_inverted(&picture, padding.as_ref()));
     quality.flags.set(Flag::ForProcessing, view.header.for_processing);
     quality.flags.set(Flag::BurnedIn, view.header.burned_in);
     quality.flags.set(Flag::LateralityMismatch, view.header.other_side);

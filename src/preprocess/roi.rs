@@ -9,16 +9,22 @@
 //! rim are not breast. Anything else that touches the breast may enlarge the box, but nothing here
 //! may make it lose tissue; axilla and abdomen are tissue.
 //!
-//! Several methods are tried, the most reliable first, until one is convincing:
+//! First the frame around the picture is taken off, and its edge counts as the picture's. Then
+//! methods are tried, the most reliable first, until one gives a sound box:
 //! 1. the darkest frequent level is air; what is brighter and connected is the breast;
 //! 2. the next darkest levels, for films whose surroundings are darker than their air;
-//! 3. Otsu's threshold;
-//! 4. the same on the inverted image, for files whose header gives the wrong polarity;
-//! 5. the whole frame, with confidence 0.
+//! 3. the first on the inverted image, if `polarity` tells by itself that the image is a negative;
+//! 4. the whole frame, with confidence 0: tissue that fills the frame leaves no air to be found.
+//!
+//! A box that may be wrong is doubtful. Tissue outside the box, air that is as mottled as tissue, or
+//! a breast that falls into shreds each make the confidence less than [`SOUND`], and what may be
+//! tissue is added to the box.
 
 mod attempt;
 mod components;
+mod confidence;
 mod crop;
+mod frame;
 mod levels;
 mod mask;
 
@@ -26,6 +32,7 @@ use crate::image::Side;
 use crate::image::sampling::Reduction;
 use crate::image::{Plane, Rect};
 
+use super::polarity;
 use attempt::{Attempt, Buffers};
 pub use crop::{RoiError, crop};
 
@@ -50,8 +57,6 @@ pub enum RoiMethod {
     Air,
     /// Pixels that are brighter than a brighter frequent level: the darkest was not air.
     SecondAir,
-    /// Pixels above Otsu's threshold.
-    Otsu,
     /// Pixels that are darker than bright surroundings: the header gives the wrong polarity.
     Inverted,
     /// Nothing was convincing: the whole frame.
@@ -64,7 +69,6 @@ impl RoiMethod {
         match self {
             Self::Air => "air",
             Self::SecondAir => "second_air",
-            Self::Otsu => "otsu",
             Self::Inverted => "inverted",
             Self::WholeFrame => "whole_frame",
         }
@@ -84,12 +88,19 @@ pub struct Found {
     pub chest_wall: Option<Side>,
     /// Pixels of the look up to this value are air; `None` if no air was found.
     pub air: Option<u16>,
+    /// The part of the look inside its frame: without what a scanner, a collimator or a film's rim
+    /// leaves along the sides.
+    pub picture: Rect,
 }
 
-/// An early method with at least this confidence ends the search.
-const CONVINCING: f32 = 0.7;
-/// A method with less confidence than this is not used.
+/// A look or a picture with fewer pixels on a side is kept whole.
+const SMALLEST: usize = 16;
+/// A box with less confidence is doubtful, which is a quality flag, and a later method may be better.
+pub const SOUND: f32 = 0.5;
+/// A box with less confidence than this is not used.
 const PLAUSIBLE: f32 = 0.35;
+/// What remains of a later method's confidence.
+const LATER: f32 = 0.9;
 
 /// Finds the breast in one image after the other and reuses its buffers.
 #[derive(Debug, Clone, Default)]
@@ -107,43 +118,63 @@ impl Finder {
             confidence: 0.0,
             chest_wall: None,
             air: None,
+            picture: Rect::whole(look.pixels.width(), look.pixels.height()),
         };
-        if look.pixels.width() < 16 || look.pixels.height() < 16 {
+        if look.pixels.width().min(look.pixels.height()) < SMALLEST {
             return whole;
         }
-        let darkest = self.prepare(look);
-        match self.attempt() {
-            Some((attempt, method)) if attempt.confidence >= PLAUSIBLE => Found {
-                breast: look.reduction.rect_to_source(attempt.rect, look.source),
-                method,
-                confidence: attempt.confidence,
-                chest_wall: attempt.chest_wall,
-                air: (method != RoiMethod::Inverted).then_some(darkest + attempt.air),
-            },
-            _ => whole,
-        }
-    }
-
-    /// Copies the look so that its darkest pixel and its padding become 0: padding is never tissue,
-    /// whatever its value. Returns the darkest value.
-    fn prepare(&mut self, look: &Look) -> u16 {
-        let darkest = look.pixels.pixels().iter().copied().fold(u16::MAX, u16::min);
-        self.image.clone_from(look.pixels);
-        for v in self.image.pixels_mut() {
-            *v -= darkest;
-        }
-        if let Some(padding) = look.padding {
-            for (v, &is_padding) in self.image.pixels_mut().iter_mut().zip(padding.pixels()) {
-                if is_padding {
-                    *v = 0;
+        let (darkest, picture) = self.prepare(look);
+        let padding = look.padding.map(|padding| padding.part(picture));
+        let is_negative = || polarity::is_inverted(&look.pixels.part(picture), padding.as_ref());
+        match self.attempt(padding.as_ref(), is_negative) {
+            Some((attempt, method)) if attempt.confidence >= PLAUSIBLE => {
+                let rect = Rect {
+                    left: picture.left + attempt.rect.left,
+                    top: picture.top + attempt.rect.top,
+                    ..attempt.rect
+                };
+                let rect = rect.grown(1, look.pixels.width(), look.pixels.height());
+                Found {
+                    breast: look.reduction.rect_to_source(rect, look.source),
+                    method,
+                    confidence: attempt.confidence,
+                    chest_wall: attempt.chest_wall,
+                    air: (method != RoiMethod::Inverted).then_some(darkest + attempt.air),
+                    picture,
                 }
             }
+            _ => Found { picture, ..whole },
         }
-        darkest
     }
 
-    /// The first convincing result, or else the most plausible one.
-    fn attempt(&mut self) -> Option<(Attempt, RoiMethod)> {
+    /// Copies the picture inside the look's frame so that its darkest pixel and its padding become
+    /// 0: padding is never tissue, whatever its value. Returns the darkest value, and the place of
+    /// the picture in the look.
+    fn prepare(&mut self, look: &Look) -> (u16, Rect) {
+        let Self { image, buffers, .. } = self;
+        let darkest = look.pixels.pixels().iter().copied().fold(u16::MAX, u16::min);
+        image.clone_from(look.pixels);
+        for v in image.pixels_mut() {
+            *v -= darkest;
+        }
+        blank(image, look.padding);
+        buffers.histogram.count(image);
+        let whole = Rect::whole(image.width(), image.height());
+        let picture = frame::without_frame(image, &buffers.histogram);
+        if picture == whole || picture.width.min(picture.height) < SMALLEST {
+            return (darkest, whole);
+        }
+        *image = image.part(picture);
+        buffers.histogram.count(image);
+        (darkest, picture)
+    }
+
+    /// The first sound result, or else the most plausible one.
+    fn attempt(
+        &mut self,
+        padding: Option<&Plane<bool>>,
+        is_negative: impl Fn() -> bool,
+    ) -> Option<(Attempt, RoiMethod)> {
         let Self { image, buffers } = self;
         let mut best: Option<(Attempt, RoiMethod)> = None;
         // Returns true when the search is over. A later method must be better, not just as good.
@@ -154,28 +185,35 @@ impl Finder {
                     best = Some((attempt, method));
                 }
             }
-            best.is_some_and(|(b, _)| b.confidence >= CONVINCING)
+            best.is_some_and(|(b, _)| b.confidence >= SOUND)
         };
-        buffers.histogram.count(image);
         for (i, levels) in buffers.histogram.air().into_iter().enumerate() {
-            let method = if i == 0 { RoiMethod::Air } else { RoiMethod::SecondAir };
-            if weigh(buffers.attempt(image, levels), method, 1.0) {
+            let (method, share) =
+                if i == 0 { (RoiMethod::Air, 1.0) } else { (RoiMethod::SecondAir, LATER) };
+            if weigh(buffers.attempt(image, levels), method, share) {
                 return best;
             }
         }
-        let levels = buffers.histogram.otsu();
-        if weigh(buffers.attempt(image, levels), RoiMethod::Otsu, 0.8) {
-            return best;
-        }
-        let most = image.pixels().iter().fold(0, |a, &b| a.max(b));
-        for v in image.pixels_mut() {
-            *v = most - *v;
-        }
-        buffers.histogram.count(image);
-        for levels in buffers.histogram.air().into_iter().take(1) {
-            weigh(buffers.attempt(image, levels), RoiMethod::Inverted, 0.8);
+        if is_negative() {
+            let most = image.pixels().iter().fold(0, |a, &b| a.max(b));
+            image.pixels_mut().iter_mut().for_each(|v| *v = most - *v);
+            blank(image, padding);
+            buffers.histogram.count(image);
+            if let Some(&levels) = buffers.histogram.air().first() {
+                weigh(buffers.attempt(image, levels), RoiMethod::Inverted, LATER);
+            }
         }
         best
+    }
+}
+
+/// Makes padding 0, which is air.
+fn blank(image: &mut Plane<u16>, padding: Option<&Plane<bool>>) {
+    let Some(padding) = padding else { return };
+    for (v, &is_padding) in image.pixels_mut().iter_mut().zip(padding.pixels()) {
+        if is_padding {
+            *v = 0;
+        }
     }
 }
 

@@ -59,7 +59,7 @@ fn a_whole_dataset_is_counted_and_clean() {
     let of_machines = survey["machines"].as_array().unwrap().iter().map(|m| m["files"].as_u64());
     assert_eq!(of_machines.sum::<Option<u64>>(), Some(files_in_all));
     let text = String::from_utf8(inspect(root.path(), &[]).stdout).unwrap();
-    assert!(text.ends_with("No findings.\n"), "{text}");
+    assert!(text.ends_with("No problems found in the table or the files.\n"), "{text}");
 }
 
 #[test]

@@ -236,6 +236,7 @@ impl Pictures {
                 confidence: 1.0,
                 chest_wall: None,
                 air: None,
+                picture: geometry.crop,
             },
             geometry: *geometry,
             quality: Quality {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::cli::grid::Grid;
 use crate::evaluate::choice::SelectedOn;
-use crate::evaluate::evaluation::{EvaluatedSplit, LevelMetrics, Part, Size};
+use crate::evaluate::evaluation::{EvaluatedSplit, FEW_POSITIVES, LevelMetrics, Part, Size};
 use crate::evaluate::locked::LockedNetworks;
 use crate::evaluate::metric_set::{MetricName, MetricSet};
 use crate::evaluate::run::Epoch;
@@ -272,17 +272,17 @@ fn fmt_subgroups(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {
          subgroups of\nnegatives include all cancers. all pos.: F1 if all are predicted positive."
     )?;
     if part.subgroups.iter().any(|group| !few(&group.size).is_empty()) {
-        writeln!(f, "* Fewer than {FEW} with cancer: the interval is too narrow to be reliable.")?;
+        writeln!(
+            f,
+            "* Fewer than {FEW_POSITIVES} with cancer: the interval is too narrow to be reliable."
+        )?;
     }
     Ok(())
 }
 
-/// With fewer positives than this, resampling gives intervals that are not reliable.
-const FEW: usize = 10;
-
 /// The mark of a subgroup with few positives.
 fn few(size: &Size) -> &'static str {
-    if (1..FEW).contains(&size.positives) { " *" } else { "" }
+    if size.has_few_positives() { " *" } else { "" }
 }
 
 fn sizes(size: &Size) -> [String; 2] {

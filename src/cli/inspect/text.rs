@@ -198,7 +198,7 @@ fn fmt_findings(survey: &Survey, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_kind(f, title, findings)?;
     }
     if survey.is_clean(false) {
-        writeln!(f, "No findings.")?;
+        writeln!(f, "No problems found in the table or the files.")?;
     }
     Ok(())
 }

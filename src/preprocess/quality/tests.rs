@@ -41,6 +41,7 @@ fn found() -> Found {
         confidence: 0.9,
         chest_wall: Some(Side::Left),
         air: Some(AIR),
+        picture: Rect::whole(WIDTH, HEIGHT),
     }
 }
 
@@ -120,6 +121,28 @@ fn a_tile_of_waves_in_air_of_one_level_is_a_tear() {
     assert_eq!(flags(&image), [Flag::Torn]);
 }
 
+/// A black frame, a film's air in two levels of its own, one of them black in places.
+#[test]
+fn a_film_s_frame_and_its_levels_of_air_are_no_tears() {
+    let mut film = sound();
+    for (i, v) in film.pixels_mut().iter_mut().enumerate() {
+        let (x, y) = (i % WIDTH, i / WIDTH);
+        let is_black = (x / 60 + y / 90) % 3 == 0 && *v < AIR;
+        *v = if is_black { 500 } else { *v };
+    }
+    assert_eq!(flags(&film), []);
+    let picture = Rect { left: 0, top: 30, width: 250, height: 340 };
+    let mut framed = film;
+    for y in 0..HEIGHT {
+        let from = if (picture.top..picture.bottom()).contains(&y) { picture.width } else { 0 };
+        framed.row_mut(y)[from..].fill(40_000);
+    }
+    let quality = judged(&framed, Found { picture, ..found() });
+    assert!(quality.flags.is_empty(), "{quality:?}");
+    let quality = judged(&framed, found());
+    assert!(quality.flags.contains(Flag::Torn), "the frame's edge is a seam: {quality:?}");
+}
+
 #[test]
 fn a_blank_exposure_is_mostly_air_and_flat() {
     let blank = Plane::new(WIDTH, HEIGHT, vec![500; WIDTH * HEIGHT]);
@@ -156,6 +179,7 @@ fn a_whole_frame_for_want_of_a_box_is_doubtful_and_its_air_unknown() {
         confidence: 0.0,
         chest_wall: None,
         air: None,
+        picture: breast,
     };
     let quality = judged(&sound(), whole);
     assert_eq!(quality.air_share, None);

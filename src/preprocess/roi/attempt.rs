@@ -1,13 +1,14 @@
-//! One attempt: for a given level of air, the box of the breast and its plausibility.
+//! One attempt: for a given level of air, the box of the breast and its confidence.
 
 use crate::image::Side;
 use crate::image::{Plane, Rect};
 
-use super::components::{Component, Components};
+use super::components::{Component, Components, union};
+use super::confidence::{Evidence, is_band, outline, side};
 use super::levels::{Histogram, Levels};
-use super::mask::{Mask, without_rim};
+use super::mask::Mask;
 
-/// The result of one attempt, in pixels of the look.
+/// The result of one attempt, in pixels of the picture.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
     pub rect: Rect,
@@ -25,56 +26,109 @@ pub struct Buffers {
     faint: Mask,
     solid: Mask,
     near: Mask,
-    components: Components,
+    parts: Components,
+    skin: Components,
 }
+
+/// The parts that are the breast.
+struct Breast {
+    /// All of them as one, with the gaps between them closed.
+    part: Component,
+    /// Whether each part belongs to it.
+    belongs: Vec<bool>,
+}
+
+/// A part with at least this share of the breast's area is too large to lose: a box that keeps less
+/// than 97 % of the tissue is wrong. Abdomen or arm beside the breast take up to 1.9 % in the 12
+/// real images.
+pub const LARGE: f32 = 0.025;
+/// A skin fold or dead lines are a gap of at most this share of the picture's longer side.
+const GAP: f32 = 0.02;
+/// What lies within this share of the longer side of the breast may be cut off from it.
+const BESIDE: f32 = 0.06;
+/// With this share of the breast's area, a part may be tissue wherever it lies. Strips of tape
+/// take up to 0.1.
+const HUGE: f32 = 0.15;
+/// Parts below this share of the breast's area do not count, not even together.
+const CRUMB: f32 = 0.005;
 
 impl Buffers {
     /// Takes the pixels brighter than air as candidates, chooses the breast among the connected
     /// parts, and extends it to its faint skin. `None` if no part stands out.
     pub fn attempt(&mut self, image: &Plane<u16>, levels: Levels) -> Option<Attempt> {
         let (width, height) = (image.width(), image.height());
-        let inner = without_rim(image, levels);
+        let frame = Rect::whole(width, height);
         // Strokes of burned-in text are about 0.5 % of the frame's width, paddle edges up to 2.5 %.
-        let radius = (width.max(height) as f32 * 0.003).round().max(1.0) as usize;
-        let thick = (width / 40).max(3);
+        let radius = share_of(width.max(height), 0.003).max(1);
 
-        self.sure.above(image, levels.sure, inner);
-        self.sure.remove_lines(thick);
+        self.sure.above(image, levels.sure);
+        self.sure.remove_lines((width / 40).max(3));
         self.sure.open(radius);
-        self.components.find(&self.sure.plane, inner);
-        let (index, part) = self.choose(inner)?;
-        let confidence = self.confidence(image, levels, inner, index);
-        self.components.keep(index, &mut self.sure.plane);
-        let breast = self.extend_to_skin(image, levels, inner, radius);
+        self.parts.find(&self.sure, width);
+        let main = self.choose(frame)?;
+        let breast = self.gather(main, frame);
+        let rect = self.extend_to_skin(image, levels, radius);
+        let (rect, outside) = self.add_doubtful(&breast, rect, frame);
 
-        let chest_wall = side(&part);
+        let (sum, squares) = self.parts.moments(image, |part| breast.belongs[part]);
+        let evidence = Evidence { breast: &breast.part, frame, levels, sum, squares, outside };
         Some(Attempt {
-            rect: grown(breast, Rect::whole(width, height)),
-            confidence,
-            chest_wall,
+            rect,
+            confidence: evidence.confidence(),
+            chest_wall: side(&breast.part),
             air: levels.sure,
         })
     }
 
     /// The part that is most likely the breast.
-    fn choose(&self, inner: Rect) -> Option<(usize, Component)> {
-        let parts = self.components.found.iter().copied().enumerate();
-        let score = |part: &Component| part.area as f32 * outline_plausibility(part, inner);
-        parts.max_by(|(_, a), (_, b)| score(a).total_cmp(&score(b)))
+    fn choose(&self, frame: Rect) -> Option<usize> {
+        let parts = self.parts.found.iter().enumerate();
+        let score = |part: &Component| part.area as f32 * outline(part, frame);
+        parts.max_by(|(_, a), (_, b)| score(a).total_cmp(&score(b))).map(|(index, _)| index)
     }
 
-    /// The box of faint pixels that are connected to the chosen part: the skin's edge and tips that
-    /// the opening removed, within 1/40 of the frame's width; solid tissue such as a nipple or a
-    /// fold, within 1/12.
-    fn extend_to_skin(
-        &mut self,
-        image: &Plane<u16>,
-        levels: Levels,
-        inner: Rect,
-        radius: usize,
-    ) -> Rect {
+    /// The breast: part `main`, and large parts across a thin gap or on the same chest wall. Leaves
+    /// only these in `sure`.
+    fn gather(&mut self, main: usize, frame: Rect) -> Breast {
+        let Self { parts, sure, near, skin, .. } = self;
+        let gap = share_of(frame.width.max(frame.height), GAP);
+        let mut belongs = vec![false; parts.found.len()];
+        let (mut breast, mut new) = (parts.found[main], vec![main]);
+        sure.clear();
+        while !new.is_empty() {
+            new.iter().for_each(|&part| belongs[part] = true);
+            parts.add_to(sure, |part| new.contains(&part));
+            let is_large = |part: &usize| {
+                !belongs[*part] && parts.found[*part].area as f32 >= LARGE * breast.area as f32
+            };
+            new = (0..parts.found.len()).filter(is_large).collect();
+            if new.is_empty() {
+                break;
+            }
+            near.clone_from(sure);
+            near.dilate(gap);
+            let shared = parts.overlap(near);
+            new.retain(|&part| {
+                let other = &parts.found[part];
+                shared[part] > 0 || (on_wall_of(&breast, other) && !is_band(other, frame))
+            });
+            breast = new.iter().fold(breast, |breast, &part| breast.and(parts.found[part]));
+        }
+        if belongs.iter().filter(|belongs| **belongs).count() > 1 {
+            near.clone_from(sure);
+            near.close(gap.div_ceil(2));
+            skin.find(near, frame.width);
+            breast = skin.found.iter().copied().reduce(Component::and).unwrap_or(breast);
+        }
+        Breast { part: breast, belongs }
+    }
+
+    /// The box of faint pixels that are connected to the breast: the skin's edge and tips that the
+    /// opening removed, within 1/40 of the frame's width; solid tissue such as a nipple or a fold,
+    /// within 1/12.
+    fn extend_to_skin(&mut self, image: &Plane<u16>, levels: Levels, radius: usize) -> Rect {
         let width = image.width();
-        self.faint.above(image, levels.faint, inner);
+        self.faint.above(image, levels.faint);
         self.faint.remove_lines((width / 40).max(3));
         self.solid.clone_from(&self.faint);
         self.solid.open(radius);
@@ -85,76 +139,49 @@ impl Buffers {
         self.solid.intersect(&self.near);
         self.faint.unite(&self.solid);
         self.faint.unite(&self.sure);
-        self.components.find(&self.faint.plane, inner);
-        self.components.touching(&self.sure.plane).expect("the chosen part is not empty")
+        self.skin.find(&self.faint, width);
+        self.skin.touching(&self.sure).expect("the chosen part is not empty")
     }
 
-    /// How plausible part `index` is as a breast, 0 to 1: a product of ramps, each of which is 1
-    /// for every real image that we have.
-    fn confidence(&self, image: &Plane<u16>, levels: Levels, inner: Rect, index: usize) -> f32 {
-        let part = &self.components.found[index];
-        let area = part.area as f32 / inner.area() as f32;
-        // Tissue is mottled. A plate, a film's margin or the air of an inverted image is not.
-        let (sum, squares) = self.components.moments(index, image);
-        let mean = sum / part.area as f64;
-        let deviation = (squares / part.area as f64 - mean * mean).max(0.0).sqrt();
-        let range = f64::from(levels.bright.saturating_sub(levels.air).max(1));
-        let mottled = ramp((deviation / range) as f32, 0.0, 0.03);
-        // If the level is one of tissue and not of air, the frame falls into many parts.
-        let parts = self.components.found.iter().filter(|p| !is_band(p, inner));
-        let whole: usize = parts.map(|p| p.area).sum();
-        let dominant = part.area as f32 / whole.max(part.area) as f32;
-        // Air surrounds a breast on three sides; a breast does not surround the air that way.
-        let opposite = part.contact[0].min(part.contact[1]) + part.ends / 2;
-        let around = opposite as f32 / (inner.height + 2 * inner.width) as f32;
-        outline_plausibility(part, inner)
-            * ramp(area, 0.003, 0.02)
-            * (0.3 + 0.7 * mottled)
-            * ramp(dominant, 0.3, 0.7)
-            * (1.0 - 0.8 * ramp(around, 0.5, 0.7))
-    }
-}
-
-/// How plausible a part's outline is: it stands on a side edge, is solid when seen from there, and
-/// is not a band along the frame.
-fn outline_plausibility(part: &Component, inner: Rect) -> f32 {
-    let side = usize::from(part.contact[1] > part.contact[0]);
-    let contact = part.contact[side] as f32 / inner.height as f32;
-    let anchored = part.anchored[side] as f32 / part.area as f32;
-    let stands = 0.4 + 0.6 * ramp(contact, 0.01, 0.12) * ramp(anchored, 0.4, 0.8);
-    let fill = part.area as f32 / part.rect.area() as f32;
-    stands * ramp(fill, 0.15, 0.4) * if is_band(part, inner) { 0.05 } else { 1.0 }
-}
-
-/// Whether a part is narrow and runs along most of the frame: a paddle's edge, a film's margin.
-fn is_band(part: &Component, inner: Rect) -> bool {
-    let across = part.rect.width as f32 / inner.width as f32;
-    let down = part.rect.height as f32 / inner.height as f32;
-    (down > 0.7 && across < 0.08) || (across > 0.7 && down < 0.08)
-}
-
-/// The edge that a part stands on, if that is clear.
-fn side(part: &Component) -> Option<Side> {
-    let [left, right] = part.contact;
-    match left.cmp(&right) {
-        std::cmp::Ordering::Greater => Some(Side::Left),
-        std::cmp::Ordering::Less => Some(Side::Right),
-        std::cmp::Ordering::Equal => None,
+    /// Adds to the box what may be tissue and does not clearly belong to the breast: parts beside
+    /// it, on its chest wall, or huge. Also returns their area outside the box before, as a share
+    /// of the breast's. If that is small, nothing is added.
+    fn add_doubtful(&mut self, breast: &Breast, rect: Rect, frame: Rect) -> (Rect, f32) {
+        let area = breast.part.area as f32;
+        let outside = self.parts.outside(rect);
+        let counts = |part: usize| outside[part] as f32 >= CRUMB * area && !breast.belongs[part];
+        let mut parts: Vec<usize> = (0..outside.len()).filter(|&part| counts(part)).collect();
+        if parts.is_empty() {
+            return (rect, 0.0);
+        }
+        self.near.clone_from(&self.sure);
+        self.near.dilate(share_of(frame.width.max(frame.height), BESIDE));
+        let shared = self.parts.overlap(&self.near);
+        parts.retain(|&part| {
+            let other = &self.parts.found[part];
+            let is_huge = outside[part] as f32 >= HUGE * area;
+            let may_belong = is_huge || on_wall_of(&breast.part, other);
+            shared[part] > 0 || (may_belong && !is_band(other, frame))
+        });
+        let share = parts.iter().map(|&part| outside[part]).sum::<usize>() as f32 / area;
+        if share < LARGE {
+            return (rect, share);
+        }
+        let all = parts.iter().fold(rect, |all, &part| union(all, self.parts.found[part].rect));
+        (all, share)
     }
 }
 
-/// 0 up to `low`, 1 from `high` on, linear between them.
-fn ramp(x: f32, low: f32, high: f32) -> f32 {
-    ((x - low) / (high - low)).clamp(0.0, 1.0)
+/// Whether a part touches the edge that the breast stands on.
+fn on_wall_of(breast: &Component, part: &Component) -> bool {
+    match side(breast) {
+        Some(Side::Left) => part.contact[0] > 0,
+        Some(Side::Right) => part.contact[1] > 0,
+        None => false,
+    }
 }
 
-/// One pixel more on every side, within `frame`.
-fn grown(rect: Rect, frame: Rect) -> Rect {
-    let (left, top) = (rect.left.saturating_sub(1), rect.top.saturating_sub(1));
-    Rect {
-        left,
-        top,
-        width: (rect.right() + 1).min(frame.right()) - left,
-        height: (rect.bottom() + 1).min(frame.bottom()) - top,
-    }
+/// A share of so many pixels.
+fn share_of(pixels: usize, share: f32) -> usize {
+    (pixels as f32 * share).round() as usize
 }

@@ -2,21 +2,38 @@
 
 use crate::image::{Plane, Rect};
 
-use super::mask::each_run;
+use super::mask::{Mask, each_run};
 
-/// One component.
+/// One component, or several that belong together.
 #[derive(Debug, Clone, Copy)]
 pub struct Component {
     /// Its bounding box.
     pub rect: Rect,
     /// The number of its pixels.
     pub area: usize,
-    /// The number of rows in which it touches the left edge of the inner frame, and the right one.
+    /// The number of rows in which it touches the left edge of the frame, and the right one.
     pub contact: [usize; 2],
-    /// Its pixels in the two outermost rows at the top and at the bottom of the inner frame.
+    /// Its pixels in the two outermost rows at the top and at the bottom of the frame.
     pub ends: usize,
     /// Its pixels that can be reached from that edge along a row without leaving the component.
     pub anchored: [usize; 2],
+    /// The number of its runs along rows: one per row if it is solid.
+    pub runs: usize,
+}
+
+impl Component {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        let both = |a: [usize; 2], b: [usize; 2]| [a[0] + b[0], a[1] + b[1]];
+        Self {
+            rect: union(self.rect, other.rect),
+            area: self.area + other.area,
+            contact: both(self.contact, other.contact),
+            ends: self.ends + other.ends,
+            anchored: both(self.anchored, other.anchored),
+            runs: self.runs + other.runs,
+        }
+    }
 }
 
 /// A run of pixels in a row, and the component that it belongs to.
@@ -38,8 +55,8 @@ pub struct Components {
 }
 
 impl Components {
-    /// Finds the parts whose pixels share a side or a corner. `inner` is the frame without its rim.
-    pub fn find(&mut self, mask: &Plane<u8>, inner: Rect) {
+    /// Finds the parts whose pixels share a side or a corner, in a mask of `width` columns.
+    pub fn find(&mut self, mask: &Mask, width: usize) {
         self.runs.clear();
         self.parent.clear();
         let (mut above, mut above_end) = (0, 0);
@@ -64,36 +81,51 @@ impl Components {
             }
             (above, above_end) = (start, self.runs.len());
         }
-        self.measure(inner);
+        self.measure(width, mask.height());
     }
 
-    /// Leaves only part `index` in `mask`.
-    pub fn keep(&self, index: usize, mask: &mut Plane<u8>) {
-        mask.pixels_mut().fill(0);
-        for run in self.runs.iter().filter(|r| r.component == index) {
-            mask.row_mut(run.y)[run.first..run.end].fill(1);
+    /// Adds the parts that `is_wanted` names by their index to `mask`.
+    pub fn add_to(&self, mask: &mut Mask, is_wanted: impl Fn(usize) -> bool) {
+        for run in self.runs.iter().filter(|run| is_wanted(run.component)) {
+            mask.add(run.y, run.first, run.end);
         }
     }
 
-    /// The sum and the sum of squares of `image` over part `index`.
-    pub fn moments(&self, index: usize, image: &Plane<u16>) -> (f64, f64) {
-        let mut moments = (0.0, 0.0);
-        for run in self.runs.iter().filter(|r| r.component == index) {
+    /// The number of pixels that each part has in common with `mask`.
+    pub fn overlap(&self, mask: &Mask) -> Vec<usize> {
+        let mut overlap = vec![0; self.found.len()];
+        for run in &self.runs {
+            overlap[run.component] += mask.count(run.y, run.first, run.end);
+        }
+        overlap
+    }
+
+    /// The number of pixels that each part has outside `rect`.
+    pub fn outside(&self, rect: Rect) -> Vec<usize> {
+        let mut outside = vec![0; self.found.len()];
+        for run in &self.runs {
+            let inside = run.end.min(rect.right()).saturating_sub(run.first.max(rect.left));
+            let is_beside = run.y < rect.top || run.y >= rect.bottom();
+            outside[run.component] += run.end - run.first - if is_beside { 0 } else { inside };
+        }
+        outside
+    }
+
+    /// The sum and the sum of squares of `image` over the parts that `is_wanted` names.
+    pub fn moments(&self, image: &Plane<u16>, is_wanted: impl Fn(usize) -> bool) -> (f64, f64) {
+        let (mut sum, mut squares) = (0, 0);
+        for run in self.runs.iter().filter(|run| is_wanted(run.component)) {
             for &v in &image.row(run.y)[run.first..run.end] {
-                moments.0 += f64::from(v);
-                moments.1 += f64::from(v) * f64::from(v);
+                sum += u64::from(v);
+                squares += u64::from(v) * u64::from(v);
             }
         }
-        moments
+        (sum as f64, squares as f64)
     }
 
     /// The box of all parts that share a pixel with `seed`.
-    pub fn touching(&self, seed: &Plane<u8>) -> Option<Rect> {
-        let mut touches = vec![false; self.found.len()];
-        for run in &self.runs {
-            touches[run.component] |= seed.row(run.y)[run.first..run.end].contains(&1);
-        }
-        let parts = self.found.iter().zip(touches).filter(|(_, touches)| *touches);
+    pub fn touching(&self, seed: &Mask) -> Option<Rect> {
+        let parts = self.found.iter().zip(self.overlap(seed)).filter(|(_, shared)| *shared > 0);
         parts.map(|(part, _)| part.rect).reduce(union)
     }
 
@@ -103,42 +135,32 @@ impl Components {
         self.parent[high] = low;
     }
 
-    fn measure(&mut self, inner: Rect) {
+    fn measure(&mut self, width: usize, height: usize) {
+        // A film's edge may be slightly tilted.
+        let slack = (width / 100).max(1);
         self.found.clear();
         let mut index = vec![usize::MAX; self.parent.len()];
         for run in &mut self.runs {
             let root = root(&mut self.parent, run.component);
-            let (width, rect) = (run.end - run.first, run.rect());
+            let touches = [run.first <= slack, run.end + slack >= width];
+            let length = run.end - run.first;
+            let of_run = Component {
+                rect: Rect { left: run.first, top: run.y, width: length, height: 1 },
+                area: length,
+                contact: touches.map(usize::from),
+                ends: if run.y <= 1 || run.y + 2 >= height { length } else { 0 },
+                anchored: touches.map(|touches| if touches { length } else { 0 }),
+                runs: 1,
+            };
             if index[root] == usize::MAX {
                 index[root] = self.found.len();
-                self.found.push(Component {
-                    rect,
-                    area: 0,
-                    contact: [0; 2],
-                    ends: 0,
-                    anchored: [0; 2],
-                });
+                self.found.push(of_run);
+            } else {
+                let part = &mut self.found[index[root]];
+                *part = part.and(of_run);
             }
             run.component = index[root];
-            let part = &mut self.found[run.component];
-            part.rect = union(part.rect, rect);
-            part.area += width;
-            if run.y <= inner.top + 1 || run.y + 2 >= inner.bottom() {
-                part.ends += width;
-            }
-            for (side, touches) in
-                [run.first <= inner.left + 1, run.end + 1 >= inner.right()].into_iter().enumerate()
-            {
-                part.contact[side] += usize::from(touches);
-                part.anchored[side] += if touches { width } else { 0 };
-            }
         }
-    }
-}
-
-impl Run {
-    fn rect(&self) -> Rect {
-        Rect { left: self.first, top: self.y, width: self.end - self.first, height: 1 }
     }
 }
 

@@ -1,178 +1,247 @@
-//! Sets of pixels (masks), with morphological operations and removal of lines and film rims.
+//! Sets of pixels (masks), with morphological operations and removal of lines.
 
-use crate::image::{Plane, Rect};
+use crate::image::Plane;
 
-use super::levels::Levels;
+/// Pixels in a word.
+const WORD: usize = u64::BITS as usize;
 
-/// A set of pixels with one byte each: 1 in the set, 0 outside.
+/// A set of pixels, one bit each. A row begins with the lowest bit of a word of its own; the bits
+/// behind its last pixel are 0.
 #[derive(Debug, Clone, Default)]
 pub struct Mask {
-    pub plane: Plane<u8>,
-    spare: Vec<u8>,
+    width: usize,
+    height: usize,
+    /// Words in a row.
+    stride: usize,
+    words: Vec<u64>,
 }
 
 impl Mask {
-    /// The pixels of `image` above `level` that lie `inside`.
-    pub fn above(&mut self, image: &Plane<u16>, level: u16, inside: Rect) {
-        let mut pixels = std::mem::take(&mut self.plane).into_pixels();
-        pixels.clear();
-        pixels.extend(image.pixels().iter().map(|&v| u8::from(v > level)));
-        self.plane = Plane::new(image.width(), image.height(), pixels);
-        self.keep(inside);
+    /// The pixels of `image` above `level`.
+    pub fn above(&mut self, image: &Plane<u16>, level: u16) {
+        (self.width, self.height) = (image.width(), image.height());
+        self.stride = self.width.div_ceil(WORD);
+        self.words.clear();
+        for row in image.rows() {
+            self.words.extend(row.chunks(WORD).map(|pixels| {
+                // Eight comparisons make eight bytes of 0 or 1, and a product gathers their bits.
+                let eight = |part: &[u16]| {
+                    let mut bytes = [0; 8];
+                    for (byte, &v) in bytes.iter_mut().zip(part) {
+                        *byte = u8::from(v > level);
+                    }
+                    u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56
+                };
+                let parts = pixels.chunks(8).enumerate();
+                parts.fold(0, |word, (i, part)| word | eight(part) << (8 * i))
+            }));
+        }
     }
 
-    /// Clears everything outside `inside`.
-    pub fn keep(&mut self, inside: Rect) {
-        for y in 0..self.plane.height() {
-            let row = self.plane.row_mut(y);
-            if y < inside.top || y >= inside.bottom() {
-                row.fill(0);
-            } else {
-                row[..inside.left].fill(0);
-                row[inside.right()..].fill(0);
-            }
-        }
+    /// Removes all pixels.
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    /// The words of row `y`.
+    pub fn row(&self, y: usize) -> &[u64] {
+        &self.words[y * self.stride..][..self.stride]
+    }
+
+    /// The number of rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Adds the pixels `first..end` of row `y`.
+    pub fn add(&mut self, y: usize, first: usize, end: usize) {
+        each_word(first, end, |at, bits| self.words[y * self.stride + at] |= bits);
+    }
+
+    /// Removes the pixels `first..end` of row `y`.
+    pub fn remove(&mut self, y: usize, first: usize, end: usize) {
+        each_word(first, end, |at, bits| self.words[y * self.stride + at] &= !bits);
+    }
+
+    /// The number of pixels among `first..end` of row `y`.
+    pub fn count(&self, y: usize, first: usize, end: usize) -> usize {
+        let mut count = 0;
+        each_word(first, end, |at, bits| {
+            count += (self.words[y * self.stride + at] & bits).count_ones() as usize;
+        });
+        count
     }
 
     /// Removes what is narrower than `2 * radius + 1` pixels: text, scratches, wires. The image is
     /// taken to continue beyond the frame, so the edge removes nothing.
     pub fn open(&mut self, radius: usize) {
-        self.slide(radius, |a, b| a & b);
-        self.slide(radius, |a, b| a | b);
+        self.complement();
+        self.dilate(radius);
+        self.complement();
+        self.dilate(radius);
+    }
+
+    /// Adds what is narrower than `2 * radius + 1` pixels between pixels of the set: gaps, holes.
+    pub fn close(&mut self, radius: usize) {
+        self.dilate(radius);
+        self.complement();
+        self.dilate(radius);
+        self.complement();
     }
 
     /// Adds the pixels within `radius` (in rows and in columns) of the set.
     pub fn dilate(&mut self, radius: usize) {
-        self.slide(radius, |a, b| a | b);
+        let (stride, last) = (self.stride, self.last_word());
+        for row in self.words.chunks_mut(stride.max(1)) {
+            // A word after the other, so that none is read after it is written.
+            each_step(radius, |step| {
+                for i in (0..stride).rev() {
+                    row[i] |= bits_from(i, -(step as isize), row);
+                }
+            });
+            row[stride - 1] &= last;
+            each_step(radius, |step| {
+                for i in 0..stride {
+                    row[i] |= bits_from(i, step as isize, row);
+                }
+            });
+        }
+        let unite = |to: &mut [u64], from: &[u64]| {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to |= from;
+            }
+        };
+        each_step(radius, |step| {
+            for y in step..self.height {
+                let (upper, lower) = self.words.split_at_mut(y * stride);
+                unite(&mut upper[(y - step) * stride..][..stride], &lower[..stride]);
+            }
+        });
+        each_step(radius, |step| {
+            for y in (step..self.height).rev() {
+                let (upper, lower) = self.words.split_at_mut(y * stride);
+                unite(&mut lower[..stride], &upper[(y - step) * stride..][..stride]);
+            }
+        });
     }
 
     /// Keeps the pixels that `other` has as well.
     pub fn intersect(&mut self, other: &Self) {
-        for (a, b) in self.plane.pixels_mut().iter_mut().zip(other.plane.pixels()) {
+        for (a, b) in self.words.iter_mut().zip(&other.words) {
             *a &= b;
         }
     }
 
     /// Adds the pixels of `other`.
     pub fn unite(&mut self, other: &Self) {
-        for (a, b) in self.plane.pixels_mut().iter_mut().zip(other.plane.pixels()) {
+        for (a, b) in self.words.iter_mut().zip(&other.words) {
             *a |= b;
         }
     }
 
-    /// Combines every pixel with those in a square of `2 * radius + 1` around it: along the rows,
-    /// then along the columns, each in steps that double the window.
-    fn slide(&mut self, radius: usize, join: impl Fn(u8, u8) -> u8 + Copy) {
-        let (width, height) = (self.plane.width(), self.plane.height());
-        let window = 2 * radius + 1;
-        let mut line = vec![0; width + 2 * radius];
-        let mut joined = line.clone();
-        for y in 0..height {
-            let row = self.plane.row_mut(y);
-            line[radius..radius + width].copy_from_slice(row);
-            line[..radius].fill(row[0]);
-            line[radius + width..].fill(row[width - 1]);
-            each_step(window, |step| {
-                for ((out, a), b) in joined.iter_mut().zip(&line).zip(&line[step..]) {
-                    *out = join(*a, *b);
-                }
-                std::mem::swap(&mut line, &mut joined);
-            });
-            row.copy_from_slice(&line[..width]);
+    fn complement(&mut self) {
+        let (stride, last) = (self.stride, self.last_word());
+        for row in self.words.chunks_mut(stride.max(1)) {
+            row.iter_mut().for_each(|word| *word = !*word);
+            row[stride - 1] &= last;
         }
-        let tall = height + 2 * radius;
-        self.spare.clear();
-        for y in 0..tall {
-            let row = y.saturating_sub(radius).min(height - 1);
-            self.spare.extend_from_slice(self.plane.row(row));
-        }
-        each_step(window, |step| {
-            for y in 0..tall - step {
-                let (upper, lower) = self.spare.split_at_mut((y + step) * width);
-                for (a, b) in upper[y * width..][..width].iter_mut().zip(&lower[..width]) {
-                    *a = join(*a, *b);
-                }
-            }
-        });
-        self.plane.pixels_mut().copy_from_slice(&self.spare[..width * height]);
+    }
+
+    /// The bits that the last word of a row may have.
+    fn last_word(&self) -> u64 {
+        u64::MAX >> (self.stride * WORD - self.width)
     }
 
     /// Removes straight lines that cross the whole frame from top to bottom or from side to side:
     /// the edges of paddles and collimators. They may be up to `thick` pixels wide. Where they
     /// cross the breast they stay. A part that touches the frame beside them is not a line.
     pub fn remove_lines(&mut self, thick: usize) {
-        let (width, height) = (self.plane.width(), self.plane.height());
+        let (width, height) = (self.width, self.height);
         let mut thin = Vec::new();
         for y in 0..height {
-            each_run(self.plane.row(y), |first, end| {
+            each_run(self.row(y), |first, end| {
                 if first > 0 && end < width && end - first <= thick {
                     thin.push((y, first, end));
                 }
             });
         }
         for &(y, first, end) in on_lines(&mut thin, width, height) {
-            self.plane.row_mut(y)[first..end].fill(0);
+            self.remove(y, first, end);
         }
         thin.clear();
         // All columns at once, row by row: the row where the open run of each column began.
         let mut began = vec![0; width];
         for y in 1..height {
-            let (above, row) = (self.plane.row(y - 1), self.plane.row(y));
-            for (i, (above, row)) in above.chunks(16).zip(row.chunks(16)).enumerate() {
-                if above == row {
-                    continue;
-                }
-                for (x, (above, here)) in (i * 16..).zip(above.iter().zip(row)) {
-                    match (above, here) {
-                        (0, 1) => began[x] = y,
-                        (1, 0) if began[x] > 0 && y - began[x] <= thick => {
-                            thin.push((x, began[x], y));
-                        }
-                        _ => {}
+            for (i, (above, here)) in self.row(y - 1).iter().zip(self.row(y)).enumerate() {
+                let mut changed = above ^ here;
+                while changed != 0 {
+                    let bit = changed.trailing_zeros() as usize;
+                    changed &= changed - 1;
+                    let x = i * WORD + bit;
+                    if here >> bit & 1 == 1 {
+                        began[x] = y;
+                    } else if began[x] > 0 && y - began[x] <= thick {
+                        thin.push((x, began[x], y));
                     }
                 }
             }
         }
         for &(x, first, end) in on_lines(&mut thin, height, width) {
             for y in first..end {
-                self.plane.row_mut(y)[x] = 0;
+                self.remove(y, x, x + 1);
             }
         }
     }
 }
 
-/// The shifts that combine to a window of `window`: 1, 2, 4... and the rest.
-fn each_step(window: usize, mut join: impl FnMut(usize)) {
-    let mut have = 1;
-    while have < window {
-        let step = have.min(window - have);
-        join(step);
-        have += step;
+/// Word `i` of a row whose pixels are moved by `step`: to the left if it is positive.
+fn bits_from(i: usize, step: isize, row: &[u64]) -> u64 {
+    let (words, bits) = (step.div_euclid(WORD as isize), step.rem_euclid(WORD as isize));
+    let at = |i: isize| usize::try_from(i).ok().and_then(|i| row.get(i)).copied().unwrap_or(0);
+    let low = at(i as isize + words) >> bits;
+    if bits == 0 { low } else { low | at(i as isize + words + 1) << (WORD as isize - bits) }
+}
+
+/// Steps that, one after the other, reach everything within `radius`: 1, 2, 4... and the rest.
+fn each_step(radius: usize, mut step: impl FnMut(usize)) {
+    let mut reached = 0;
+    while reached < radius {
+        let next = (reached + 1).min(radius - reached);
+        step(next);
+        reached += next;
     }
 }
 
-/// Calls `run` with the start and the end of every run of ones.
-pub fn each_run(line: &[u8], mut run: impl FnMut(usize, usize)) {
-    const CHUNK: usize = 16;
-    let (mut first, mut before) = (0, 0);
-    for (i, chunk) in line.chunks(CHUNK).enumerate() {
-        // Most of an image is far from any edge.
-        if chunk == [before; CHUNK] {
-            continue;
-        }
-        for (x, &value) in (i * CHUNK..).zip(chunk) {
-            if value != before {
-                if value == 1 {
-                    first = x;
-                } else {
-                    run(first, x);
-                }
-                before = value;
+/// Calls `word` with the number of each word that `first..end` overlaps, and the bits in it.
+fn each_word(first: usize, end: usize, mut word: impl FnMut(usize, u64)) {
+    let mut at = first;
+    while at < end {
+        let next = (at / WORD + 1) * WORD;
+        let upper = u64::MAX >> (next - next.min(end));
+        word(at / WORD, (u64::MAX << (at % WORD)) & upper);
+        at = next;
+    }
+}
+
+/// Calls `run` with the start and the end of every run of pixels in a row.
+pub fn each_run(row: &[u64], mut run: impl FnMut(usize, usize)) {
+    let (mut first, mut inside) = (0, false);
+    for (i, &word) in row.iter().enumerate() {
+        // Bits that differ from the pixel before them.
+        let mut edges = word ^ (word << 1 | u64::from(inside));
+        while edges != 0 {
+            let x = i * WORD + edges.trailing_zeros() as usize;
+            edges &= edges - 1;
+            if inside {
+                run(first, x);
+            } else {
+                first = x;
             }
+            inside = !inside;
         }
     }
-    if before == 1 {
-        run(first, line.len());
+    if inside {
+        run(first, row.len() * WORD);
     }
 }
 
@@ -197,41 +266,76 @@ fn on_lines(
     thin
 }
 
-/// The frame without the white rim that scanned films have: whole rows or columns from the edge
-/// inwards that are white and uniform, and then a clear end. At most 8 % of the frame on each side;
-/// what is wider is not a rim.
-pub fn without_rim(image: &Plane<u16>, levels: Levels) -> Rect {
-    let (width, height) = (image.width(), image.height());
-    let range = f64::from(levels.bright) - f64::from(levels.air);
-    let level = f64::from(levels.air) + 0.85 * range;
-    // The share of white pixels in a line, and their standard deviation.
-    let white = |line: &mut dyn Iterator<Item = u16>, length: usize| {
-        let (mut count, mut sum, mut squares) = (0usize, 0.0, 0.0);
-        for v in line.map(f64::from).filter(|&v| v >= level) {
-            count += 1;
-            sum += v;
-            squares += v * v;
-        }
-        let mean = sum / count.max(1) as f64;
-        let deviation = (squares / count.max(1) as f64 - mean * mean).max(0.0).sqrt();
-        (count as f64 / length as f64, deviation)
-    };
-    let column = |x: usize| white(&mut image.pixels()[x..].iter().step_by(width).copied(), height);
-    let row = |y: usize| white(&mut image.row(y).iter().copied(), width);
-    let depth = |length: usize, line: &dyn Fn(usize) -> (f64, f64)| {
-        let limit = length * 8 / 100;
-        let is_rim = |&i: &usize| {
-            let (share, deviation) = line(i);
-            share > 0.95 && deviation < 0.05 * range
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDTH: usize = 150;
+    const HEIGHT: usize = 40;
+
+    /// A few blots that cross the borders of words.
+    fn blots() -> Plane<u16> {
+        let value = |i: usize| {
+            let (x, y) = (i % WIDTH, i / WIDTH);
+            let h = (x / 7 * 31 + y / 5 * 17 + x * y) as u32;
+            (h.wrapping_mul(2_654_435_761) >> 16) as u16
         };
-        let rim = (0..=limit).take_while(is_rim).count();
-        // One pixel more is a mixture. A rim ends abruptly; bright tissue continues behind it.
-        let ends = rim > 0 && rim <= limit && line(rim + 2).0 < 0.5;
-        if ends { rim + 1 } else { 0 }
-    };
-    let left = depth(width, &column);
-    let right = depth(width, &|i| column(width - 1 - i));
-    let top = depth(height, &row);
-    let bottom = depth(height, &|i| row(height - 1 - i));
-    Rect { left, top, width: width - left - right, height: height - top - bottom }
+        Plane::new(WIDTH, HEIGHT, (0..WIDTH * HEIGHT).map(value).collect())
+    }
+
+    fn mask(image: &Plane<u16>, level: u16) -> Mask {
+        let mut mask = Mask::default();
+        mask.above(image, level);
+        mask
+    }
+
+    fn is_set(mask: &Mask, x: usize, y: usize) -> bool {
+        mask.count(y, x, x + 1) == 1
+    }
+
+    #[test]
+    fn a_bit_is_set_for_every_pixel_above_the_level_and_runs_find_it() {
+        let image = blots();
+        for level in [0, 9000, 40_000, 65_000, u16::MAX] {
+            let mask = mask(&image, level);
+            for y in 0..HEIGHT {
+                let mut inside = vec![false; WIDTH];
+                each_run(mask.row(y), |first, end| inside[first..end].fill(true));
+                for x in 0..WIDTH {
+                    let bright = image.row(y)[x] > level;
+                    assert_eq!((is_set(&mask, x, y), inside[x]), (bright, bright), "{x} {y}");
+                }
+                assert_eq!(mask.count(y, 0, WIDTH), inside.iter().filter(|b| **b).count());
+            }
+        }
+    }
+
+    #[test]
+    fn dilating_adds_what_is_near_and_opening_keeps_what_a_square_fits_in() {
+        let image = blots();
+        for (radius, level) in [(1, 64_000), (3, 65_300), (30, 65_500), (70, 65_530)] {
+            let (before, mut after) = (mask(&image, level), mask(&image, level));
+            after.dilate(radius);
+            for y in 0..HEIGHT {
+                for x in 0..WIDTH {
+                    let near =
+                        |at: usize, limit| at.saturating_sub(radius)..(at + radius + 1).min(limit);
+                    let columns = near(x, WIDTH);
+                    let any =
+                        near(y, HEIGHT).any(|y| before.count(y, columns.start, columns.end) > 0);
+                    assert_eq!(is_set(&after, x, y), any, "{radius} {x} {y}");
+                }
+            }
+        }
+        // Squares of 5 and of 3 pixels, in the middle and in a corner: at the edge half is enough.
+        let mut squares = mask(&image, u16::MAX);
+        for (left, top, side) in [(62, 10, 5), (100, 10, 3), (0, 0, 3), (147, 20, 2)] {
+            (top..top + side).for_each(|y| squares.add(y, left, left + side));
+        }
+        squares.open(2);
+        for (x, y, stays) in [(62, 10, true), (66, 14, true), (101, 11, false), (1, 1, true)] {
+            assert_eq!(is_set(&squares, x, y), stays, "{x} {y}");
+        }
+        assert!(!is_set(&squares, 148, 21));
+    }
 }

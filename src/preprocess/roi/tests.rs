@@ -69,6 +69,48 @@ impl Scene {
         self
     }
 
+    /// Dead lines: air of 0 where `is_dead` says so, which are no tissue.
+    fn dead(mut self, is_dead: impl Fn(usize, usize) -> bool) -> Self {
+        for y in 0..HEIGHT {
+            for x in 0..WIDTH {
+                if is_dead(x, y) {
+                    self.image.row_mut(y)[x] = 0;
+                    self.tissue.row_mut(y)[x] = false;
+                }
+            }
+        }
+        self
+    }
+
+    /// A frame of one value: so many pixels on the left, the right, the top and the bottom. The
+    /// picture in it is tilted by `tilt` pixels over its height.
+    fn framed(mut self, [left, right, top, bottom]: [usize; 4], value: u16, tilt: f32) -> Self {
+        for y in 0..HEIGHT {
+            let lean = (tilt * y as f32 / HEIGHT as f32) as usize;
+            for x in 0..WIDTH {
+                if x < left + lean || x >= WIDTH - right || y < top || y >= HEIGHT - bottom {
+                    self.image.row_mut(y)[x] = value;
+                    self.tissue.row_mut(y)[x] = false;
+                }
+            }
+        }
+        self
+    }
+
+    /// The part of this size around a place, enlarged so that it fills the frame: a spot view.
+    fn spot(&self, left: usize, top: usize, width: usize, height: usize) -> Self {
+        let from = |i: usize| (left + i % WIDTH * width / WIDTH, top + i / WIDTH * height / HEIGHT);
+        let all = || (0..WIDTH * HEIGHT).map(from);
+        let pixels = all().enumerate().map(|(i, (x, y))| {
+            let grain = 40.0 * noise(i) * f32::from(u8::from(self.tissue.row(y)[x]));
+            (f32::from(self.image.row(y)[x]) + grain) as u16
+        });
+        Self {
+            image: Plane::new(WIDTH, HEIGHT, pixels.collect()),
+            tissue: Plane::new(WIDTH, HEIGHT, all().map(|(x, y)| self.tissue.row(y)[x]).collect()),
+        }
+    }
+
     fn mirrored(mut self) -> Self {
         for y in 0..HEIGHT {
             self.image.row_mut(y).reverse();
@@ -178,6 +220,88 @@ fn a_breast_that_fills_the_frame_keeps_the_frame() {
     assert_eq!(full.found().breast, Rect::whole(WIDTH, HEIGHT));
 }
 
+/// A skin fold, and the dead lines of a detector: along rows, along columns, and several.
+#[test]
+fn a_breast_that_a_thin_band_divides_is_one() {
+    let fold = |x: usize, y: usize| (y as f32 - 420.0 + 0.3 * x as f32).abs() < 3.0;
+    for scene in [
+        plain().dead(|_, y| (329..332).contains(&y)),
+        plain().dead(|x, _| (90..93).contains(&x)),
+        plain().dead(|x, y| (60..63).contains(&x) || (250..253).contains(&y)),
+        plain().dead(|_, y| (230..234).contains(&y) || (400..404).contains(&y)),
+        plain().dead(fold),
+    ] {
+        let found = scene.assert_found(1.06);
+        assert_eq!((found.method, found.chest_wall), (RoiMethod::Air, Some(Side::Left)));
+        assert!(found.confidence >= SOUND, "{found:?}");
+        assert_eq!(scene.mirrored().assert_found(1.06).chest_wall, Some(Side::Right));
+    }
+}
+
+#[test]
+fn large_parts_on_one_chest_wall_are_kept_together() {
+    let scene = plain().dead(|_, y| (300..350).contains(&y));
+    assert!(scene.assert_found(1.03).confidence >= SOUND);
+}
+
+/// The front of the breast, cut off by a wide band: a box without it would be wrong, and the box
+/// with it is a guess.
+#[test]
+fn what_may_be_tissue_outside_the_box_is_added_and_makes_it_doubtful() {
+    let scene = plain().dead(|x, _| (120..145).contains(&x));
+    let found = scene.assert_found(1.06);
+    assert!(found.confidence < SOUND, "{found:?}");
+}
+
+#[test]
+fn a_strip_of_tape_in_the_air_does_not_make_a_box_doubtful() {
+    let found = plain().fill(330, 60, 90, 35, 2600).assert_found(1.03);
+    assert!(found.confidence > 0.9, "{found:?}");
+}
+
+/// Of a spot view that is all tissue, no level is air.
+#[test]
+fn a_spot_view_is_kept_whole_or_found_with_its_air() {
+    let breast = Scene::air(0.0, 0.0, 0.0).breast(300, 280.0, 400.0);
+    let inside = breast.spot(20, 200, 160, 200);
+    let found = inside.found();
+    assert_eq!((found.method, found.breast), (RoiMethod::WholeFrame, Rect::whole(WIDTH, HEIGHT)));
+    let corner = breast.spot(150, 60, 240, 300);
+    let found = corner.assert_found(1.1);
+    assert_ne!(found.method, RoiMethod::Inverted);
+}
+
+/// Air that darkens in two steps, as on a film whose strips were not exposed.
+#[test]
+fn a_film_in_a_frame_is_found_and_not_doubtful() {
+    for (value, tilt) in [(0, 0.0), (4095, 0.0), (1400, 0.0), (0, 6.0), (4095, 6.0)] {
+        let film = Scene::air(260.0, 0.0, 30.0)
+            .breast(300, 200.0, 220.0)
+            .fill(WIDTH - 150, 0, 30, HEIGHT, 130)
+            .framed([50, 120, 14, 22], value, tilt);
+        let found = film.assert_found(1.06);
+        assert!(found.confidence >= SOUND, "{value} {tilt}: {found:?}");
+        assert_eq!(found.chest_wall, Some(Side::Left), "{value} {tilt}");
+        let picture = found.picture;
+        assert!((50..56).contains(&picture.left) && picture.right() <= WIDTH - 120, "{picture:?}");
+        assert!(film.mirrored().assert_found(1.06).confidence >= SOUND, "{value} {tilt}");
+    }
+}
+
+#[test]
+fn even_air_is_no_frame() {
+    let found = plain().found();
+    assert_eq!(found.picture, Rect::whole(WIDTH, HEIGHT));
+}
+
+/// Air at 8 bits leaves most levels of the histogram empty; its noise counts all the same.
+#[test]
+fn air_of_eight_bits_is_as_wide_as_it_is() {
+    let mut scene = Scene::air(200.0, 0.0, 45.0).breast(300, 200.0, 170.0);
+    scene.image.pixels_mut().iter_mut().for_each(|v| *v = *v / 16 * 16);
+    assert!(scene.assert_found(1.06).confidence > 0.7);
+}
+
 #[test]
 fn a_wrong_polarity_is_noticed() {
     let mut scene = plain();
@@ -185,6 +309,29 @@ fn a_wrong_polarity_is_noticed() {
         *v = 4095 - *v;
     }
     assert_eq!(scene.assert_found(1.05).method, RoiMethod::Inverted);
+}
+
+/// Its padding, a strip on the right, is not air that turns bright.
+#[test]
+fn a_negative_with_padding_is_found() {
+    let mut scene = Scene::air(100.0, 0.0, 20.0).breast(300, 200.0, 170.0);
+    let mut padding = Plane::new(WIDTH, HEIGHT, vec![false; WIDTH * HEIGHT]);
+    for y in 0..HEIGHT {
+        padding.row_mut(y)[WIDTH - 15..].fill(true);
+        for v in scene.image.row_mut(y) {
+            *v = 4095 - *v;
+        }
+    }
+    let look = Look {
+        pixels: &scene.image,
+        padding: Some(&padding),
+        reduction: Reduction::NONE,
+        source: (WIDTH, HEIGHT),
+    };
+    let (found, truth) = (Finder::default().find(&look), scene.truth());
+    assert_eq!(found.method, RoiMethod::Inverted);
+    assert_eq!(components::union(found.breast, truth), found.breast, "{found:?} {truth:?}");
+    assert!(found.breast.right() < 200, "{found:?}");
 }
 
 #[test]

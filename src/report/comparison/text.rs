@@ -36,7 +36,8 @@ pub fn text(compared: &Compared) -> String {
     let bootstrap = &compared.comparisons[0].comparison.bootstrap;
     out += &format!(
         "In brackets, {:.0} % intervals of the difference from {} resamples of patients, the same \
-         for both runs (seed {}); p is two-sided. An interval that contains 0 shows no difference.\n",
+         for both runs (seed {}); p is two-sided. An interval that contains 0 \
+         does not show a difference, and does not show that there is none.\n",
         100.0 * bootstrap.confidence,
         count(bootstrap.resamples),
         bootstrap.seed

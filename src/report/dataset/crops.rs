@@ -125,7 +125,7 @@ fn charts(tally: &Tally) -> Vec<Html> {
         figure(
             "Method",
             images(&tally.methods, tally.all.images),
-            "air: brighter than the darkest frequent grey level. second air, otsu, inverted: \
+            "air: brighter than the darkest frequent grey level. second air, inverted: \
              fallbacks for unusual backgrounds. whole frame: no box was plausible.",
         ),
     ]

@@ -187,7 +187,7 @@ fn item(maps: &FoldMaps, image: &Explained, bytes: &mut usize) -> Item {
         Ok(_) => (None, "The page has reached its size limit; the picture is in the run's folder."),
         Err(_) => (None, "The picture is no longer in the run's folder."),
     };
-    let probability = Html::element("b", "", Html::text(format!("p {:.3}", image.probability)));
+    let probability = Html::element("b", "", Html::text(format!("score {:.3}", image.probability)));
     let explanation = &maps.explanation;
     let inside = match image.energy_inside {
         Some(_) => format!("inside the breast {}", percent(image.energy_inside)),

@@ -4,7 +4,7 @@ use super::run_data::Evaluated;
 use crate::evaluate::Bootstrap;
 use crate::evaluate::choice::SelectedOn;
 use crate::evaluate::curves::{Band, Curve, band};
-use crate::evaluate::evaluation::{EvaluatedSplit, LevelMetrics, Part};
+use crate::evaluate::evaluation::{EvaluatedSplit, FEW_POSITIVES, LevelMetrics, Part};
 use crate::evaluate::metric_set::MetricName;
 use crate::metrics::Bin;
 
@@ -232,6 +232,16 @@ fn table(levels: &[LevelMetrics]) -> Html {
     table.html()
 }
 
+/// Where the axis begins: at 0.5, or at the tenth below the lowest value or interval.
+fn lowest(stems: &[ForestRow], reference: Option<f64>) -> f64 {
+    let estimates = stems.iter().map(|stem| &stem.estimate);
+    let values = estimates.flat_map(|estimate| [estimate.value, estimate.interval.map(|i| i[0])]);
+    values
+        .chain([reference])
+        .flatten()
+        .fold(0.5, |least, value| (value * 10.0).floor().min(least * 10.0) / 10.0)
+}
+
 fn groups(id: &'static str, part: &Part, breast: &LevelMetrics) -> Section {
     let stems: Vec<ForestRow> = part
         .subgroups
@@ -240,7 +250,9 @@ fn groups(id: &'static str, part: &Part, breast: &LevelMetrics) -> Section {
             let estimate = *group.metrics.get(MetricName::Auroc)?;
             // Short, because the value is on the same line: `negatives: difficult (17)`.
             let attribute = group.attribute.label().replace(" that are", ":");
-            let label = format!("{attribute} {} ({})", group.value, count(group.size.positives));
+            let positives = count(group.size.positives);
+            let mark = if group.size.has_few_positives() { "*" } else { "" };
+            let label = format!("{attribute} {} ({positives}{mark})", group.value);
             Some(ForestRow { label, estimate })
         })
         .collect();
@@ -259,7 +271,10 @@ fn groups(id: &'static str, part: &Part, breast: &LevelMetrics) -> Section {
         table.row(vec![
             Html::text(format!("{} {}{against}", group.attribute.label(), group.value)),
             Html::text(count(group.size.n)),
-            Html::text(count(group.size.positives)),
+            Html::text(match group.size.has_few_positives() {
+                true => format!("{} *", count(group.size.positives)),
+                false => count(group.size.positives),
+            }),
             cell(MetricName::Auroc),
             cell(MetricName::Auprc),
             cell(MetricName::Pf1),
@@ -267,9 +282,13 @@ fn groups(id: &'static str, part: &Part, breast: &LevelMetrics) -> Section {
     }
     let plot = figure(
         "AUROC by subgroup",
-        forest(&stems, [0.5, 1.0], all),
-        "The grey line is the AUROC of all breasts. In brackets, the number with cancer. A wide \
-         interval means a small subgroup, not a bad network.",
+        forest(&stems, [lowest(&stems, all), 1.0], all),
+        format!(
+            "The grey line is the AUROC of all breasts; 0.5 is as good as chance, 1 is perfect. In \
+             brackets, the number with cancer. A wide interval means a small subgroup, not a bad \
+             network. *: with fewer than {FEW_POSITIVES} with cancer even a narrow interval is not \
+             reliable."
+        ),
     );
     Section {
         id,

@@ -121,7 +121,10 @@ fn has_bright_air(linear: &Plane<u16>, values: &Counts, low: f32, high: f32) -> 
         counts[level(value as u16)] += count as usize;
     }
     let around = |i: usize| counts[i.saturating_sub(1)..(i + 2).min(256)].iter().sum::<usize>();
-    let Some(mode) = (0..256).max_by_key(|&i| around(i)) else { return false };
+    let Some(middle) = (0..256).max_by_key(|&i| around(i)) else { return false };
+    // Air of one value fills one level, and the levels beside it have as much around them.
+    let near = middle.saturating_sub(1)..(middle + 2).min(256);
+    let mode = near.max_by_key(|&i| counts[i]).unwrap_or(middle);
     // The area goes on as long as its values are not rare.
     let is_frequent = |i: &usize| counts[*i] * 20 >= counts[mode];
     let first = (0..mode).rev().take_while(is_frequent).last().unwrap_or(mode);
@@ -178,6 +181,8 @@ mod tests {
     fn a_negative_is_told_by_its_air() {
         assert!(!is_inverted(&sound(), None));
         assert!(is_inverted(&negative(), None));
+        let even = negative().map(|value| if *value > u16::MAX - 600 { u16::MAX } else { *value });
+        assert!(is_inverted(&even, None), "air of one value");
     }
 
     #[test]
