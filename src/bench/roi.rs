@@ -19,7 +19,7 @@ use crate::flow::Stage;
 use crate::image::Rect;
 use crate::preprocess::Reject;
 use crate::preprocess::memory::Memory;
-use crate::preprocess::roi::RoiMethod;
+use crate::preprocess::roi::{RoiMethod, SOUND};
 use crate::preprocess::stages::{FindRoi, Look, Read};
 use crate::record::View;
 
@@ -81,7 +81,14 @@ pub struct Group {
     pub crop_mean: Agreement,
     /// Minima for the crop.
     pub crop_worst: Agreement,
+    /// Crops that lose more than 3 % of their label.
+    pub cut: usize,
+    /// Those of them that no flag `doubtful_box` marks: nobody is told.
+    pub cut_unflagged: usize,
 }
+
+/// A crop that keeps a smaller share of its label is cut.
+const WHOLE: f64 = 0.97;
 
 /// Finds the breast in every labelled image of the dataset in the folder `dataset`, with all other
 /// settings from `config`.
@@ -192,6 +199,7 @@ fn group(name: &str, images: &[&Measured]) -> Group {
     };
     let (breast_mean, breast_worst) = of(|image| image.breast);
     let (crop_mean, crop_worst) = of(|image| image.crop);
+    let cut = || images.iter().filter(|image| image.crop.kept < WHOLE);
     Group {
         name: name.into(),
         images: images.len(),
@@ -199,6 +207,8 @@ fn group(name: &str, images: &[&Measured]) -> Group {
         breast_worst,
         crop_mean,
         crop_worst,
+        cut: cut().count(),
+        cut_unflagged: cut().filter(|image| image.confidence >= SOUND).count(),
     }
 }
 
@@ -234,5 +244,25 @@ mod tests {
         assert_eq!(names, [("CC", 1), ("MLO", 2), ("all", 3)]);
         assert_eq!((groups[1].breast_mean.iou, groups[1].breast_worst.iou), (0.625, 0.5));
         assert_eq!((groups[2].breast_mean.iou, groups[2].crop_worst.iou), (0.75, 0.5));
+        assert_eq!((groups[2].cut, groups[2].cut_unflagged), (0, 0));
+    }
+
+    #[test]
+    fn a_cut_crop_is_counted_and_apart_where_no_flag_tells() {
+        let image = |kept, confidence| {
+            let agreement = Agreement { iou: kept, kept };
+            Measured {
+                patient_id: "1".into(),
+                image_id: "2".into(),
+                view: None,
+                machine_id: None,
+                breast: agreement,
+                crop: agreement,
+                method: RoiMethod::Air,
+                confidence,
+            }
+        };
+        let groups = groups(&[image(0.98, 0.9), image(0.96, 0.9), image(0.5, 0.4)]);
+        assert_eq!((groups[0].cut, groups[0].cut_unflagged), (2, 1));
     }
 }

@@ -9,8 +9,13 @@
 //! to the next. In JPEG 2000 a code-block becomes noise. `seam` looks for both.
 
 mod seam;
+mod stored;
+mod wall;
 
 use serde::{Deserialize, Serialize};
+
+pub use stored::StoredFacts;
+pub use wall::is_other_wall;
 
 use super::polarity;
 use super::read::Header;
@@ -37,6 +42,8 @@ pub struct View<'a> {
     pub surplus_bytes: usize,
     /// Whether values exceed Bits Stored.
     pub is_above: bool,
+    /// What the stored data show without the look.
+    pub stored: StoredFacts,
     /// The flags that header and table decide.
     pub header: HeaderFacts,
 }
@@ -48,7 +55,7 @@ pub struct HeaderFacts {
     pub for_processing: bool,
     /// Burned In Annotation is YES.
     pub burned_in: bool,
-    /// Both give a side, and they differ.
+    /// Two of table, header and picture give a side, and they differ.
     pub other_side: bool,
     /// Both give a projection, and they differ.
     pub other_view: bool,
@@ -158,6 +165,8 @@ pub fn judge(view: &View) -> Quality {
     quality.flags.set(Flag::BurnedIn, view.header.burned_in);
     quality.flags.set(Flag::LateralityMismatch, view.header.other_side);
     quality.flags.set(Flag::ViewMismatch, view.header.other_view);
+    quality.flags.set(Flag::Hole, view.stored.longest_hole > stored::HOLE);
+    quality.flags.set(Flag::Sheared, view.stored.steepness > stored::STEEP);
     quality
 }
 

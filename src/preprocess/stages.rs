@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::decode::{self, Decoder, DecoderName, Kept, Stored, Want};
 use super::look;
 use super::memory::Memory;
-use super::quality::{self, Quality};
+use super::quality::{self, Quality, StoredFacts};
 use super::read::{self, Header, PixelData, PixelLayout, RawFrame, SourceFacts};
 use super::resize::{self, Resizer};
 use super::roi::{self, Finder, Found};
@@ -283,6 +283,11 @@ impl Stage for Judge {
         let look = &looked.look;
         let whole = Rect::whole(look.pixels.width(), look.pixels.height());
         lut.apply(&look.pixels, whole, &mut self.windowed);
+        let facts = &looked.facts;
+        let (stated, side) = (header.chest_wall, facts.job.record.laterality.or(header.laterality));
+        let mut of_header = quality::HeaderFacts::of(header, &facts.job.record);
+        of_header.other_side |= quality::is_other_wall(found, stated, side);
+        let stored = StoredFacts::of(header, &looked.pixel_data, looked.full.as_ref());
         let quality = quality::judge(&quality::View {
             linear,
             windowed: &self.windowed,
@@ -291,7 +296,8 @@ impl Stage for Judge {
             found,
             surplus_bytes: look.surplus_bytes,
             is_above: look.is_above,
-            header: quality::HeaderFacts::of(header, &looked.facts.job.record),
+            stored,
+            header: of_header,
         });
         Ok(Judged { located, lut, quality })
     }

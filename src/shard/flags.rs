@@ -26,15 +26,19 @@ pub enum Flag {
     ForProcessing,
     /// Text in the pixels may identify the patient, as Burned In Annotation says.
     BurnedIn,
-    /// Table and header differ in the side.
+    /// Table and header differ in the side, or the breast stands on the edge of the other one.
     LateralityMismatch,
     /// Table and header differ in the projection.
     ViewMismatch,
+    /// Part of a JPEG 2000 stream was overwritten by one value.
+    Hole,
+    /// Rows do not follow each other: Rows and Columns are not those of the pixels.
+    Sheared,
 }
 
 impl Flag {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::MostlyAir,
         Self::Flat,
         Self::Saturated,
@@ -47,6 +51,8 @@ impl Flag {
         Self::BurnedIn,
         Self::LateralityMismatch,
         Self::ViewMismatch,
+        Self::Hole,
+        Self::Sheared,
     ];
 
     /// The name, as in the shards' column `quality_NAME`.
@@ -64,6 +70,8 @@ impl Flag {
             Self::BurnedIn => "burned_in",
             Self::LateralityMismatch => "laterality_mismatch",
             Self::ViewMismatch => "view_mismatch",
+            Self::Hole => "hole",
+            Self::Sheared => "sheared",
         }
     }
 
@@ -80,8 +88,10 @@ impl Flag {
             Self::Polarity => "air is brighter than tissue: the polarity is wrong, or raw data",
             Self::ForProcessing => "an image for processing, not for presentation",
             Self::BurnedIn => "the header says that text in the pixels may identify the patient",
-            Self::LateralityMismatch => "table and header differ in the side",
+            Self::LateralityMismatch => "table, header and picture differ in the side",
             Self::ViewMismatch => "table and header differ in the projection",
+            Self::Hole => "part of the compressed data was overwritten by one value",
+            Self::Sheared => "rows do not follow each other: wrong Rows and Columns",
         }
     }
 }

@@ -20,6 +20,7 @@ mod evaluate;
 mod explain;
 mod field_files;
 mod first_hour;
+mod flag_rates;
 mod flow;
 mod honesty;
 mod inspect;

@@ -9,7 +9,7 @@ use mammo_pipe::bench::{labels, roi::measure};
 use mammo_pipe::config::Config;
 use mammo_pipe::image::{Plane, Rect};
 use mammo_pipe::preprocess::decode::{self, Decoder};
-use mammo_pipe::preprocess::quality::{self, Quality};
+use mammo_pipe::preprocess::quality::{self, Quality, StoredFacts};
 use mammo_pipe::preprocess::roi::{Finder, Found, Look};
 use mammo_pipe::preprocess::{look, read, window};
 use mammo_pipe::record::{Laterality, View};
@@ -17,14 +17,14 @@ use mammo_pipe::shard::flags::Flag;
 use mammo_pipe::synth::{Coding, DicomFile, Layout, PhantomSpec, machines, phantom};
 
 /// What the pipeline makes of a file before it decodes it in full.
-struct Seen {
-    found: Found,
-    quality: Quality,
+pub struct Seen {
+    pub found: Found,
+    pub quality: Quality,
     /// The look in grey levels.
     windowed: Plane<u16>,
 }
 
-fn see(bytes: Vec<u8>) -> Result<Seen, String> {
+pub fn see(bytes: Vec<u8>) -> Result<Seen, String> {
     let (header, data) = read::open(bytes.into(), 100_000_000).map_err(|e| e.to_string())?;
     let levels = decode::levels(&header, &data).map_err(|e| e.to_string())?;
     let taken = look::take(&mut Decoder::default(), &header, &data, levels, 0)
@@ -50,7 +50,11 @@ fn see(bytes: Vec<u8>) -> Result<Seen, String> {
         found: &found,
         surplus_bytes: taken.look.surplus_bytes,
         is_above: taken.look.is_above,
-        header: quality::HeaderFacts::default(),
+        stored: StoredFacts::of(&header, &data, taken.full.as_ref()),
+        header: quality::HeaderFacts {
+            other_side: quality::is_other_wall(&found, header.chest_wall, header.laterality),
+            ..quality::HeaderFacts::default()
+        },
     });
     Ok(Seen { found, quality, windowed })
 }

@@ -299,6 +299,7 @@ fn header((columns, rows): (usize, usize), record: &ImageRecord) -> Header {
         model: None,
         intent: None,
         burned_in: false,
+        chest_wall: None,
         overlay_bits: 0,
         notes: Notes::default(),
     }

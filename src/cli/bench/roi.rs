@@ -81,6 +81,11 @@ fn table(report: &Report) -> String {
         };
         lines.push(row("mean", group.breast_mean, group.crop_mean));
         lines.push(row("worst", group.breast_worst, group.crop_worst));
+        lines.push(format!(
+            "{} of {} {} crops lose more than 3 % of their label, {} of them without the flag \
+             doubtful_box",
+            group.cut, group.images, group.name, group.cut_unflagged,
+        ));
     }
     let missing = report.without_image.iter().map(|name| format!("no image for label {name}"));
     let rejected = report.rejected.iter().map(|reason| format!("rejected: {reason}"));

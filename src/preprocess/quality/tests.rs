@@ -30,6 +30,7 @@ fn judged(image: &Plane<u16>, found: Found) -> Quality {
         found: &found,
         surplus_bytes: 0,
         is_above: false,
+        stored: StoredFacts::default(),
         header: HeaderFacts::default(),
     })
 }
@@ -162,6 +163,7 @@ fn a_window_that_hides_the_breast_saturates() {
         found: &found,
         surplus_bytes: 40,
         is_above: false,
+        stored: StoredFacts::default(),
         header: HeaderFacts::default(),
     };
     let quality = judge(&view);

@@ -12,7 +12,7 @@ use super::elements::{Element, Elements, Encoding, Found, name};
 use crate::shard::notes::{Note, Notes};
 
 /// Attributes at the top level of the data set whose values are kept.
-const WANTED: [Tag; 29] = [
+const WANTED: [Tag; 30] = [
     tags::SOP_CLASS_UID,
     tags::MANUFACTURER,
     tags::MANUFACTURER_MODEL_NAME,
@@ -42,6 +42,7 @@ const WANTED: [Tag; 29] = [
     tags::VIEW_POSITION,
     tags::PRESENTATION_INTENT_TYPE,
     tags::FRAME_LATERALITY,
+    tags::PATIENT_ORIENTATION,
 ];
 
 /// Sequences of the functional groups (PS3.3 C.7.6.16.2) that hold wanted attributes.

@@ -7,6 +7,7 @@ use super::attributes::{self, Attributes};
 use super::display::Display;
 use super::meta::Meta;
 use super::{ReadError, TransferSyntax, grey, value};
+use crate::image::Side;
 use crate::record::{Laterality, View};
 use crate::shard::notes::{Note, Notes};
 use crate::units::{Millimetres, PixelSpacing};
@@ -24,6 +25,8 @@ pub struct Header {
     pub spacing: Option<PixelSpacing>,
     /// Image Laterality, Frame Laterality or Laterality.
     pub laterality: Option<Laterality>,
+    /// The edge on which the chest wall is, as Patient Orientation says.
+    pub chest_wall: Option<Side>,
     /// View Position, or the view of View Code Sequence.
     pub view: Option<View>,
     /// Manufacturer.
@@ -177,6 +180,7 @@ impl Header {
             layout,
             spacing,
             laterality: laterality(attributes),
+            chest_wall: chest_wall(attributes),
             view: view(attributes),
             manufacturer: attributes.text(tags::MANUFACTURER),
             model: attributes.text(tags::MANUFACTURER_MODEL_NAME),
@@ -352,6 +356,16 @@ fn laterality(attributes: &Attributes) -> Option<Laterality> {
     match tags.into_iter().find_map(|tag| attributes.code(tag)).as_deref() {
         Some("L") => Some(Laterality::Left),
         Some("R") => Some(Laterality::Right),
+        _ => None,
+    }
+}
+
+/// Rows that go to the front of the patient (A) begin at the chest wall, and those that go to the
+/// back (P) end at it (PS3.3 C.7.6.1.1.1).
+fn chest_wall(attributes: &Attributes) -> Option<Side> {
+    match attributes.codes(tags::PATIENT_ORIENTATION).first()?.chars().next()? {
+        'A' => Some(Side::Left),
+        'P' => Some(Side::Right),
         _ => None,
     }
 }

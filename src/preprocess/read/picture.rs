@@ -90,6 +90,7 @@ fn header(width: u32, height: u32, bits: u16, max_pixels: usize) -> Result<Heade
         model: None,
         intent: None,
         burned_in: false,
+        chest_wall: None,
         overlay_bits: 0,
         notes: Notes::default(),
     })

@@ -42,12 +42,20 @@ impl Histogram {
         self.shift = (u16::BITS - most.leading_zeros()).saturating_sub(10);
         let bins = (usize::from(most) >> self.shift) + 1;
         // Neighbours are often alike. Counted in turn, none waits for the one before it.
-        let mut turns = vec![0u32; 4 * bins];
-        for (turn, &v) in (0..4).cycle().zip(image.pixels()) {
-            turns[turn * bins + usize::from(v >> self.shift)] += 1;
+        let [mut first, mut second, mut third, mut fourth]: [Vec<u32>; 4] =
+            std::array::from_fn(|_| vec![0; bins]);
+        let fours = image.pixels().chunks_exact(4);
+        for v in fours.remainder() {
+            first[usize::from(v >> self.shift)] += 1;
+        }
+        for four in fours {
+            first[usize::from(four[0] >> self.shift)] += 1;
+            second[usize::from(four[1] >> self.shift)] += 1;
+            third[usize::from(four[2] >> self.shift)] += 1;
+            fourth[usize::from(four[3] >> self.shift)] += 1;
         }
         self.counts.clear();
-        let all = |bin: usize| (0..4).map(|turn| turns[turn * bins + bin]).sum::<u32>();
+        let all = |bin: usize| first[bin] + second[bin] + third[bin] + fourth[bin];
         self.counts.extend((0..bins).map(all));
         self.total = self.counts.iter().sum();
     }

@@ -145,6 +145,12 @@ impl Size {
         self.tiles_across * self.tiles_down
     }
 
+    /// Width and height that no tile exceeds.
+    pub fn largest_tile(&self) -> (u32, u32) {
+        let (width, height) = (self.image.width() as u32, self.image.height() as u32);
+        (self.tile_width.min(width), self.tile_height.min(height))
+    }
+
     /// The samples of tile `index`.
     pub fn tile(&self, index: u32) -> Area {
         let edge = |start: u32, size: u32, n: u32| {
