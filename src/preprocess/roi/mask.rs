@@ -301,9 +301,9 @@ mod tests {
             for y in 0..HEIGHT {
                 let mut inside = vec![false; WIDTH];
                 each_run(mask.row(y), |first, end| inside[first..end].fill(true));
-                for x in 0..WIDTH {
-                    let bright = image.row(y)[x] > level;
-                    assert_eq!((is_set(&mask, x, y), inside[x]), (bright, bright), "{x} {y}");
+                for (x, (inside, value)) in inside.iter().zip(image.row(y)).enumerate() {
+                    let bright = *value > level;
+                    assert_eq!((is_set(&mask, x, y), *inside), (bright, bright), "{x} {y}");
                 }
                 assert_eq!(mask.count(y, 0, WIDTH), inside.iter().filter(|b| **b).count());
             }
