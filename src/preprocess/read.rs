@@ -15,6 +15,7 @@
 mod attributes;
 mod display;
 mod elements;
+mod file_kind;
 mod grey;
 mod head;
 mod header;
@@ -60,10 +61,10 @@ pub enum ReadError {
     #[error("the file is empty")]
     Empty,
     /// It is not a DICOM file.
-    #[error("the file begins with {found}, needs DICM after 128 bytes, or group 0002")]
+    #[error("the file is {found}, needs a DICOM file: DICM after 128 bytes, or group 0002")]
     NotDicom {
-        /// The first bytes.
-        found: String,
+        /// The kind of file, never its content.
+        found: &'static str,
     },
     /// It ends too early.
     #[error("the file ends inside {attribute}: needs {need} bytes, {have} are left")]

@@ -7,6 +7,7 @@ use dicom_dictionary_std::tags;
 use flate2::read::DeflateDecoder;
 
 use super::elements::{Elements, Encoding, Tag};
+use super::file_kind;
 use super::head::encoding_at;
 use super::{ReadError, TransferSyntax};
 use crate::shard::notes::{Note, Notes};
@@ -58,7 +59,7 @@ pub fn read(bytes: &[u8]) -> Result<Meta, ReadError> {
     let syntax = match uid.filter(|uid| !uid.is_empty()) {
         Some(uid) => TransferSyntax::from_uid(&uid).ok_or_else(|| ReadError::Unsupported {
             attribute: "TransferSyntaxUID",
-            found: uid.chars().take(64).collect::<String>().escape_debug().to_string(),
+            found: uid_or_length(uid),
             needed: "a transfer syntax of still grey images",
         })?,
         None => {
@@ -67,6 +68,12 @@ pub fn read(bytes: &[u8]) -> Result<Meta, ReadError> {
         }
     };
     Ok(Meta { syntax, end, class, notes })
+}
+
+/// A UID, or the length of a text that is none: such a text may be anything and is not repeated.
+fn uid_or_length(text: String) -> String {
+    let is_uid = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_uid { text } else { format!("{} characters that are no UID", text.chars().count()) }
 }
 
 /// The transfer syntax of a data set at `start` that no UID describes, as its elements are encoded.
@@ -104,8 +111,7 @@ fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Tag, &'a [u8])) -> Result<usi
             return Ok(0);
         }
         _ => {
-            let found = bytes.iter().take(16).flat_map(|byte| byte.escape_ascii());
-            return Err(ReadError::NotDicom { found: found.map(char::from).collect() });
+            return Err(ReadError::NotDicom { found: file_kind::of(bytes) });
         }
     };
     let mut elements = Elements::new(bytes, start, Encoding::ExplicitLittle);

@@ -12,10 +12,12 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodestreamError {
     /// Neither of the two forms.
-    #[error("the frame begins with {found}, needs a JP2 signature or ff4f ff51")]
+    #[error(
+        "the frame is neither a JP2 file nor a codestream: {length} bytes that begin otherwise"
+    )]
     NotJpeg2000 {
-        /// The first bytes.
-        found: String,
+        /// The number of its bytes.
+        length: usize,
     },
     /// A JP2 file without a codestream.
     #[error("the JP2 file has no codestream")]
@@ -136,8 +138,7 @@ fn unwrap(frame: &[u8], missing: usize) -> Result<&[u8], CodestreamError> {
         return Ok(frame);
     }
     if !frame.starts_with(SIGNATURE) {
-        let found = frame.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        return Err(CodestreamError::NotJpeg2000 { found });
+        return Err(CodestreamError::NotJpeg2000 { length: frame.len() });
     }
     let mut rest = frame;
     while let Some((head, _)) = rest.split_first_chunk::<8>() {
