@@ -19,17 +19,33 @@ pub fn of(n: usize, thing: &str) -> String {
     format!("{} {thing}{plural}", count(n))
 }
 
-/// `part` of `whole` in percent, with more digits near 0 and 100; a dash if `whole` is 0.
+/// `part` of `whole` in percent, as [`share`] writes it; a dash if `whole` is 0.
 pub fn percent(part: usize, whole: usize) -> String {
-    if whole == 0 {
-        return "–".into();
+    match whole {
+        0 => "–".into(),
+        _ => share(part as f64 / whole as f64),
     }
-    let share = 100.0 * part as f64 / whole as f64;
-    match share {
-        s if s == 0.0 || s >= 99.95 && part == whole => format!("{s:.0} %"),
-        s if s < 0.1 => format!("{s:.2} %"),
-        s if s > 99.9 => format!("{:.2} %", s.min(99.99)),
+}
+
+/// A share of 0 to 1 in percent, with more digits near 0 and 100. Only nothing is 0 %, and only all
+/// is 100 %.
+pub fn share(share: f64) -> String {
+    match 100.0 * share {
+        s if s <= 0.0 => "0 %".into(),
+        s if s >= 100.0 => "100 %".into(),
+        s if s < 0.01 => "< 0.01 %".into(),
+        s if s > 99.99 => "> 99.99 %".into(),
+        s if !(0.1..=99.9).contains(&s) => format!("{s:.2} %"),
         s => format!("{s:.1} %"),
+    }
+}
+
+/// As [`share`], in whole percent, for narrow places.
+pub fn whole_percent(share: f64) -> String {
+    match 100.0 * share {
+        s if s > 0.0 && s < 1.0 => "< 1 %".into(),
+        s if s > 99.0 && s < 100.0 => "> 99 %".into(),
+        s => format!("{s:.0} %"),
     }
 }
 
@@ -76,9 +92,13 @@ mod tests {
     #[test]
     fn a_share_of_nothing_is_no_number_and_almost_all_is_not_all() {
         assert_eq!(percent(0, 0), "–");
-        assert_eq!(percent(54_705, 54_706), "99.99 %");
+        assert_eq!(percent(54_705, 54_706), "> 99.99 %");
+        assert_eq!([percent(1, 54_706), percent(999, 1000)], ["< 0.01 %", "99.9 %"]);
+        assert_eq!([percent(1, 1_000), percent(9_995, 10_000)], ["0.1 %", "99.95 %"]);
         assert_eq!([percent(1158, 54_706), percent(3, 54_706)], ["2.1 %", "0.01 %"]);
         assert_eq!([percent(0, 7), percent(7, 7)], ["0 %", "100 %"]);
+        let whole = [0.0, 0.0001, 0.3, 0.9999, 1.0].map(whole_percent);
+        assert_eq!(whole, ["0 %", "< 1 %", "30 %", "> 99 %", "100 %"]);
     }
 
     #[test]

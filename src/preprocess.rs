@@ -11,6 +11,7 @@
 
 pub mod plan;
 mod error;
+pub mod reject_class;
 pub mod stages;
 pub mod steps;
 pub mod read;

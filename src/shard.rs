@@ -16,6 +16,7 @@ pub mod release;
 pub mod image;
 pub(crate) mod records;
 pub mod flags;
+pub mod flagged;
 pub mod notes;
 mod shape;
 mod error;

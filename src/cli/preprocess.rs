@@ -17,7 +17,7 @@ use crate::dataset;
 use crate::error::Fault;
 use crate::flow::threads;
 use crate::flow::{Meters, Stop};
-use crate::number::{duration, size};
+use crate::number::{duration, of, size};
 use crate::preprocess::plan::Plan;
 use crate::preprocess::sink::Summary;
 use crate::preprocess::{self, Control};
@@ -219,14 +219,27 @@ fn print_summary(plan: &Plan, summary: &Summary) {
         size(summary.bytes_written),
         summary.shards
     ));
+    let mut classes: Vec<_> = summary.classes.iter().collect();
+    classes.sort_by_key(|(class, count)| (std::cmp::Reverse(**count), **class));
+    for (class, count) in &classes {
+        print(&format!("  {count:>7}  {}. {}", class.title(), class.next_step()));
+    }
     let mut reasons: Vec<_> = summary.quarantine.iter().collect();
     reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), *reason));
+    if !reasons.is_empty() {
+        print("  exact reasons (quarantine.csv has each file):");
+    }
     for (reason, count) in reasons.iter().take(10) {
         print(&format!("  {count:>7}  {reason}"));
     }
     if !summary.notes.is_empty() {
         let all = summary.notes.iter().map(|(code, count)| format!("{code} {count}"));
         print(&format!("  notes: {}", all.collect::<Vec<_>>().join(", ")));
+    }
+    let quality = &summary.quality;
+    if quality.flagged > 0 {
+        let images = of(quality.flagged, "image");
+        print(&format!("  quality flags: {images} ({})", quality.by_flag()));
     }
     if plan.joined.left_out > 0 {
         print(&format!(
@@ -258,4 +271,7 @@ fn print_summary(plan: &Plan, summary: &Summary) {
         )
     };
     print(&format!("  {next}"));
+    if let Some(warning) = quality.warning() {
+        print(&format!("  warning: {warning} (docs/flags.md has each flag)"));
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::plan::Plan;
+use super::reject_class::RejectClass;
 use super::rows::SampleWriter;
 use super::stages::{Read, Sample};
 use super::{Control, PreprocessError, Reject, columns, memory};
@@ -13,6 +14,7 @@ use crate::error::{Fault, chain};
 use crate::flow::{Ordered, Rejected, Snapshot, Stage};
 use crate::shard::ReleaseFolder;
 use crate::shard::Shape;
+use crate::shard::flagged::Flagged;
 use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, Manifest, Quarantined};
 use crate::shard::release::Release;
@@ -43,8 +45,18 @@ pub struct Summary {
     pub pools: Vec<Snapshot>,
     /// The number of quarantined images by stage and reason.
     pub quarantine: BTreeMap<String, usize>,
+    /// The number of quarantined images by class.
+    #[serde(skip)]
+    pub classes: BTreeMap<RejectClass, usize>,
     /// The number of written images with each note, by its code.
     pub notes: BTreeMap<String, usize>,
+    /// The number of written images with a quality flag, all together.
+    pub flagged: usize,
+    /// The number of written images with each quality flag, by its name.
+    pub flags: BTreeMap<String, usize>,
+    /// The flags once more, for the warning.
+    #[serde(skip)]
+    pub quality: Flagged,
 }
 
 impl Summary {
@@ -226,6 +238,8 @@ impl<'a> Sink<'a> {
             entries.values().flat_map(|e| e.rejected.iter().cloned()).collect();
         set_aside.extend(plan.not_joined());
         let quarantine_sha256 = release.write_quarantine(&set_aside)?;
+        let quality = Flagged::read(&plan.config.output, entries.values())?;
+        let flags = quality.flags.iter().map(|(flag, n)| (flag.as_str().to_owned(), *n)).collect();
         let summary = Summary {
             counts,
             processed,
@@ -238,7 +252,11 @@ impl<'a> Sink<'a> {
             stages,
             pools: control.meters.pools(),
             quarantine: by_reason(&set_aside),
+            classes: by_class(&set_aside),
             notes: noted(entries.values()),
+            flagged: quality.flagged,
+            flags,
+            quality,
         };
         if summary.complete() {
             release.complete(&Manifest {
@@ -272,6 +290,14 @@ fn noted<'e>(entries: impl Iterator<Item = &'e Entry>) -> BTreeMap<String, usize
     let mut counts = BTreeMap::new();
     for (code, count) in entries.flat_map(|entry| &entry.notes) {
         *counts.entry(code.clone()).or_default() += count;
+    }
+    counts
+}
+
+fn by_class(rows: &[Quarantined]) -> BTreeMap<RejectClass, usize> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        *counts.entry(RejectClass::of(&row.stage, &row.reason)).or_default() += 1;
     }
     counts
 }

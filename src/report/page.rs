@@ -38,6 +38,11 @@ impl Html {
         Self::element("p", "", inner)
     }
 
+    /// A heading inside a section, with an anchor for links.
+    pub fn heading(id: &'static str, text: impl Display) -> Self {
+        Self(format!("<h3 id=\"{id}\">{}</h3>\n", escape(&text.to_string())))
+    }
+
     /// A link to `target`, a path relative to the page's folder.
     pub fn link(target: &str, text: impl Display) -> Self {
         Self(format!("<a href=\"{}\">{}</a>", escape(target), escape(&text.to_string())))

@@ -17,7 +17,7 @@ pub use scale::scale;
 pub use whiskers::{Whisker, WhiskerSeries, whiskers};
 
 use super::page::{Html, escape};
-use crate::number::{count, short};
+use crate::number::{count, share, short, whole_percent};
 
 /// Width of every chart in its own units, about one pixel each.
 const WIDTH: f64 = 360.0;
@@ -74,7 +74,14 @@ pub struct Stack {
 
 /// Rows of parts laid end to end, each row filling the width, with a legend of `series`.
 pub fn stacked(rows: &[Stack], series: &[String]) -> Html {
+    stacked_in(rows, series, &(0..series.len()).collect::<Vec<_>>())
+}
+
+/// As [`stacked`], with the number of the colour of each series: where a colour has a meaning, such
+/// as green for good.
+pub fn stacked_in(rows: &[Stack], series: &[String], colours: &[usize]) -> Html {
     const STEP: f64 = 44.0;
+    let of = |series: usize| colours.get(series).copied().unwrap_or(series);
     let mut legend = String::new();
     let (mut x, mut y) = (0.0, 14.0);
     for (i, name) in series.iter().enumerate() {
@@ -83,7 +90,7 @@ pub fn stacked(rows: &[Stack], series: &[String]) -> Html {
         if x > 0.0 && x + width > WIDTH {
             (x, y) = (0.0, y + 20.0);
         }
-        rect(&mut legend, colour(i), (x, y - 10.0, 11.0, 11.0), "");
+        rect(&mut legend, colour(of(i)), (x, y - 10.0, 11.0, 11.0), "");
         put(&mut legend, x + 16.0, y, "label", name);
         x += width + 6.0;
     }
@@ -99,16 +106,16 @@ pub fn stacked(rows: &[Stack], series: &[String]) -> Html {
         let mut x = 0.0;
         for (i, part) in row.parts.iter().enumerate().filter(|(_, part)| **part > 0.0) {
             let width = part / total * WIDTH;
-            let percent = 100.0 * part / total;
             let name = series.get(i).map_or("", String::as_str);
             rect(
                 &mut svg,
-                colour(i),
+                colour(of(i)),
                 (x, y + 20.0, (width - 1.0).max(0.75), 16.0),
-                &format!("{name}: {percent:.1} %"),
+                &format!("{name}: {}", share(part / total)),
             );
             if width > 46.0 {
-                put(&mut svg, x + width / 2.0, y + 32.0, inside(i), &format!("{percent:.0} %"));
+                let text = whole_percent(part / total);
+                put(&mut svg, x + width / 2.0, y + 32.0, inside(of(i)), &text);
             }
             x += width;
         }

@@ -54,6 +54,13 @@ impl Cells<'_> {
         }
     }
 
+    /// The boxes in a list of numbers: left, top, right, bottom of each.
+    pub fn boxes(&self, name: &str, i: usize) -> Option<Vec<[f32; 4]>> {
+        let numbers = self.value(name, i)?.as_list_opt::<i32>()?.value(i);
+        let numbers = numbers.as_primitive_opt::<Float32Type>()?;
+        Some(numbers.values().as_chunks().0.to_vec())
+    }
+
     /// The rectangle in the columns `PREFIX_left`, `_top`, `_width` and `_height`.
     pub fn rect(&self, prefix: &str, i: usize) -> Option<Rect> {
         let side = |name: &str| self.size(&format!("{prefix}_{name}"), i);

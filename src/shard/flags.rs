@@ -75,6 +75,52 @@ impl Flag {
         }
     }
 
+    /// The flag with this name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flag| flag.as_str() == name)
+    }
+
+    /// The likely cause where a flag touches many images of a dataset.
+    pub fn likely_cause(self) -> &'static str {
+        match self {
+            Self::MostlyAir => "blank exposures, or files whose pixels are not mammograms",
+            Self::Flat | Self::Saturated => {
+                "the files' own window does not fit their values, as after a conversion"
+            }
+            Self::Torn | Self::Surplus => "files damaged when they were copied or converted",
+            Self::DoubtfulBox => {
+                "a background that is not plain air, as in scanned films or tightly cut images"
+            }
+            Self::BitsAboveStored => "files converted with a wrong Bits Stored",
+            Self::Polarity => "a wrong Photometric Interpretation in the headers, or raw data",
+            Self::ForProcessing => "raw images (FOR PROCESSING) among those for presentation",
+            Self::BurnedIn => "exports or secondary captures with patient data in the picture",
+            Self::LateralityMismatch | Self::ViewMismatch => {
+                "a wrong column of the table, or headers that were not kept up"
+            }
+        }
+    }
+
+    /// The setting or the step to try then.
+    pub fn to_try(self) -> &'static str {
+        match self {
+            Self::Flat | Self::Saturated => "--set window.mode=percentile",
+            Self::DoubtfulBox => "--set roi.margin=0.05, or roi.extent=whole to keep the frames",
+            Self::Torn | Self::Surplus => "copy the files again from their source",
+            Self::BitsAboveStored | Self::Polarity => {
+                "ask for the files as the machine wrote them; mammo-pipe render FILE shows each step"
+            }
+            Self::MostlyAir => "mammo-pipe render FILE shows each step; dataset.leave_out",
+            Self::ForProcessing => {
+                "dataset.leave_out with the Series Description of the raw images"
+            }
+            Self::BurnedIn => "dataset.leave_out; do not share the release before they are checked",
+            Self::LateralityMismatch | Self::ViewMismatch => {
+                "dataset.columns and dataset.values, if the table is the one that is wrong"
+            }
+        }
+    }
+
     /// The meaning, in one line.
     pub fn about(self) -> &'static str {
         match self {

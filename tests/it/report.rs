@@ -227,6 +227,11 @@ fn a_release_with_missing_images_is_never_called_complete_nor_shown_in_green() {
     assert!(page.contains("Images are missing: 1 row"), "what is missing is not said");
     assert!(page.contains("verdict bad\">Images are missing"), "its colour");
     assert!(!page.contains("Complete"), "it is not");
+    let before = page.split("<title>missing: ").next().unwrap();
+    let bar = &before[before.rfind("<rect class").unwrap()..];
+    assert!(bar.starts_with("<rect class=\"s1\""), "vermilion, where s2 is green: {bar}");
+    assert!(page.contains("Row without a file"), "the class in plain words");
+    assert!(page.contains("See that every disk is mounted"), "what to do next");
 }
 
 fn walk(folder: &Path) -> Vec<PathBuf> {

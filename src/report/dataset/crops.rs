@@ -18,6 +18,9 @@ use crate::shard::ReleaseError;
 use crate::shard::image::Rows;
 use crate::shard::reader::ShardReader;
 
+/// Boxes of this confidence are written as 1.00.
+const CERTAIN: f64 = 0.995;
+
 /// The section; `None` without rows. Takes the rows of the galleries out of `tally`.
 ///
 /// # Errors
@@ -31,29 +34,38 @@ pub fn section(
         return Ok(None);
     }
     let mut shown = HashSet::new();
+    let least_certain = tally.least_certain.take();
+    // Of equal confidence, the first of them are a random draw.
+    let all_certain = least_certain.iter().all(|row| row.confidence >= Some(CERTAIN));
     let mut galleries = vec![
-        ("Least certain boxes first", tally.least_certain.take()),
-        ("Other images with a quality flag", tally.odd.take()),
-        ("Random sample", tally.typical.take()),
+        ("least-certain", "Least certain boxes first", least_certain),
+        ("flagged", "Other images with a quality flag", tally.odd.take()),
+        ("sample", "Random sample", tally.typical.take()),
     ];
-    for (_, rows) in &mut galleries {
+    for (.., rows) in &mut galleries {
         rows.retain(|row| shown.insert(row.place));
     }
-    galleries[2].1.truncate(TYPICAL);
+    galleries[2].2.truncate(TYPICAL);
 
-    let mut outputs = outputs(release, galleries.iter().flat_map(|(_, rows)| rows))?;
+    let mut outputs = outputs(release, galleries.iter().flat_map(|(.., rows)| rows))?;
     let (mut sources, absence) = match Sources::new(input, &release.plan.settings, &release.folder)
     {
         Ok(sources) => (Some(sources), Html::default()),
         Err(why) => (None, Html::element("p", "note", Html::text(why))),
     };
     let mut body = figures(charts(tally)).and(absence).and(Html::paragraph(Html::fixed(LEGEND)));
-    for (title, rows) in galleries.iter().filter(|(_, rows)| !rows.is_empty()) {
+    for (id, title, rows) in galleries.iter().filter(|(.., rows)| !rows.is_empty()) {
         let items: Vec<Item> = rows
             .iter()
             .map(|row| item(row, sources.as_mut(), outputs.remove(&row.place)))
             .collect();
-        body = body.and(Html::element("h3", "", Html::text(title))).and(gallery(&items));
+        body = body.and(Html::heading(id, title));
+        if *id == "least-certain" && all_certain {
+            let note = "Every box has the confidence 1.00, the highest: none is doubtful, and these \
+                        images are a random draw.";
+            body = body.and(Html::element("p", "note", note.into()));
+        }
+        body = body.and(gallery(&items));
     }
     Ok(Some(Section {
         id: "crops",
@@ -100,7 +112,8 @@ pub(in crate::report) fn absence(release: &Release, input: Option<&Path>, folder
 /// The legend of the galleries.
 pub(in crate::report) const LEGEND: &str = "In each pair, on the left the source frame with \
     <span class=\"key breast\">the breast's box</span> and \
-    <span class=\"key crop\">the crop</span>; on the right the image in the release. \
+    <span class=\"key crop\">the crop</span>, and, where the table has it, \
+    <span class=\"key lesion\">the lesion's box</span>; on the right the image in the release. \
     The caption gives confidence and method of the box, laterality, view and machine.";
 
 fn charts(tally: &Tally) -> Vec<Html> {
@@ -125,8 +138,11 @@ fn charts(tally: &Tally) -> Vec<Html> {
         figure(
             "Method",
             images(&tally.methods, tally.all.images),
-            "air: brighter than the darkest frequent grey level. second air, inverted: \
-             fallbacks for unusual backgrounds. whole frame: no box was plausible.",
+            "How the breast was told from its surroundings. air: it is brighter than the darkest \
+             common grey level, as in most mammograms. second_air: the darkest level was only a \
+             border, so a brighter one counts as air. inverted: the breast is darker than its \
+             surroundings, so the header's polarity is probably wrong. whole_frame: no box was \
+             plausible, and the whole frame was kept.",
         ),
     ]
 }
@@ -147,6 +163,7 @@ fn item(row: &Row, sources: Option<&mut Sources>, output: Option<Output>) -> Ite
         Some(_) => "source frame",
         None => "outline of the source frame",
     };
+    let lesions = row.lesions.iter().map(|rect| Mark { class: "lesion", rect: *rect });
     let mut pictures = vec![Picture {
         label: format!("{frame} of {name}, with the breast's box and the crop"),
         size: row.size,
@@ -154,7 +171,10 @@ fn item(row: &Row, sources: Option<&mut Sources>, output: Option<Output>) -> Ite
         marks: vec![
             Mark { class: "crop", rect: row.crop },
             Mark { class: "breast", rect: row.breast },
-        ],
+        ]
+        .into_iter()
+        .chain(lesions)
+        .collect(),
     }];
     pictures.extend(output.map(|Output { size, thumbnail }| Picture {
         label: format!("{name} in the release"),

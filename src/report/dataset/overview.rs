@@ -5,11 +5,16 @@ use super::{Html, Release};
 use crate::number::size;
 use crate::number::{count, of, percent};
 use crate::report::page::{Card, Section, cards, figure, figures};
-use crate::report::svg::{Stack, stacked};
+use crate::report::svg::{Stack, stacked_in};
+use crate::shard::flagged::Flagged;
+
+/// Colours of the outcomes: blue, amber, vermilion, grey. None is green, which would say that all
+/// is well.
+const COLOURS: [usize; 4] = [0, 4, 1, 7];
 
 /// The section.
 pub fn section(release: &Release, tally: &Tally) -> Section {
-    let counts = release.counts;
+    let (counts, quality) = (release.counts, tally.flagged());
     let parts = [counts.written, counts.rejected, counts.missing, counts.unreached];
     let balance = Stack {
         label: format!("{} listed", count(counts.listed)),
@@ -19,21 +24,31 @@ pub fn section(release: &Release, tally: &Tally) -> Section {
     let names = ["written", "rejected", "missing", "unreached"].map(str::to_owned);
     let balance = figure(
         "Images by outcome",
-        stacked(&[balance], &names),
+        stacked_in(&[balance], &names, &COLOURS),
         "Every listed image, from the table or the folder, has exactly one of these four outcomes.",
     );
     Section {
         id: "overview",
         title: "Overview",
         intro: Html::default(),
-        body: verdict(release)
+        body: verdict(release, &quality)
+            .and(warning(&quality))
             .and(equation(release))
             .and(numbers(release, tally))
             .and(figures([balance])),
     }
 }
 
-fn verdict(release: &Release) -> Html {
+/// Which flags touch many images, why, and what to try.
+fn warning(quality: &Flagged) -> Html {
+    match quality.warning() {
+        None => Html::default(),
+        Some(text) => Html::element("p", "verdict fair", Html::text(text))
+            .and(Html::paragraph(Html::link("#quality", "The flagged images and what they mean"))),
+    }
+}
+
+fn verdict(release: &Release, quality: &Flagged) -> Html {
     let counts = release.counts;
     if !release.is_complete() {
         let text = format!(
@@ -42,6 +57,14 @@ fn verdict(release: &Release) -> Html {
             of(counts.listed, "image")
         );
         return Html::element("p", "verdict bad", Html::text(text));
+    }
+    if counts.written == 0 {
+        let text = format!("None of {} was written.", of(counts.listed, "listed image"));
+        return Html::element("p", "verdict bad", Html::text(text));
+    }
+    if counts.rejected + counts.missing == 0 && quality.are_many() {
+        let text = "Every listed image was written, but many have a quality flag.";
+        return Html::element("p", "verdict fair", text.into());
     }
     if counts.rejected + counts.missing == 0 {
         return Html::element(

@@ -51,7 +51,7 @@ pub fn section(tally: &Tally, about: &HashMap<String, String>) -> Option<Section
         count(tally.all.images)
     )));
     if any_flag {
-        body = body.and(flags.html());
+        body = body.and(flags.html()).and(pictures(tally));
     }
     if any_measure {
         body = body.and(measures.html());
@@ -65,6 +65,25 @@ pub fn section(tally: &Tally, about: &HashMap<String, String>) -> Option<Section
             .into(),
         body,
     })
+}
+
+/// Links to the galleries with the flagged pictures.
+fn pictures(tally: &Tally) -> Html {
+    let text = Html::text("Their pictures are under ")
+        .and(Html::link("#crops", "Crops"))
+        .and_text(": those with an uncertain box among the ")
+        .and(Html::link("#least-certain", "least certain boxes"))
+        .and_text(", some of the others under ");
+    let text = text
+        .and(Html::link("#flagged", "other images with a quality flag"))
+        .and_text(". Each flag stands below its picture, with the image's id.");
+    let burned_in = tally.quality.get("burned_in").map(|quality| quality.words.natural());
+    let has_text = burned_in.is_some_and(|words| words.iter().any(|(word, _)| *word == "true"));
+    let text = match has_text {
+        true => text.and_text(" Images with burned in text are shown nowhere."),
+        false => text,
+    };
+    Html::paragraph(text)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Html, Release};
 use crate::error::Fault;
 use crate::number::{count, of};
+use crate::preprocess::reject_class::RejectClass;
 use crate::report::page::{Align, Section, Table, code};
 use crate::shard::ReleaseFolder;
 use crate::shard::manifest::Quarantined;
@@ -28,7 +29,9 @@ struct Group {
 pub fn section(release: &Release) -> Result<Section, Fault> {
     let mut groups = BTreeMap::new();
     each(release, |row| {
-        let group: &mut Group = groups.entry((row.stage.clone(), alike(&row.reason))).or_default();
+        let class = RejectClass::of(&row.stage, &row.reason);
+        let key = (class, row.stage.clone(), alike(&row.reason));
+        let group: &mut Group = groups.entry(key).or_default();
         group.images += 1;
         if group.examples.len() < EXAMPLES {
             group.examples.push(row);
@@ -40,27 +43,53 @@ pub fn section(release: &Release) -> Result<Section, Fault> {
     let body = if groups.is_empty() {
         Html::paragraph("None: every listed image could be read.".into())
     } else {
-        table(&groups)
+        classes(&groups).and(table(&groups))
     };
     Ok(Section {
         id: "quarantine",
         title: "Quarantined files",
-        intro: "Images that could not be processed, with the step that rejected them and the reason. \
-                Reasons that differ only in their numbers are counted together; the full list is in \
-                quarantine.csv."
+        intro: "Images that could not be processed: what is wrong with them and what to do next. Below, \
+                the step that rejected them and the exact reason, with examples. Reasons that differ \
+                only in their numbers are counted together; the full list is in quarantine.csv."
             .into(),
         body,
     })
 }
 
-fn table(groups: &[((String, String), Group)]) -> Html {
+/// A group's key: class, stage, and the reason without its numbers.
+type Key = (RejectClass, String, String);
+
+/// The classes in plain words, the most frequent first.
+fn classes(groups: &[(Key, Group)]) -> Html {
+    let mut images: BTreeMap<RejectClass, usize> = BTreeMap::new();
+    for ((class, ..), group) in groups {
+        *images.entry(*class).or_default() += group.images;
+    }
+    let mut images: Vec<_> = images.into_iter().collect();
+    images.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let mut table = Table::new(&[
+        ("Images", Align::Right),
+        ("What is wrong", Align::Left),
+        ("What to do next", Align::Left),
+    ]);
+    for (class, n) in images {
+        table.row(vec![
+            Html::text(count(n)),
+            Html::element("b", "", class.title().into()),
+            class.next_step().into(),
+        ]);
+    }
+    table.html()
+}
+
+fn table(groups: &[(Key, Group)]) -> Html {
     let mut table = Table::new(&[
         ("Images", Align::Right),
         ("Step", Align::Left),
         ("Reason", Align::Left),
         ("Examples", Align::Left),
     ]);
-    for ((stage, _), group) in groups.iter().take(MOST_REASONS) {
+    for ((_, stage, _), group) in groups.iter().take(MOST_REASONS) {
         let reason = &group.examples[0].reason;
         let examples = group.examples.iter().map(|example| {
             let row = example.split.zip(example.line);
@@ -76,12 +105,13 @@ fn table(groups: &[((String, String), Group)]) -> Html {
             examples.collect(),
         ]);
     }
+    let heading = Html::element("h3", "", "Exact reasons".into());
     let rest = groups.len().saturating_sub(MOST_REASONS);
     let rest = match rest {
         0 => Html::default(),
         n => Html::paragraph(Html::text(format!("And {} more.", of(n, "rarer reason")))),
     };
-    table.html().and(rest)
+    heading.and(table.html()).and(rest)
 }
 
 /// Calls `take` with every quarantined file: from `quarantine.csv` if the release is finished, else

@@ -40,6 +40,8 @@ pub struct Row {
     pub window: Option<String>,
     pub breast: Rect,
     pub crop: Rect,
+    /// Boxes around lesions, if the table has them.
+    pub lesions: Vec<Rect>,
     pub mirrored: bool,
     pub method: Option<String>,
     pub confidence: Option<f64>,
@@ -102,6 +104,7 @@ const COLUMNS: &[&str] = &[
     "breast_top",
     "breast_width",
     "breast_height",
+    "lesion_boxes",
     "crop_left",
     "crop_top",
     "crop_width",
@@ -178,10 +181,23 @@ fn row(cells: &Cells, i: usize, place: (usize, usize)) -> Row {
         window: cells.text("window_function", i).or_else(|| cells.text("window_source", i)),
         breast: cells.rect("breast", i).unwrap_or_default(),
         crop: cells.rect("crop", i).unwrap_or_default(),
+        lesions: cells.boxes("lesion_boxes", i).unwrap_or_default().into_iter().map(rect).collect(),
         mirrored: cells.boolean("mirrored", i).unwrap_or(false),
         method: cells.text("roi_method", i),
         confidence: cells.real("roi_confidence", i),
         quality: quality(cells, i),
+    }
+}
+
+/// The pixels that a box of left, top, right and bottom touches.
+fn rect(sides: [f32; 4]) -> Rect {
+    let [left, top, right, bottom] = sides.map(|side| side.max(0.0));
+    let span = |from: f32, to: f32| (to.ceil() - from.floor()).max(1.0) as usize;
+    Rect {
+        left: left as usize,
+        top: top as usize,
+        width: span(left, right),
+        height: span(top, bottom),
     }
 }
 

@@ -12,6 +12,8 @@ use super::rows::{Finding, Row};
 use super::smallest::Smallest;
 use crate::preprocess::read::TransferSyntax;
 use crate::report::svg::Histogram;
+use crate::shard::flagged::Flagged;
+use crate::shard::flags::Flag;
 
 /// The counts of one machine.
 #[derive(Debug, Clone, Default)]
@@ -188,6 +190,16 @@ impl Tally {
             }
         }
         *number
+    }
+
+    /// The images by flag.
+    pub fn flagged(&self) -> Flagged {
+        let raised = |quality: &Quality| {
+            let words = quality.words.natural();
+            words.iter().find(|(word, _)| *word == "true").map_or(0, |(_, share)| share.images)
+        };
+        let counts = self.quality.iter().filter_map(|(name, q)| Some((Flag::of(name)?, raised(q))));
+        Flagged::new(self.all.images, self.flagged, counts)
     }
 
     /// Number of patients.
