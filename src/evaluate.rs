@@ -8,7 +8,7 @@
 //!
 //! Reading order: `metrics` (a number from scores and labels), `bootstrap` (its interval),
 //! `choice` and `calibration` (threshold and temperature), `metric_set` (all metrics of one set of
-//! items), `evaluation` (all levels, folds and subgroups), then `run` and `locked` (how the
+//! items), `evaluation` (all levels, folds and subgroups), `chance` (what they show), then `run` and `locked` (how the
 //! predictions of a run are read), `curves`, `compare`, `sweep` and `submission`.
 
 pub mod bootstrap;
@@ -17,6 +17,7 @@ pub mod choice;
 pub mod metric_set;
 pub mod subgroups;
 pub mod evaluation;
+pub mod chance;
 pub mod locked;
 pub mod run;
 pub mod curves;

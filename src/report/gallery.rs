@@ -86,7 +86,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    fn html(&self) -> Html {
+    /// Its markup.
+    pub fn html(&self) -> Html {
         let (width, height) = self.size;
         let mut out =
             format!("<svg class=\"picture\" viewBox=\"0 0 {width} {height}\" role=\"img\"");

@@ -7,6 +7,7 @@
 mod audit;
 mod claim;
 mod crops;
+mod glossary;
 mod curves;
 mod sentences;
 pub(super) mod performance;
@@ -114,6 +115,7 @@ fn page(data: &RunData, audited: &Audited, dataset: Option<&Path>) -> Result<Pag
     sections.push(audit::section(data, audited));
     sections.push(claim::section(data, audited));
     sections.push(settings(data));
+    sections.push(glossary::section());
     let release = without_place(&data.facts.release);
     let about = format!("{} on {release}", data.facts.train.model.variant);
     Ok(Page {

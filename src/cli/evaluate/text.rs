@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::cli::grid::Grid;
+use crate::evaluate::chance::{Standing, Worth, outside_interval};
 use crate::evaluate::choice::SelectedOn;
 use crate::evaluate::evaluation::{EvaluatedSplit, FEW_POSITIVES, LevelMetrics, Part, Size};
 use crate::evaluate::locked::LockedNetworks;
@@ -27,6 +28,7 @@ impl fmt::Display for Text<'_> {
         for part in &self.evaluation.parts {
             fmt_head(part, self.epoch, self.locked, f)?;
             fmt_levels(&part.levels, f)?;
+            fmt_worth(&part.levels, f)?;
             fmt_folds(part, f)?;
             fmt_subgroups(part, f)?;
         }
@@ -195,6 +197,23 @@ fn fmt_levels(levels: &[LevelMetrics], f: &mut fmt::Formatter<'_>) -> fmt::Resul
         writeln!(f)?;
     }
     Ok(())
+}
+
+/// Whether the network is shown to be better than chance, and values outside their interval.
+fn fmt_worth(levels: &[LevelMetrics], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let breast = levels.iter().find(|at| at.level == Level::BreastMean);
+    if let Some(Worth { standing, text }) = breast.and_then(Worth::of) {
+        let title = match standing {
+            Standing::Better => "",
+            Standing::Worse => "WORSE THAN CHANCE. ",
+            _ => "NOT SHOWN TO BE BETTER THAN CHANCE. ",
+        };
+        writeln!(f, "{title}By breast (mean): {text}\n")?;
+    }
+    match outside_interval(levels) {
+        Some(text) => writeln!(f, "{text}\n"),
+        None => Ok(()),
+    }
 }
 
 fn fmt_folds(part: &Part, f: &mut fmt::Formatter<'_>) -> fmt::Result {

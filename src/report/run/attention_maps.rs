@@ -9,7 +9,7 @@ use super::run_data::{FoldMaps, RunData};
 use crate::explain::colour::inferno;
 use crate::explain::select::Kind;
 use crate::explain::{Explained, Explanation, ThresholdFrom};
-use crate::number::{count, of};
+use crate::number::{count, of, whole_percent};
 use crate::report::gallery::{Item, Picture, Thumbnail, gallery};
 use crate::report::page::{Align, Html, Section, Table, code, code_block, figure};
 use crate::report::svg;
@@ -169,6 +169,15 @@ fn label(kind: Kind) -> &'static str {
     }
 }
 
+/// The picture of an image's crop and its map, if `explain` made one.
+pub fn picture_of(maps: &[FoldMaps], image_id: &str) -> Option<Picture> {
+    let mut all = maps.iter().flat_map(|of| of.explanation.images.iter().map(move |i| (of, i)));
+    let (of, image) = all.find(|(_, image)| image.image_id == image_id)?;
+    let (size, thumbnail) = read(&of.folder.join(&image.crop)).ok()?;
+    let label = format!("the crop, and the crop under its attention map, of image {image_id}");
+    Some(Picture { label, size, content: Some(thumbnail), marks: Vec::new() })
+}
+
 fn item(maps: &FoldMaps, image: &Explained, bytes: &mut usize) -> Item {
     let (picture, why) = match read(&maps.folder.join(&image.crop)) {
         Ok((size, thumbnail)) if *bytes + thumbnail.bytes() <= MOST_BYTES => {
@@ -216,5 +225,5 @@ fn read(path: &Path) -> Result<((usize, usize), Thumbnail), crate::error::Fault>
 
 /// A share in percent; `no map` if there is none.
 pub fn percent(share: Option<f64>) -> String {
-    share.map_or("no map".into(), |share| format!("{:.0} %", 100.0 * share))
+    share.map_or("no map".into(), |share| whole_percent(share))
 }

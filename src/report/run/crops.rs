@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::attention_maps::percent;
+use super::attention_maps::{self, percent};
 use super::run_data::{FoldMaps, RunData};
 use crate::error::Fault;
 use crate::explain::energy::Share;
@@ -67,7 +67,11 @@ fn pictures(data: &RunData, folder: &Path, input: Option<&Path>) -> Result<Html,
     let share = |row: &Row| {
         let share = place.get(row.image_id.as_str()).map(|place| Some(outside[*place].1));
         let share = share.map_or("–".into(), percent);
-        Html::element("b", "", Html::text(format!("inside the breast {share}")))
+        let head = Html::element("b", "", Html::text(format!("inside the breast {share}")));
+        match attention_maps::picture_of(&data.maps, &row.image_id) {
+            Some(map) => Html::element("div", "pictures", map.html()).and(head),
+            None => head.and_text(" (explain made no picture of its map)"),
+        }
     };
     let galleries = [
         ("Least certain boxes", crops::gallery_of(&release, &uncertain.take(), input, None)?),

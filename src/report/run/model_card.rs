@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::audit::{Audited, division, locked};
 use super::run_data::{Evaluated, RunData};
 use super::sentences;
+use crate::evaluate::chance::{Standing, Worth, outside_interval};
 use crate::evaluate::evaluation::{EvaluatedSplit, LevelMetrics, Part};
 use crate::evaluate::metric_set::MetricName;
 use crate::number::count;
@@ -155,7 +156,16 @@ fn performance(data: &RunData, evaluated: &Evaluated, out: &mut String) {
             EvaluatedSplit::LockedSplit => "The locked split, which no network was trained on",
         };
         let names: Vec<&str> = part.levels.iter().map(|at| at.level.as_str()).collect();
-        let _ = writeln!(out, "### {of}\n\n| | {} |", names.join(" | "));
+        let _ = writeln!(out, "### {of}\n");
+        if let Some(worth) = sentences::breast(part).and_then(Worth::of) {
+            let text = escape(&format!("By breast. {}", worth.text));
+            let _ = match worth.standing {
+                Standing::Better => writeln!(out, "{text}\n"),
+                Standing::Worse => writeln!(out, "**Worse than chance.** {text}\n"),
+                _ => writeln!(out, "**Not shown to be better than chance.** {text}\n"),
+            };
+        }
+        let _ = writeln!(out, "| | {} |", names.join(" | "));
         let _ = writeln!(out, "|---|{}", "---|".repeat(names.len()));
         let row = |label: &str, cell: &dyn Fn(&LevelMetrics) -> String| {
             let cells: Vec<String> = part.levels.iter().map(cell).collect();
@@ -172,6 +182,9 @@ fn performance(data: &RunData, evaluated: &Evaluated, out: &mut String) {
             *out += &row(name.label().trim_start(), &|at| {
                 at.metrics.get(name).map_or("–".into(), ToString::to_string)
             });
+        }
+        if let Some(outside) = outside_interval(&part.levels) {
+            let _ = writeln!(out, "\n{}", escape(&outside));
         }
         out.push_str("\n#### By subgroup\n\n| subgroup | by | n | with cancer | AUROC | AUPRC |\n");
         out.push_str("|---|---|---|---|---|---|\n");

@@ -2,6 +2,7 @@
 
 use super::run_data::Evaluated;
 use crate::evaluate::Bootstrap;
+use crate::evaluate::chance::{Standing, Worth, outside_interval};
 use crate::evaluate::choice::SelectedOn;
 use crate::evaluate::curves::{Band, Curve, band};
 use crate::evaluate::evaluation::{EvaluatedSplit, FEW_POSITIVES, LevelMetrics, Part};
@@ -31,12 +32,16 @@ pub fn sections(evaluated: &Evaluated) -> Vec<Section> {
         };
         let of_part: Vec<Prediction> =
             predictions.iter().filter(|p| of_part(part.split, p)).cloned().collect();
-        let body = at_a_glance(breast).and(curves(breast, &of_part, &evaluation.bootstrap));
+        let body = worth(breast).and(at_a_glance(breast)).and(curves(
+            breast,
+            &of_part,
+            &evaluation.bootstrap,
+        ));
         sections.push(Section {
             id,
             title,
             intro: chosen(part, breast, epoch),
-            body: body.and(table(&part.levels)),
+            body: body.and(table(&part.levels)).and(outside(&part.levels)),
         });
         sections.push(groups(of, part, breast));
     }
@@ -70,6 +75,29 @@ fn chosen(part: &Part, breast: &LevelMetrics, epoch: &Epoch) -> Html {
          brackets, intervals from resampled patients. A dash is a metric that is not defined, for \
          example without positives."
     ))
+}
+
+/// Whether the network is shown to be better than chance, before any number.
+fn worth(at: &LevelMetrics) -> Html {
+    match Worth::of(at) {
+        None => Html::default(),
+        Some(Worth { standing: Standing::Better, text }) => {
+            Html::paragraph(Html::text(format!("By breast. {text}")))
+        }
+        Some(Worth { standing, text }) => {
+            let title = match standing {
+                Standing::Worse => "Worse than chance.",
+                _ => "Not shown to be better than chance.",
+            };
+            Html::element("p", "verdict fair", Html::text(format!("{title} By breast: {text}")))
+        }
+    }
+}
+
+/// A note where a value lies outside its own interval.
+fn outside(levels: &[LevelMetrics]) -> Html {
+    outside_interval(levels)
+        .map_or(Html::default(), |text| Html::element("p", "note", Html::text(text)))
 }
 
 fn at_a_glance(at: &LevelMetrics) -> Html {

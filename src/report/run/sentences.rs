@@ -7,6 +7,7 @@ use super::attention_maps::percent;
 use super::audit::in_settings;
 use super::run_data::{Evaluated, RunData};
 use crate::config::train::{Metric, ScheduleKind};
+use crate::evaluate::chance::{Standing, Worth};
 use crate::evaluate::choice::SelectedOn;
 use crate::evaluate::evaluation::{EvaluatedSplit, LevelMetrics, Part};
 use crate::evaluate::metric_set::MetricName;
@@ -287,6 +288,10 @@ pub fn limits(data: &RunData) -> Vec<String> {
     }
     for part in &found.evaluation.parts {
         let Some(at) = breast(part) else { continue };
+        if let Some(worth) = Worth::of(at).filter(|worth| worth.standing != Standing::Better) {
+            limits
+                .push(format!("The network is not shown to be better than chance. {}", worth.text));
+        }
         if at.size.positives < FEW_POSITIVES {
             limits.push(format!(
                 "{} with cancer were evaluated: differences of a few hundredths can be due to chance.",
