@@ -19,6 +19,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use crate::dataset::Role;
 use crate::error::{Fault, faults};
@@ -146,6 +147,15 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
         }
     }
     Ok(predictions)
+}
+
+/// The note `key` in the Parquet file at `path`, as [`encode`] wrote it; `None` if the file is not
+/// there, is no Parquet, or has no such note.
+pub fn note(path: &Path, key: &str) -> Option<String> {
+    let file = std::fs::File::open(path).ok()?;
+    let reader = SerializedFileReader::new(file).ok()?;
+    let notes = reader.metadata().file_metadata().key_value_metadata()?;
+    notes.iter().find(|note| note.key == key)?.value.clone()
 }
 
 /// Refuses columns whose type is not that of [`write`]; they would be read as empty.

@@ -358,6 +358,13 @@ impl PredictArgs {
                 trained_on.len()
             ));
         }
+        let own = predictions.iter().filter(|p| matches!(p.role, Role::Fold(_))).count();
+        if own > 0 {
+            print(&format!(
+                "  own folds    {own} images are of the run's own folds: predicted by networks that \
+                 were not trained on them, but whose epoch was chosen on them, so a score is optimistic"
+            ));
+        }
         if without_breast > 0 {
             print(&format!(
                 "  no breast    {without_breast} images have neither prediction_id nor laterality"

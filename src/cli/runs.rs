@@ -13,6 +13,7 @@ use super::progress::{print, say};
 use crate::config::train::Metric;
 use crate::error::{Fault, chain};
 use crate::number::duration;
+use crate::store::quoted;
 use crate::train::folder::RunFolder;
 use crate::train::log;
 use crate::train::run::{self, RunFacts, State, Status};
@@ -163,7 +164,13 @@ impl Listed {
             });
             let (folds, mean) = (folds.collect::<Vec<_>>().join(", "), number(self.mean()));
             let metric = metric_name(self.facts.train.early_stopping.metric);
-            text += &format!("\n{:<24} {metric} by fold: {folds}; mean {mean}", "");
+            text += &format!(
+                "\n{:<24} {metric} by fold: {folds}; mean {mean}\n{:<24} each at its best epoch, chosen \
+                 on the fold itself, which is optimistic; cross-fitted: mammo-pipe evaluate {}",
+                "",
+                "",
+                quoted(&self.path)
+            );
         }
         text
     }
@@ -191,7 +198,9 @@ fn describe(facts: &RunFacts, status: Option<&Status>) -> String {
     text += &format!(", epoch {epoch} of {epochs}, step {step} of {steps}");
     text += &status.loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"));
     let metric = metric_name(facts.train.early_stopping.metric);
-    text += &status.best.map_or(String::new(), |best| format!(", best {metric} {best:.4}"));
+    text += &status.best.map_or(String::new(), |best| {
+        format!(", best {metric} {best:.4} (on the images that chose the epoch)")
+    });
     if status.state == State::Running {
         let left = status.seconds_left.map_or(String::new(), |s| format!(", {} left", duration(s)));
         text += &format!(" on {}, process {}{left}", status.device, status.process);

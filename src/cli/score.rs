@@ -1,16 +1,19 @@
 //! `mammo-pipe score`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::evaluate::EvaluationOptions;
 use super::grid::Grid;
-use super::progress::print;
+use super::progress::{print, say};
+use crate::dataset::Role;
 use crate::error::Fault;
 use crate::evaluate::submission::{Score, score};
 use crate::number::{count, of};
+use crate::predictions::{self, Prediction};
+use crate::store;
 
 /// Score a competition submission against the labels: pF1 and other metrics.
 ///
@@ -20,7 +23,8 @@ use crate::number::{count, of};
 /// The submission has the columns prediction_id and cancer, with one probability per breast;
 /// predict writes it. The labels have one row per image (as train.csv), or the columns
 /// prediction_id and cancer. The submission must have every breast of the labels exactly once, and
-/// no other.
+/// no other. If the submission comes from networks whose epochs were chosen on these labels (the
+/// file that predict writes beside it tells), a warning says so.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ScoreArgs {
@@ -42,6 +46,9 @@ impl ScoreArgs {
     /// A [`Fault`] for files that cannot be read or do not fit each other.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let (threshold, bootstrap) = (self.options.threshold, self.options.bootstrap());
+        if let Some(warning) = warning(&self.submission) {
+            say(&warning);
+        }
         let score = score(&self.submission, &self.labels, threshold, &bootstrap)?;
         if self.json {
             print(&serde_json::to_string_pretty(&score).expect("plain data becomes JSON"));
@@ -50,6 +57,29 @@ impl ScoreArgs {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A warning if the file that predict wrote beside the submission says that the epochs of its
+/// networks were chosen on some of these labels.
+fn warning(submission: &Path) -> Option<String> {
+    let beside = submission.with_extension("parquet");
+    let hash = store::sha256(&std::fs::read(submission).ok()?);
+    if predictions::note(&beside, "submission_sha256")? != hash {
+        return None;
+    }
+    let predictions = predictions::read(&beside).ok()?;
+    let is_own = |p: &&Prediction| matches!(p.role, Role::Fold(_));
+    let own = predictions.iter().filter(is_own).count();
+    (own > 0).then(|| {
+        format!(
+            "warning: {} of {} are of the run's own folds ({}): no network was trained on them, but \
+             each network's epoch was chosen on its fold, so this score is optimistic. For metrics \
+             with the epoch chosen on other folds: mammo-pipe evaluate RUN",
+            count(own),
+            of(predictions.len(), "image"),
+            beside.display()
+        )
+    })
 }
 
 fn text(score: &Score) -> String {
