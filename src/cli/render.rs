@@ -153,6 +153,10 @@ impl RenderArgs {
     /// The files to read, and the PNG or folder to write.
     fn divide(&self) -> Result<(&[PathBuf], Option<&Path>), Fault> {
         let (last, before) = self.paths.split_last().expect("clap asks for one");
+        let sources = if before.is_empty() { std::slice::from_ref(last) } else { before };
+        for source in sources {
+            check(source)?;
+        }
         let is_png = ending::png(&last.to_string_lossy()).is_ok();
         if is_png && before.len() > 1 {
             let reason = "several files go to a folder, whose name ends in /; this is one PNG";
@@ -172,6 +176,24 @@ impl RenderArgs {
         }
         Ok((&self.paths, None))
     }
+}
+
+/// A file to read: neither a folder nor a name that is not there.
+fn check(source: &Path) -> Result<(), Fault> {
+    if source.is_dir() {
+        let folder = source.display();
+        let reason = format!(
+            "is a folder; render shows single files: mammo-pipe render {folder}/FILE.dcm steps.png. \
+             For a whole dataset: mammo-pipe inspect {folder}, or the page that preprocess writes"
+        );
+        return Err(usage(format!("{folder} {reason}"), HELP));
+    }
+    if !source.exists() {
+        let reason = "does not exist; give the path of a DICOM file (source_path in a release, below \
+                      the dataset's folder)";
+        return Err(usage(format!("{} {reason}", source.display()), HELP));
+    }
+    Ok(())
 }
 
 /// Whether the user means a folder.

@@ -1,6 +1,6 @@
 //! `mammo-pipe report`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,7 +14,8 @@ use crate::evaluate::Bootstrap;
 use crate::report;
 use crate::report::comparison::Compared;
 use crate::report::run::Locations;
-use crate::store::Target;
+use crate::shard::ReleaseFolder;
+use crate::store::{Target, quoted};
 use crate::sweep::Settings;
 use crate::train::folder::RunFolder;
 
@@ -66,14 +67,77 @@ pub struct ReportArgs {
 
 const HELP: &str = "mammo-pipe report --help";
 
+/// A folder of a run, a sweep or a release, so that a mistyped name is told as such.
+fn check(folder: &Path) -> Result<(), Fault> {
+    let is_known = RunFolder::new(folder).is_begun()
+        || Settings::are_in(folder)
+        || ReleaseFolder::new(folder).is_begun()
+        || ReleaseFolder::new(folder).manifest().exists();
+    if is_known {
+        return Ok(());
+    }
+    let path = folder.display();
+    let found = match folder {
+        folder if !folder.exists() => format!("{path} does not exist"),
+        folder if !folder.is_dir() => format!("{path} is a file"),
+        _ => format!("{path} is not the folder of a run, a sweep or a release"),
+    };
+    let near = neighbours(folder);
+    let near = if near.is_empty() { String::new() } else { format!("; beside it: {near}") };
+    let next = "give the folder that train, sweep or preprocess wrote (mammo-pipe runs lists runs)";
+    Err(usage(format!("{found}{near}; {next}"), HELP))
+}
+
+/// The folders of runs, sweeps and releases beside `folder`, at most five.
+fn neighbours(folder: &Path) -> String {
+    let beside = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let beside = beside.unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(beside).into_iter().flatten().flatten();
+    let is_ours = |path: &PathBuf| {
+        RunFolder::new(path).is_begun()
+            || Settings::are_in(path)
+            || ReleaseFolder::new(path).manifest().exists()
+    };
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.path())
+        .filter(is_ours)
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    names.truncate(5);
+    names.join(", ")
+}
+
 impl ReportArgs {
+    /// Only runs can be compared.
+    fn check_runs(&self) -> Result<(), Fault> {
+        let Some(other) = self.folders.iter().find(|folder| !RunFolder::new(folder).is_begun())
+        else {
+            return Ok(());
+        };
+        let what = if Settings::are_in(other) { "a sweep" } else { "a release" };
+        Err(usage(
+            format!(
+                "{} is {what}; only runs are compared with each other. For its own page: mammo-pipe \
+                 report {}",
+                other.display(),
+                quoted(other)
+            ),
+            HELP,
+        ))
+    }
+
     /// Runs the command.
     ///
     /// # Errors
     /// A [`Fault`] if a folder cannot be read, runs cannot be compared, or a page not be written.
     pub fn run(self) -> Result<ExitCode, Fault> {
         let bootstrap = Bootstrap::default();
+        for folder in &self.folders {
+            check(folder)?;
+        }
         if self.folders.len() > 1 {
+            self.check_runs()?;
             let page = self.output.unwrap_or_else(|| Compared::page_of(&self.folders));
             let page = Target::new(page, self.force)?;
             if self.json && page.is_stdout() {

@@ -32,14 +32,13 @@ pub enum ReleaseError {
         path: PathBuf,
     },
     /// There is no complete release.
-    #[error(
-        "{path} has no manifest.json: {}",
-        if *started {
-            "the release is not finished; run preprocess again to continue"
-        } else {
-            "it is not a release"
-        }
-    )]
+    #[error("{path} {}", if *started {
+        "has no manifest.json: the release is not finished; run preprocess again to continue"
+    } else if path.exists() {
+        "has no manifest.json: it is not a release; give the folder that preprocess wrote"
+    } else {
+        "does not exist; give the folder that preprocess wrote"
+    })]
     NoManifest {
         /// The folder.
         path: PathBuf,

@@ -48,7 +48,11 @@ pub enum TrainError {
         name: String,
     },
     /// There is no run.
-    #[error("{path} holds no run (it has no run.json); mammo-pipe runs lists the runs")]
+    #[error("{path} {}; mammo-pipe runs lists the runs", if path.exists() {
+        "holds no run (it has no run.json)"
+    } else {
+        "does not exist"
+    })]
     NoRun {
         /// The folder.
         path: PathBuf,
