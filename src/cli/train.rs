@@ -19,6 +19,7 @@ use super::signals;
 use super::training::{TrainingArgs, stem};
 use crate::config::train::Folds;
 use crate::config::{Config, FoldsConfig, Preset};
+use crate::dataset::Role;
 use crate::error::Fault;
 use crate::flow::Stop;
 use crate::number::{duration, size};
@@ -230,6 +231,14 @@ impl TrainArgs {
         Start::now(env!("MAMMO_PIPE_VERSION"), self.training.device())
             .append_to(&RunFolder::new(run.folder()).starts())?;
         bar.say(&format!("{}: training on {}", run.folder().display(), self.training.device()));
+        let in_folds = table.rows.iter().filter(|row| matches!(row.role, Role::Fold(_)));
+        for (column, why) in setup.idle_targets(in_folds.map(|row| &row.record)) {
+            bar.say(&format!(
+                "auxiliary target {}: {why}, so it teaches nothing; leave it out of \
+                 train.auxiliary.targets",
+                column.as_str()
+            ));
+        }
         let control = Control {
             stop,
             on_event: &|event| bar.on_event(event),

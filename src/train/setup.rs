@@ -14,7 +14,7 @@ use crate::model::network::Network;
 use crate::model::weights::{Report, Source, load_into};
 use crate::model::{Device, ModelError, Normalisation};
 use crate::random::Random;
-use crate::record::ImageRecord;
+use crate::record::{Column, ImageRecord};
 use crate::shard::table::Table;
 
 /// The settings of a run, its device and its threads.
@@ -48,6 +48,25 @@ impl Setup {
             inputs: learn(&auxiliary.inputs),
             embedding: auxiliary.embedding_dim,
         }
+    }
+
+    /// The auxiliary targets that `rows` can teach nothing about, each with the reason: no row has a
+    /// value, or all values are equal.
+    pub fn idle_targets<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a ImageRecord> + Clone,
+    ) -> Vec<(Column, &'static str)> {
+        let auxiliary = &self.train.auxiliary;
+        let targets = if auxiliary.weight > 0.0 { auxiliary.targets.as_slice() } else { &[] };
+        let why = |column: Column| {
+            let coded = Coded::learn(column, rows.clone());
+            let mut codes = rows.clone().filter_map(|row| coded.code(row));
+            match codes.next() {
+                None => Some("no image has a value"),
+                Some(first) => codes.all(|code| code == first).then_some("all values are equal"),
+            }
+        };
+        targets.iter().filter_map(|column| Some((*column, why(*column)?))).collect()
     }
 
     /// A network with random weights.
