@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(percent(54_705, 54_706), "> 99.99 %");
         assert_eq!([percent(1, 54_706), percent(999, 1000)], ["< 0.01 %", "99.9 %"]);
         assert_eq!([percent(1, 1_000), percent(9_995, 10_000)], ["0.1 %", "99.95 %"]);
-        assert_eq!([percent(1158, 54_706), percent(3, 54_706)], ["2.1 %", "0.01 %"]);
+        assert_eq!([percent(1158, 54_706), percent(8, 54_706)], ["2.1 %", "0.01 %"]);
         assert_eq!([percent(0, 7), percent(7, 7)], ["0 %", "100 %"]);
         let whole = [0.0, 0.0001, 0.3, 0.9999, 1.0].map(whole_percent);
         assert_eq!(whole, ["0 %", "< 1 %", "30 %", "> 99 %", "100 %"]);

@@ -117,7 +117,7 @@ fn what_is_no_run_or_has_nothing_to_judge_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |path: &Path| load(path, EpochRule::Best).unwrap_err().to_string();
     assert!(refused(folder.path()).contains("holds no run (it has no run.json)"));
-    assert!(refused(&folder.path().join("none")).contains("holds no run (it has no run.json)"));
+    assert!(refused(&folder.path().join("none")).contains("does not exist; mammo-pipe runs"));
     run(folder.path(), &[], &[]);
     assert!(refused(folder.path()).contains("no fold of this run was evaluated yet"));
 }
