@@ -225,5 +225,5 @@ fn read(path: &Path) -> Result<((usize, usize), Thumbnail), crate::error::Fault>
 
 /// A share in percent; `no map` if there is none.
 pub fn percent(share: Option<f64>) -> String {
-    share.map_or("no map".into(), |share| whole_percent(share))
+    share.map_or("no map".into(), whole_percent)
 }
