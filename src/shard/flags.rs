@@ -87,17 +87,22 @@ impl Flag {
             Self::Flat | Self::Saturated => {
                 "the files' own window does not fit their values, as after a conversion"
             }
-            Self::Torn | Self::Surplus => "files damaged when they were copied or converted",
+            Self::Torn | Self::Surplus | Self::Hole => {
+                "files damaged when they were copied or converted"
+            }
             Self::DoubtfulBox => {
                 "a background that is not plain air, as in scanned films or tightly cut images"
             }
             Self::BitsAboveStored => "files converted with a wrong Bits Stored",
+            Self::Sheared => "files converted with wrong Rows and Columns",
             Self::Polarity => "a wrong Photometric Interpretation in the headers, or raw data",
             Self::ForProcessing => "raw images (FOR PROCESSING) among those for presentation",
             Self::BurnedIn => "exports or secondary captures with patient data in the picture",
-            Self::LateralityMismatch | Self::ViewMismatch => {
-                "a wrong column of the table, or headers that were not kept up"
+            Self::LateralityMismatch => {
+                "a wrong column of the table, images that were mirrored, or an archive that shows \
+                 left breasts on the right edge"
             }
+            Self::ViewMismatch => "a wrong column of the table, or headers that were not kept up",
         }
     }
 
@@ -106,8 +111,8 @@ impl Flag {
         match self {
             Self::Flat | Self::Saturated => "--set window.mode=percentile",
             Self::DoubtfulBox => "--set roi.margin=0.05, or roi.extent=whole to keep the frames",
-            Self::Torn | Self::Surplus => "copy the files again from their source",
-            Self::BitsAboveStored | Self::Polarity => {
+            Self::Torn | Self::Surplus | Self::Hole => "copy the files again from their source",
+            Self::BitsAboveStored | Self::Polarity | Self::Sheared => {
                 "ask for the files as the machine wrote them; mammo-pipe render FILE shows each step"
             }
             Self::MostlyAir => "mammo-pipe render FILE shows each step; dataset.leave_out",

@@ -165,6 +165,7 @@ pub(crate) fn compare(path: &str, before: &Value, now: &Value, lines: &mut Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn facts() -> PlanFacts {
@@ -191,6 +192,24 @@ mod tests {
             now.differences(&facts()),
             ["images: was 3, is 4", "roi.margin: was 0.01, is 0.02"]
         );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        // A release is verified by hashing the facts that were read back. serde_json reads
+        // some fractions one bit off unless it is built with `float_roundtrip`.
+        #[test]
+        fn facts_that_are_read_back_have_the_same_hash(
+            fractions in [0.0_f64..0.5, 0.0..0.5, 50.0..100.0],
+        ) {
+            let mut written = facts();
+            written.settings = json!({ "fractions": fractions });
+            let text = serde_json::to_vec(&written).unwrap();
+            let read: PlanFacts = serde_json::from_slice(&text).unwrap();
+            prop_assert_eq!(read.sha256(), written.sha256());
+            prop_assert_eq!(read.differences(&written), Vec::<String>::new());
+        }
     }
 
     #[test]

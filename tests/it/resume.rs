@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use common::release::{assert_sound, config, content, dataset, run, run_until};
 use mammo_pipe::preprocess::plan::Plan;
 use mammo_pipe::shard::ReleaseError;
@@ -151,4 +153,39 @@ fn two_runs_do_not_write_one_release_at_once() {
     assert!(matches!(fault.cause(), Some(ReleaseError::Locked { .. })), "{fault}");
     drop(open);
     run(&config, 2).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
+
+    #[test]
+    fn any_legal_fraction_as_a_setting_makes_a_release_that_verifies_and_can_be_rerun(
+        margin in 0.0_f64..0.5,
+        black in 0.0_f64..50.0,
+        white in 50.0_f64..100.0,
+        locked in 0.0_f64..0.5,
+    ) {
+        verifies_and_can_be_rerun(margin, [black, white], locked);
+    }
+}
+
+/// serde_json without `float_roundtrip` reads this margin one bit off.
+#[test]
+fn a_fraction_of_17_digits_as_a_setting_makes_a_release_that_verifies() {
+    verifies_and_can_be_rerun(0.39427020962578635, [0.1, 99.9], 0.1);
+}
+
+fn verifies_and_can_be_rerun(margin: f64, percentiles: [f64; 2], locked_share: f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    dataset(&data, &SynthSpec { patients: 2, test_patients: 1, ..SynthSpec::default() });
+    let mut config = config(&data, &folder.path().join("release"));
+    config.roi.margin = margin;
+    config.window.percentiles = percentiles;
+    config.folds.locked_share = locked_share;
+    run(&config, 2).unwrap();
+    assert_sound(&config.output);
+    let before = content(&config.output);
+    assert_eq!(run(&config, 2).unwrap().processed, 0, "nothing is made again");
+    assert_eq!(content(&config.output), before);
 }
