@@ -11,6 +11,7 @@ mod bad_files;
 mod cli;
 mod comparison;
 mod conservation;
+mod corpus;
 mod data_sample;
 mod dataset;
 mod decode;
