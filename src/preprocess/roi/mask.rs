@@ -299,7 +299,7 @@ mod tests {
         for level in [0, 9000, 40_000, 65_000, u16::MAX] {
             let mask = mask(&image, level);
             for y in 0..HEIGHT {
-                let mut inside = vec![false; WIDTH];
+                let mut inside = [false; WIDTH];
                 each_run(mask.row(y), |first, end| inside[first..end].fill(true));
                 for (x, (inside, value)) in inside.iter().zip(image.row(y)).enumerate() {
                     let bright = *value > level;
