@@ -149,7 +149,7 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
     Ok(predictions)
 }
 
-/// The note `key` in the Parquet file at `path`, as [`encode`] wrote it; `None` if the file is not
+/// The note `key` in the Parquet file at `path`, as `encode` wrote it; `None` if the file is not
 /// there, is no Parquet, or has no such note.
 pub fn note(path: &Path, key: &str) -> Option<String> {
     let file = std::fs::File::open(path).ok()?;
