@@ -8,12 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::release::{dataset, run};
-use mammo_pipe::config::{self, Config, TrainConfig};
+use mammo_pipe::config::{self, Config, TrainConfig, WindowMode};
 use mammo_pipe::dataset::Role;
 use mammo_pipe::flow::Stop;
 use mammo_pipe::inspect::{inspect, tables_present};
 use mammo_pipe::model::{Device, Variant};
+use mammo_pipe::preprocess::decode::{Decoder, Want};
+use mammo_pipe::preprocess::look;
 use mammo_pipe::preprocess::plan::Plan;
+use mammo_pipe::preprocess::read::open;
 use mammo_pipe::record::{Density, Laterality, View};
 use mammo_pipe::shard::table::Table;
 use mammo_pipe::synth::{Shape, Size, SynthSpec};
@@ -196,4 +199,41 @@ fn without_a_table_patients_are_hashes_under_a_key_that_stays_outside() {
     assert_eq!(summary.counts.rejected, 0);
     let settings = Table::read(&config.output).unwrap().plan.settings["dataset"].to_string();
     assert!(!settings.contains("patient_key"), "{settings}");
+}
+
+/// The PNG copies of a dataset that circulate: 16 bits, the breast bright, no header.
+#[test]
+fn pictures_in_place_of_dicom_files_give_the_same_breasts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = shaped(folder.path(), Shape::Rsna, &["dataset.split=both"]);
+    run(&config, 2).unwrap();
+    let of_files = Table::read(&config.output).unwrap();
+    let mut decoder = Decoder::default();
+    for row in &of_files.rows {
+        let file = config.dataset.input.join(&row.source_path);
+        let bytes = std::fs::read(&file).unwrap();
+        let (header, data) = open(bytes.into(), 100_000_000).unwrap();
+        let stored = decoder.decode(&header, &data, &Want::default()).unwrap();
+        let bright = look::linear(&stored, &header);
+        let picture = std::fs::File::create(file.with_extension("png")).unwrap();
+        let mut encoder = png::Encoder::new(picture, bright.width() as u32, bright.height() as u32);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Sixteen);
+        let words: Vec<u8> = bright.pixels().iter().flat_map(|value| value.to_be_bytes()).collect();
+        encoder.write_header().unwrap().write_image_data(&words).unwrap();
+        std::fs::remove_file(file).unwrap();
+    }
+    config.output = folder.path().join("of-pictures");
+    // Stored values that fill a small part of 16 bits are flat without it, which their flag says.
+    config.window.mode = WindowMode::Percentile;
+    config.dataset.path = "{split}_images/{patient_id}/{image_id}.png".into();
+    let of_pictures = to_a_network(&config);
+    assert_eq!(of_files.rows.len(), of_pictures.rows.len());
+    for (file, picture) in of_files.rows.iter().zip(&of_pictures.rows) {
+        assert_eq!(file.record.image_id, picture.record.image_id);
+        assert!(picture.flags.is_empty(), "{:?}", picture.flags);
+        let (a, b) = (file.breast, picture.breast);
+        let off = [a.left.abs_diff(b.left), a.top.abs_diff(b.top), a.right().abs_diff(b.right())];
+        assert!(off.iter().all(|off| *off <= 2), "{a:?} {b:?}");
+    }
 }
