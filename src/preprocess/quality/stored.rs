@@ -6,7 +6,7 @@ use mammo_codecs::jpeg2000;
 use crate::preprocess::decode::Stored;
 use crate::preprocess::read::{Header, PixelData, TransferSyntax};
 
-/// A longer run of one byte is a hole. The longest of 12 sound mammograms has 10 bytes; copies that
+/// A longer run of one byte is a hole. The longest of 12 sound streams has 8 bytes; copies that
 /// failed leave 4 KiB and more.
 pub const HOLE: usize = 64;
 /// Rows that differ by more than this do not follow each other.
