@@ -1,7 +1,7 @@
 //! Every stage that an image passes, alone and on one thread: `cargo bench --bench stages`.
 //!
 //! Phantoms of full size, one for each of two machines: 49 writes JPEG lossless (4096 x 3328), 21
-//! writes JPEG 2000 (2776 x 2082). A stage gets what the stage before it made. Bytes are those of
+//! writes JPEG 2000 (2776 x 2082); for `roi` a film as well. A stage gets what the stage before it made. Bytes are those of
 //! the file for `read`, and raw pixels (two bytes each) for all others; an item is an image.
 //!
 //! Peers in the same run: dicom-rs (`dicom-object`) for `read`, OpenJPEG with as many wavelet levels
@@ -25,7 +25,7 @@ use mammo_pipe::preprocess::read::{self, PixelData, RawFrame};
 use mammo_pipe::preprocess::stages::{Decode, FindRoi, Judge, Look, Read, Resize, Window};
 use mammo_pipe::record::{Density, Id, ImageRecord, Laterality, View};
 use mammo_pipe::synth::machines::Machine;
-use mammo_pipe::synth::{DicomFile, PhantomSpec, phantom};
+use mammo_pipe::synth::{DicomFile, Layout, PhantomSpec, phantom};
 
 fn main() {
     divan::main();
@@ -38,6 +38,8 @@ enum Case {
     Machine49,
     /// 2776 x 2082, JPEG 2000.
     Machine21,
+    /// A scanned film of 1024 x 832, JPEG lossless: the region finder sees all its pixels.
+    Film,
 }
 
 const CASES: [Case; 2] = [Case::Machine49, Case::Machine21];
@@ -52,29 +54,30 @@ struct Image {
 struct Images {
     machine_49: Image,
     machine_21: Image,
+    film: Image,
     _folder: tempfile::TempDir,
 }
 
 static IMAGES: LazyLock<Images> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-    let draw = |id: i64| {
+    let draw = |id: i64, divisor: usize, layouts: Vec<Layout>| {
         let machine = Machine::of(id).expect("both are on the list");
         let spec = PhantomSpec {
             patient: 1,
             breast: 2,
             image: 3,
             machine,
-            divisor: 1,
+            divisor,
             laterality: Laterality::Left,
             view: View::Mlo,
             density: Density::B,
             age: 60,
             findings: vec![],
-            layouts: vec![],
+            layouts,
         };
         let drawn = phantom(&spec);
         let bytes = DicomFile::new(&spec, &drawn, machine.coding, 1, id as u64).to_bytes();
-        let relative = format!("{id}.dcm");
+        let relative = format!("{id}-{divisor}.dcm");
         let path = folder.path().join(&relative);
         std::fs::write(&path, &bytes).expect("the folder can be written to");
         let name = |text: &str| Id::new(text).expect("digits are a name");
@@ -85,8 +88,9 @@ static IMAGES: LazyLock<Images> = LazyLock::new(|| {
         let job = Job { record, role: Role::Fold(0), relative, path, bytes: bytes.len() as u64 };
         Image { bytes: bytes.into(), job, pixels: drawn.pixels.pixels().len() }
     };
-    let (machine_49, machine_21) = (draw(49), draw(21));
-    Images { machine_49, machine_21, _folder: folder }
+    let (machine_49, machine_21) = (draw(49, 1, vec![]), draw(21, 1, vec![]));
+    let film = draw(49, 4, vec![Layout::Film]);
+    Images { machine_49, machine_21, film, _folder: folder }
 });
 
 impl Case {
@@ -94,6 +98,7 @@ impl Case {
         match self {
             Self::Machine49 => &IMAGES.machine_49,
             Self::Machine21 => &IMAGES.machine_21,
+            Self::Film => &IMAGES.film,
         }
     }
 
@@ -214,7 +219,7 @@ fn look_by_openjpeg(bencher: Bencher) {
 }
 
 /// The breast's box and the crop.
-#[divan::bench(args = CASES, sample_size = 1)]
+#[divan::bench(args = [Case::Machine49, Case::Machine21, Case::Film], sample_size = 1)]
 fn roi(bencher: Bencher, case: Case) {
     stage!(bencher, case, Precision::Exact, [look], find_roi);
 }

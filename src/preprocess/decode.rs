@@ -407,7 +407,7 @@ fn size_error(header: &Header, width: usize, height: usize) -> DecodeError {
 }
 
 /// A frame's stream. It is copied only if it has several fragments.
-fn join<'a>(fragments: &'a [Bytes], joined: &'a mut Vec<u8>) -> &'a [u8] {
+pub fn join<'a>(fragments: &'a [Bytes], joined: &'a mut Vec<u8>) -> &'a [u8] {
     match fragments {
         [one] => one,
         several => {

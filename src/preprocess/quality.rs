@@ -15,14 +15,13 @@ mod wall;
 use serde::{Deserialize, Serialize};
 
 pub use stored::StoredFacts;
-pub use wall::is_other_wall;
 
 use super::polarity;
 use super::read::Header;
 use super::roi::{self, Found};
 use crate::image::sampling::Reduction;
-use crate::image::{Plane, Rect};
-use crate::record::{ImageRecord, View as Projection};
+use crate::image::{Plane, Rect, Side};
+use crate::record::{ImageRecord, Laterality, View as Projection};
 use crate::shard::flags::{Flag, Flags};
 
 /// The input of the quality check.
@@ -55,8 +54,10 @@ pub struct HeaderFacts {
     pub for_processing: bool,
     /// Burned In Annotation is YES.
     pub burned_in: bool,
-    /// Two of table, header and picture give a side, and they differ.
+    /// Both give a side, and they differ.
     pub other_side: bool,
+    /// The edge that the breast should stand on.
+    pub wall: Option<Side>,
     /// Both give a projection, and they differ.
     pub other_view: bool,
 }
@@ -65,11 +66,12 @@ impl HeaderFacts {
     /// The facts of a file with this header and row.
     pub fn of(header: &Header, record: &ImageRecord) -> Self {
         let differ = |a: Option<&str>, b: Option<&str>| a.zip(b).is_some_and(|(a, b)| a != b);
-        let side = |side: crate::record::Laterality| side.as_str();
+        let side = |side: Laterality| side.as_str();
         Self {
             for_processing: header.intent.as_deref() == Some("FOR PROCESSING"),
             burned_in: header.burned_in,
             other_side: differ(header.laterality.map(side), record.laterality.map(side)),
+            wall: wall::expected(header.chest_wall, record.laterality.or(header.laterality)),
             other_view: differ(header.view_code(), record.view.as_ref().map(Projection::as_str)),
         }
     }
@@ -163,7 +165,8 @@ pub fn judge(view: &View) -> Quality {
     quality.flags.set(Flag::Polarity, polarity::is_inverted(&picture, padding.as_ref()));
     quality.flags.set(Flag::ForProcessing, view.header.for_processing);
     quality.flags.set(Flag::BurnedIn, view.header.burned_in);
-    quality.flags.set(Flag::LateralityMismatch, view.header.other_side);
+    let other_side = view.header.other_side || wall::is_other(view.found, view.header.wall);
+    quality.flags.set(Flag::LateralityMismatch, other_side);
     quality.flags.set(Flag::ViewMismatch, view.header.other_view);
     quality.flags.set(Flag::Hole, view.stored.longest_hole > stored::HOLE);
     quality.flags.set(Flag::Sheared, view.stored.steepness > stored::STEEP);

@@ -118,8 +118,7 @@ impl RejectClass {
                  answer of a failed download."
             }
             Self::Header => {
-                "Ask for the file as the machine wrote it. The reason names the attribute; \
-                 mammo-pipe render FILE shows the header."
+                "Ask for the file as the machine wrote it. The reason names the attribute."
             }
             Self::NotAGreyImage => {
                 "Nothing, if it is a tomosynthesis, a film or a colour capture. Use the 2D image of \

@@ -283,11 +283,6 @@ impl Stage for Judge {
         let look = &looked.look;
         let whole = Rect::whole(look.pixels.width(), look.pixels.height());
         lut.apply(&look.pixels, whole, &mut self.windowed);
-        let facts = &looked.facts;
-        let (stated, side) = (header.chest_wall, facts.job.record.laterality.or(header.laterality));
-        let mut of_header = quality::HeaderFacts::of(header, &facts.job.record);
-        of_header.other_side |= quality::is_other_wall(found, stated, side);
-        let stored = StoredFacts::of(header, &looked.pixel_data, looked.full.as_ref());
         let quality = quality::judge(&quality::View {
             linear,
             windowed: &self.windowed,
@@ -296,8 +291,8 @@ impl Stage for Judge {
             found,
             surplus_bytes: look.surplus_bytes,
             is_above: look.is_above,
-            stored,
-            header: of_header,
+            stored: StoredFacts::of(header, &looked.pixel_data, looked.full.as_ref()),
+            header: quality::HeaderFacts::of(header, &looked.facts.job.record),
         });
         Ok(Judged { located, lut, quality })
     }

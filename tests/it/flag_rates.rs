@@ -6,20 +6,16 @@
 use std::collections::BTreeMap;
 
 use crate::common::sized;
-use crate::roi::see;
-use mammo_pipe::record::{Laterality, View};
+use crate::roi::{negative, see, spec};
 use mammo_pipe::shard::flags::Flag;
-use mammo_pipe::synth::{Coding, DicomFile, Layout, PhantomSpec, phantom};
+use mammo_pipe::synth::{Coding, DicomFile, Layout, phantom};
 
 /// The codings in which the faults happen.
 const CODINGS: [Coding; 2] = [Coding::ExplicitLittle, Coding::Jpeg2000];
 
 /// A phantom of a layout in each coding.
 fn images(layout: Layout, seed: u64) -> [Vec<u8>; 2] {
-    let view = if seed.is_multiple_of(2) { View::Cc } else { View::Mlo };
-    let side = if (seed / 2).is_multiple_of(2) { Laterality::Left } else { Laterality::Right };
-    let mut spec = PhantomSpec::example(layout, view, side, 11 + 29 * seed);
-    spec.divisor = 4;
+    let spec = spec(layout, seed, 4);
     let image = phantom(&spec);
     CODINGS.map(|coding| DicomFile::new(&spec, &image, coding, 1, 2).to_bytes())
 }
@@ -41,13 +37,6 @@ fn pixels(file: &mut [u8]) -> &mut [u8] {
     let tag = [0xE0, 0x7F, 0x10, 0, b'O'];
     let at = file.windows(5).position(|bytes| bytes == tag).unwrap();
     &mut file[at + 12..]
-}
-
-/// The other polarity in the header.
-fn negative(mut file: Vec<u8>) -> Vec<u8> {
-    let at = file.windows(10).position(|word| word == b"MONOCHROME").unwrap() + 10;
-    file[at] = if file[at] == b'1' { b'2' } else { b'1' };
-    file
 }
 
 /// Rows and Columns exchanged.

@@ -12,7 +12,7 @@ use mammo_pipe::preprocess::decode::{self, Decoder};
 use mammo_pipe::preprocess::quality::{self, Quality, StoredFacts};
 use mammo_pipe::preprocess::roi::{Finder, Found, Look};
 use mammo_pipe::preprocess::{look, read, window};
-use mammo_pipe::record::{Laterality, View};
+use mammo_pipe::record::{Id, ImageRecord, Laterality, View};
 use mammo_pipe::shard::flags::Flag;
 use mammo_pipe::synth::{Coding, DicomFile, Layout, PhantomSpec, machines, phantom};
 
@@ -51,20 +51,29 @@ pub fn see(bytes: Vec<u8>) -> Result<Seen, String> {
         surplus_bytes: taken.look.surplus_bytes,
         is_above: taken.look.is_above,
         stored: StoredFacts::of(&header, &data, taken.full.as_ref()),
-        header: quality::HeaderFacts {
-            other_side: quality::is_other_wall(&found, header.chest_wall, header.laterality),
-            ..quality::HeaderFacts::default()
-        },
+        header: quality::HeaderFacts::of(&header, &unlabelled()),
     });
     Ok(Seen { found, quality, windowed })
 }
 
-/// An image of `layout` as its machine writes it, `divisor` times smaller, and its tissue.
-fn example(layout: Layout, seed: u64, divisor: usize) -> (Vec<u8>, Plane<bool>) {
+/// A row of the table that says nothing, so that the header alone decides.
+fn unlabelled() -> ImageRecord {
+    let id = || Id::new("1").unwrap();
+    ImageRecord::unlabelled(id(), id())
+}
+
+/// A phantom of `layout`, `divisor` times smaller than its machine's images.
+pub fn spec(layout: Layout, seed: u64, divisor: usize) -> PhantomSpec {
     let view = if seed.is_multiple_of(2) { View::Cc } else { View::Mlo };
     let side = if (seed / 2).is_multiple_of(2) { Laterality::Left } else { Laterality::Right };
     let mut spec = PhantomSpec::example(layout, view, side, 7 + 31 * seed);
     spec.divisor = divisor;
+    spec
+}
+
+/// Such a phantom as its machine writes it, and its tissue.
+fn example(layout: Layout, seed: u64, divisor: usize) -> (Vec<u8>, Plane<bool>) {
+    let spec = spec(layout, seed, divisor);
     let image = phantom(&spec);
     (DicomFile::new(&spec, &image, spec.machine.coding, 1, 2).to_bytes(), image.tissue)
 }
@@ -117,7 +126,7 @@ fn a_sound_image_is_not_called_damaged() {
 }
 
 /// A file whose Photometric Interpretation is the other one.
-fn negative(mut file: Vec<u8>) -> Vec<u8> {
+pub fn negative(mut file: Vec<u8>) -> Vec<u8> {
     let at = file.windows(10).position(|word| word == b"MONOCHROME").unwrap() + 10;
     file[at] = if file[at] == b'1' { b'2' } else { b'1' };
     file

@@ -3,7 +3,7 @@
 
 use mammo_codecs::jpeg2000;
 
-use crate::preprocess::decode::Stored;
+use crate::preprocess::decode::{self, Stored};
 use crate::preprocess::read::{Header, PixelData, TransferSyntax};
 
 /// A longer run of one byte is a hole. The longest of 12 sound streams has 8 bytes; copies that
@@ -38,15 +38,15 @@ impl StoredFacts {
     }
 }
 
-/// A hole that two fragments divide is found in the larger of them, which is long enough.
+/// 0 also for a stream whose header cannot be read: decoding says why.
 fn longest_hole(data: &PixelData) -> usize {
-    let hole = |stream: &[u8]| jpeg2000::longest_hole(stream).unwrap_or(0);
-    match data {
-        PixelData::Native { .. } => 0,
-        PixelData::Prefix { bytes, .. } => hole(bytes),
-        PixelData::Fragments(fragments) if fragments.len() == 1 => hole(&fragments[0]),
-        PixelData::Fragments(fragments) => hole(&fragments.concat()),
-    }
+    let mut joined = Vec::new();
+    let stream = match data {
+        PixelData::Native { .. } => return 0,
+        PixelData::Prefix { bytes, .. } => bytes,
+        PixelData::Fragments(fragments) => decode::join(fragments, &mut joined),
+    };
+    jpeg2000::longest_hole(stream).unwrap_or(0)
 }
 
 /// The mean difference of neighbours in a column, divided by that of neighbours in a row.

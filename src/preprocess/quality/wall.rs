@@ -1,20 +1,23 @@
-//! Whether the breast stands on the edge where the other side's breast stands.
+//! The edge that the breast should stand on, and whether it was found on the other one.
 
 use crate::image::Side;
 use crate::preprocess::roi::{Found, RoiMethod, SOUND};
 use crate::record::Laterality;
 
-/// Whether the breast was found on another edge than it should stand on: the one that Patient
-/// Orientation gives, or else, as on a light box, a left breast on the left edge and a right one on
-/// the right.
-pub fn is_other_wall(found: &Found, stated: Option<Side>, side: Option<Laterality>) -> bool {
-    let usual = side.map(|side| match side {
+/// The edge of the chest wall: the one that Patient Orientation gives (`stated`), or else, as on a
+/// light box, the left one for a left breast and the right one for a right breast.
+pub fn expected(stated: Option<Side>, side: Option<Laterality>) -> Option<Side> {
+    stated.or(side.map(|side| match side {
         Laterality::Left => Side::Left,
         Laterality::Right => Side::Right,
-    });
+    }))
+}
+
+/// Whether the breast was found on another edge than `expected`. A doubtful box says nothing.
+pub fn is_other(found: &Found, expected: Option<Side>) -> bool {
     let is_sure = found.confidence >= SOUND && found.method != RoiMethod::WholeFrame;
     let seen = found.chest_wall.filter(|_| is_sure);
-    stated.or(usual).zip(seen).is_some_and(|(expected, seen)| expected != seen)
+    expected.zip(seen).is_some_and(|(expected, seen)| expected != seen)
 }
 
 #[cfg(test)]
@@ -24,6 +27,15 @@ mod tests {
 
     #[test]
     fn the_header_s_word_comes_before_the_habit() {
+        let (left, right) = (Some(Laterality::Left), Some(Laterality::Right));
+        assert_eq!(expected(None, left), Some(Side::Left));
+        assert_eq!(expected(None, right), Some(Side::Right));
+        assert_eq!(expected(Some(Side::Left), right), Some(Side::Left));
+        assert_eq!(expected(None, None), None);
+    }
+
+    #[test]
+    fn a_sure_box_on_the_other_edge_is_told_and_a_doubtful_one_is_not() {
         let mut found = Found {
             breast: Rect::whole(9, 9),
             method: RoiMethod::Air,
@@ -32,14 +44,10 @@ mod tests {
             air: None,
             picture: Rect::whole(9, 9),
         };
-        let left = Some(Laterality::Left);
-        let right = Some(Laterality::Right);
-        assert!(!is_other_wall(&found, None, left));
-        assert!(is_other_wall(&found, None, right));
-        assert!(!is_other_wall(&found, Some(Side::Left), right));
-        assert!(is_other_wall(&found, Some(Side::Right), left));
-        assert!(!is_other_wall(&found, None, None));
+        assert!(!is_other(&found, Some(Side::Left)));
+        assert!(is_other(&found, Some(Side::Right)));
+        assert!(!is_other(&found, None));
         found.confidence = 0.2;
-        assert!(!is_other_wall(&found, None, right), "a doubtful box says nothing");
+        assert!(!is_other(&found, Some(Side::Right)));
     }
 }

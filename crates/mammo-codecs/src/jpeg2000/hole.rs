@@ -10,9 +10,10 @@ use super::size::Size;
 use super::{boxes, codestream};
 
 /// The length in bytes of the longest run of one byte among the tiles' data, as far as `bytes` has
-/// them, less what empty packets explain: in an area without details one packet after the other is
-/// the same byte. In 12 sound streams of CT, X-ray and mammography the longest run is 8. 0 for high-throughput streams, whose
-/// runs nobody has measured.
+/// them, less one byte for each packet that a tile may have: in an area without details one packet
+/// after the other is the same byte. Runs of fewer than 31 bytes may be missed. In 12 sound streams of
+/// CT, X-ray and mammography the longest run is 8. 0 for high-throughput streams, whose runs nobody
+/// has measured.
 ///
 /// # Errors
 /// As [`header`](super::header).
