@@ -23,18 +23,19 @@ impl Mask {
         self.stride = self.width.div_ceil(WORD);
         self.words.clear();
         for row in image.rows() {
-            self.words.extend(row.chunks(WORD).map(|pixels| {
+            let start = self.words.len();
+            self.words.resize(start + self.stride, 0);
+            let words = &mut self.words[start..];
+            let (eights, rest) = row.as_chunks::<8>();
+            for (i, pixels) in eights.iter().enumerate() {
                 // Eight comparisons make eight bytes of 0 or 1, and a product gathers their bits.
-                let eight = |part: &[u16]| {
-                    let mut bytes = [0; 8];
-                    for (byte, &v) in bytes.iter_mut().zip(part) {
-                        *byte = u8::from(v > level);
-                    }
-                    u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56
-                };
-                let parts = pixels.chunks(8).enumerate();
-                parts.fold(0, |word, (i, part)| word | eight(part) << (8 * i))
-            }));
+                let bytes = pixels.map(|v| u8::from(v > level));
+                let bits = u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+                words[i / 8] |= bits << (i % 8 * 8);
+            }
+            for (x, &v) in (8 * eights.len()..).zip(rest) {
+                words[x / WORD] |= u64::from(v > level) << (x % WORD);
+            }
         }
     }
 
