@@ -28,7 +28,7 @@ from storage_fio import Throttle
 
 HERE = pathlib.Path(__file__).parent
 # Phantoms are drawn once and copied, because drawing takes longer than reading them.
-DRAWN = 1.5e9
+DRAWN = 0.5e9
 TOLERANCE = 0.15
 
 

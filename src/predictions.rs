@@ -4,10 +4,12 @@
 //! fold as in a release, then `logit` and `probability`. CSV is read too. [`Items`] made from them
 //! are evaluated: images, breasts or patients.
 
+mod checksum;
 mod items;
 #[cfg(test)]
 pub(super) mod made;
 mod table;
+mod types;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ use crate::shard::cells::Cells;
 use crate::shard::reader::ShardReader;
 use crate::shard::records::{self, Column, OfImage, double};
 use crate::store::{self, MAKER, MAKER_KEY};
+use checksum::Checksum;
 
 pub use items::{Items, Level};
 
@@ -77,8 +80,11 @@ pub fn logit(probability: f64) -> f64 {
     (p / (1.0 - p)).ln()
 }
 
+/// The note with the checksum of the values.
+const CHECKSUM: &str = "mammo_pipe.checksum";
+
 /// Predictions as the bytes of a Parquet file; equal rows give equal bytes. `further` columns come
-/// last. The footer names this program as the maker, and holds `notes`.
+/// last. The footer names this program as the maker, and holds a checksum of the values and `notes`.
 pub(crate) fn encode(
     predictions: &[Prediction],
     further: Vec<Column>,
@@ -102,7 +108,11 @@ pub(crate) fn encode(
         .unzip();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .expect("every column is made from the same predictions, with its own type");
-    let notes = [(MAKER_KEY, MAKER)].iter().chain(notes);
+    let mut checksum = Checksum::new(&batch.schema());
+    checksum.add(&batch);
+    let checksum = checksum.finish();
+    let ours = [(MAKER_KEY, MAKER), (CHECKSUM, &checksum)];
+    let notes = ours.iter().chain(notes);
     let notes = notes.map(|(key, value)| KeyValue::new((*key).to_owned(), (*value).to_owned()));
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -135,16 +145,24 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>, Fault> {
     }
     let wrong = |reason: String| Fault::from(PredictionsError { path: path.into(), reason });
     let reader = ShardReader::open(path, None)?;
-    check_types(&reader.schema()).map_err(wrong)?;
+    let none = RecordBatch::new_empty(reader.schema());
+    let mut checksum = Checksum::new(&types::ours(&none).map_err(wrong)?.schema());
     let mut predictions = Vec::new();
     for batch in reader {
-        let batch = batch?;
+        let batch = types::ours(&batch?).map_err(wrong)?;
+        checksum.add(&batch);
         for row in 0..batch.num_rows() {
             let number = predictions.len();
             let prediction = prediction(&Cells(&batch), row);
             let prediction = prediction.map_err(|problem| format!("row {number}: {problem}"));
             predictions.push(prediction.map_err(wrong)?);
         }
+    }
+    if note(path, CHECKSUM).is_some_and(|written| written != checksum.finish()) {
+        return Err(wrong(format!(
+            "is damaged, or was changed after mammo-pipe wrote it: its checksum is not that of its \
+             values; if the change is yours, leave out {CHECKSUM} of the file's metadata"
+        )));
     }
     Ok(predictions)
 }
@@ -156,18 +174,6 @@ pub fn note(path: &Path, key: &str) -> Option<String> {
     let reader = SerializedFileReader::new(file).ok()?;
     let notes = reader.metadata().file_metadata().key_value_metadata()?;
     notes.iter().find(|note| note.key == key)?.value.clone()
-}
-
-/// Refuses columns whose type is not that of [`write`]; they would be read as empty.
-fn check_types(found: &Schema) -> Result<(), String> {
-    for Column { name, array, .. } in records::columns::<Prediction>(&[]) {
-        let Ok(field) = found.field_with_name(&name) else { continue };
-        let (have, need) = (field.data_type(), array.data_type());
-        if have != need && !(have.is_floating() && need.is_floating()) {
-            return Err(format!("column {name} has type {have}, needs {need}"));
-        }
-    }
-    Ok(())
 }
 
 fn prediction(cells: &Cells, row: usize) -> Result<Prediction, String> {

@@ -4,6 +4,7 @@
 //! In: bytes and a path. Out: a complete file at that path, or none. If the program is killed at
 //! any moment, only files under `.tmp` are left over, and the next run removes them.
 
+mod sealed;
 pub mod start;
 mod target;
 mod typed;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Fault;
 
+pub use sealed::{Damaged, read_sealed, sealed_json};
 pub use target::{MAKER, MAKER_KEY, Target, marked_json, unless_foreign};
 pub use typed::{arguments_at_home, at_home, quoted, shell_word};
 

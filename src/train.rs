@@ -165,14 +165,17 @@ impl<'a> Fold<'a> {
         let heads = setup.heads(split.train.iter().map(|&row| &table.rows[row].record));
         let facts = setup.facts(table, &heads, fold, loader.order().prior());
         let mut network = setup.network(heads)?;
-        let saved = folder.state();
-        let progress = if saved.exists() {
-            state::restore(&saved, &mut network)?
-        } else {
-            if let Some(report) = setup.initialise(&mut network)? {
-                (control.on_message)(&report.to_string());
+        let progress = match state::resume(&folder, &mut network, control.on_message)? {
+            Some(progress) => {
+                epochs::check(&folder, progress.epoch, held_out.is_some())?;
+                progress
             }
-            Progress::new()
+            None => {
+                if let Some(report) = setup.initialise(&mut network)? {
+                    (control.on_message)(&report.to_string());
+                }
+                Progress::new()
+            }
         };
         Ok(Self { table, setup, folder, network, progress, loader, held_out, locked, facts })
     }
@@ -211,7 +214,7 @@ impl<'a> Fold<'a> {
                 self.progress.loss_sum.0 += line.loss;
                 watch.step(&mut log, line)?;
                 if saved.elapsed().as_secs_f64() >= 60.0 * config.save_minutes {
-                    self.save()?;
+                    self.save(&mut log)?;
                     saved = Instant::now();
                 }
             }
@@ -221,7 +224,7 @@ impl<'a> Fold<'a> {
             ahead = (!is_last).then(|| self.loader.epoch(epoch + 1, 0));
             let Some(line) = self.validate(watch)? else { return self.stop(&mut log) };
             watch.epoch(&mut log, line, &self.progress)?;
-            self.save()?;
+            self.save(&mut log)?;
             saved = Instant::now();
         }
         self.predict_locked(watch)
@@ -378,13 +381,14 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn save(&self) -> Result<(), Fault> {
-        state::save(self.folder.path(), &self.folder.state(), &self.progress, &self.network)
+    /// Saves the state. The log's lines up to it are on the disk first.
+    fn save(&self, log: &mut Log) -> Result<(), Fault> {
+        log.flush()?;
+        state::save(&self.folder, &self.progress, &self.network)
     }
 
     fn stop(&self, log: &mut Log) -> Result<End, Fault> {
-        log.flush()?;
-        self.save()?;
+        self.save(log)?;
         Ok(End::Stopped)
     }
 }

@@ -130,14 +130,7 @@ impl TrainArgs {
                     return Err(TrainError::ReleaseMoved { run: folder.clone(), release }.into());
                 }
                 let table = self.reading(&release, facts.folds.as_ref())?;
-                if table.plan_sha256 != facts.release_plan_sha256 {
-                    return Err(TrainError::ReleaseChanged {
-                        path: release,
-                        found: table.plan_sha256,
-                        needed: facts.release_plan_sha256,
-                    }
-                    .into());
-                }
+                facts.check_release(&release, &table)?;
                 if self.training.detach {
                     // It fails if another process trains the run.
                     drop(Run::resume(folder)?);

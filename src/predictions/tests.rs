@@ -42,7 +42,21 @@ fn every_column_comes_back_from_a_file() {
     let path = folder.path().join("validation.parquet");
     write(folder.path(), &path, &predictions).unwrap();
     assert_eq!(read(&path).unwrap(), predictions);
-    assert_eq!(encode(&predictions, vec![], &[]), std::fs::read(&path).unwrap());
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(encode(&predictions, vec![], &[]), bytes);
+    // No flipped bit gives other predictions.
+    let mut noticed = 0;
+    for bit in (0..8 * bytes.len()).step_by(7) {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, flipped).unwrap();
+        match std::panic::catch_unwind(|| read(&path)) {
+            Ok(Ok(found)) => assert_eq!(found, predictions, "bit {bit}"),
+            Ok(Err(_)) => noticed += 1,
+            Err(_) => panic!("bit {bit}"),
+        }
+    }
+    assert!(noticed > bytes.len() / 2, "{noticed}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Protects against panics of a file format's library.
 //!
-//! For damaged bytes, the Arrow library sometimes panics instead of returning an error (for example
-//! for a buffer's offset beyond its end). A damaged shard is a fault with a name, not a bug.
+//! For damaged bytes, the libraries of Arrow and Parquet sometimes panic instead of returning an
+//! error (for example for a buffer's offset beyond its end). A damaged shard is a fault with a name,
+//! not a bug.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -9,6 +9,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::error::ReleaseError;
+use super::guard::guarded;
 use super::map::map;
 use super::tensor::TensorFile;
 use crate::error::Fault;
@@ -47,8 +48,8 @@ impl ShardReader {
             (Format::Tensor { file, columns, next: 0 }, schema)
         } else {
             let file = File::open(path).map_err(Fault::io(path))?;
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-                .map_err(|e| damaged(e.to_string()))?;
+            let open = || ParquetRecordBatchReaderBuilder::try_new(file);
+            let builder = guarded(|| open().map_err(|e| e.to_string())).map_err(damaged)?;
             let builder = match columns {
                 None => builder,
                 Some(columns) => {
@@ -72,6 +73,18 @@ impl ShardReader {
     }
 }
 
+/// What the Parquet library said, with what to do about a compression that it lacks.
+fn told(problem: &str) -> String {
+    match problem.split_once("Disabled feature at compile time: ") {
+        Some((_, codec)) => {
+            format!(
+                "its compression {codec} is not supported; write it with zstd, snappy, gzip or lz4"
+            )
+        }
+        None => problem.to_owned(),
+    }
+}
+
 /// The number of rows read at once: those of one row group of a shard.
 pub const BATCH_ROWS: usize = 16;
 
@@ -85,7 +98,10 @@ impl Iterator for ShardReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let batch = match &mut self.inner {
-            Format::Parquet(reader) => reader.next()?.map_err(|e| e.to_string()),
+            Format::Parquet(reader) => {
+                guarded(|| reader.next().transpose().map_err(|e| told(&e.to_string())))
+                    .transpose()?
+            }
             Format::Tensor { file, columns, next } => {
                 let index = *next;
                 *next += 1;

@@ -57,6 +57,18 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
+    /// A saved state is one of another version of the tool, which may compute other numbers.
+    #[error(
+        "{path}: is a state of mammo-pipe {found}, this is {}: resume with that version, or start \
+         a new run",
+        env!("CARGO_PKG_VERSION")
+    )]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version.
+        found: String,
+    },
     /// A file of a run cannot be used.
     #[error("{path}: {reason}")]
     Checkpoint {
@@ -76,6 +88,20 @@ pub enum TrainError {
         /// Its plan hash.
         found: String,
         /// The plan hash of the run.
+        needed: String,
+    },
+    /// The release has the plan of the run, but other images.
+    #[error(
+        "{path} has manifest {found}, the run started with {needed}: rejected images were made \
+         again since, or files were replaced. The run cannot go on with other images; train a new \
+         one, or resume it on a copy of the old release with --release DIR"
+    )]
+    ImagesChanged {
+        /// The release.
+        path: PathBuf,
+        /// SHA-256 of its manifest.
+        found: String,
+        /// SHA-256 of the manifest that the run began with.
         needed: String,
     },
     /// The release is not where the run began with it.

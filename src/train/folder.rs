@@ -21,6 +21,7 @@ const MAPS: &str = "explain";
 
 const METRICS: &str = "metrics.jsonl";
 const STATE: &str = "last.state";
+const PREVIOUS_STATE: &str = "previous.state";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 const VALIDATION: &str = "validation.parquet";
@@ -150,6 +151,11 @@ impl FoldFolder {
         self.0.join(STATE)
     }
 
+    /// The state that was saved before [`FoldFolder::state`], which stands in for a damaged one.
+    pub fn previous_state(&self) -> PathBuf {
+        self.0.join(PREVIOUS_STATE)
+    }
+
     /// The weights of the last epoch.
     pub fn last(&self) -> PathBuf {
         self.0.join(LAST)
@@ -247,7 +253,8 @@ impl Place {
                     || known == Known::WithOutputs && is_output(permanent(name))
             }
             Self::Fold => {
-                [METRICS, STATE, LAST, BEST, VALIDATION, LOCKED].contains(&name) || is_events(name)
+                [METRICS, STATE, PREVIOUS_STATE, LAST, BEST, VALIDATION, LOCKED].contains(&name)
+                    || is_events(name)
             }
             Self::Epochs => is_epoch(name),
             Self::Maps => is_map(permanent(name)),

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,6 @@ use super::folder::FoldFolder;
 use super::tensorboard::Events;
 use super::validate::Scores;
 use crate::error::Fault;
-use crate::store;
 
 /// A line of `metrics.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,14 +87,22 @@ impl Log {
     /// [`Fault::Io`].
     pub fn open(folder: &FoldFolder, epoch: usize, step: u64) -> Result<Self, Fault> {
         let path = folder.metrics();
-        let kept = |line: &&Line| match line {
+        let is_kept = |line: &Line| match line {
             Line::Step(line) => line.step < step,
             Line::Epoch(line) => line.epoch <= epoch,
         };
-        let lines = read(folder)?;
-        let text: String = lines.iter().filter(kept).map(json).collect();
-        store::replace(folder.path(), &path, text.as_bytes())?;
-        let file = File::options().append(true).open(&path).map_err(Fault::io(&path))?;
+        let mut kept = 0;
+        for line in text(&path)?.split_inclusive(|&byte| byte == b'\n') {
+            // A damaged line stays as it is: a log stops no run.
+            let is_whole = line.ends_with(b"\n");
+            if !is_whole || parse(line).is_some_and(|line| !is_kept(&line)) {
+                break;
+            }
+            kept += line.len() as u64;
+        }
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.and_then(|file| file.set_len(kept).map(|()| file));
+        let file = file.map_err(Fault::io(&path))?;
         Ok(Self { path, file, events: Events::create(folder.path(), step)? })
     }
 
@@ -150,27 +157,23 @@ impl Log {
         self.events.flush()
     }
 
-    /// Flushes the TensorBoard events; log lines are written at once.
+    /// Writes the lines to the disk (`fsync`), and flushes the TensorBoard events.
     ///
     /// # Errors
     /// [`Fault::Io`].
     pub fn flush(&mut self) -> Result<(), Fault> {
+        self.file.sync_data().map_err(Fault::io(&self.path))?;
         self.events.flush()
     }
 }
 
-/// The log lines of a fold so far; none if the fold has not started. An incomplete last line, of a
-/// run that is writing or was killed, is left out.
+/// The log lines of a fold so far; none if the fold has not started. Lines that cannot be read are
+/// left out: an incomplete last one, of a run that is writing or was killed, and damaged ones.
 ///
 /// # Errors
 /// [`Fault::Io`].
 pub fn read(folder: &FoldFolder) -> Result<Vec<Line>, Fault> {
-    let path = folder.metrics();
-    let text = match std::fs::read_to_string(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(Fault::io(&path))?,
-    };
-    Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
+    Ok(text(&folder.metrics())?.split(|&byte| byte == b'\n').filter_map(parse).collect())
 }
 
 /// The best epoch of a fold so far; `None` before its first epoch. The lines of steps, of which there
@@ -179,17 +182,25 @@ pub fn read(folder: &FoldFolder) -> Result<Vec<Line>, Fault> {
 /// # Errors
 /// [`Fault::Io`].
 pub fn best_epoch(folder: &FoldFolder) -> Result<Option<EpochLine>, Fault> {
-    let path = folder.metrics();
-    let text = match std::fs::read_to_string(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(Fault::io(&path))?,
-    };
-    let epochs = text.lines().rev().filter(|line| line.starts_with(r#"{"kind":"epoch""#));
-    let best = |line: &str| match serde_json::from_str(line).ok()? {
+    let text = text(&folder.metrics())?;
+    let lines = text.rsplit(|&byte| byte == b'\n');
+    let mut epochs = lines.filter(|line| line.starts_with(br#"{"kind":"epoch""#));
+    Ok(epochs.find_map(|line| match parse(line)? {
         Line::Epoch(line) if line.best => Some(line),
         _ => None,
-    };
-    Ok({ epochs }.find_map(best))
+    }))
+}
+
+/// The bytes of a log; none if there is no file.
+fn text(path: &Path) -> Result<Vec<u8>, Fault> {
+    match std::fs::read(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(Fault::io(path)),
+    }
+}
+
+fn parse(line: &[u8]) -> Option<Line> {
+    serde_json::from_slice(line).ok()
 }
 
 fn json(line: &Line) -> String {
@@ -199,6 +210,7 @@ fn json(line: &Line) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store;
 
     fn step(epoch: usize, step: u64) -> Line {
         Line::Step(StepLine {
@@ -248,5 +260,12 @@ mod tests {
         let mut log = Log::open(&folder, 1, 3).unwrap();
         log.write(&lines[4]).unwrap();
         assert_eq!(read(&folder).unwrap(), lines[..5]);
+        // What stays, stays to the byte, and a damaged line stops nothing.
+        let mut damaged = std::fs::read(&path).unwrap();
+        damaged[10] ^= 0x80;
+        std::fs::write(&path, &damaged).unwrap();
+        drop(Log::open(&folder, 1, 4).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), damaged);
+        assert_eq!(read(&folder).unwrap(), lines[1..5]);
     }
 }

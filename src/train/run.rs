@@ -7,7 +7,7 @@
 //!   fold-<k>/               or fold-none, if no fold is held out
 //!     metrics.jsonl         one line per optimizer step and per epoch; events.out.tfevents.* too
 //!     best.safetensors      weights of the best epoch; last.safetensors of the last one
-//!     last.state            the saved state that --resume starts from
+//!     last.state            the saved state that --resume starts from; previous.state before it
 //!     validation.parquet    predictions of the best epoch for the held-out images
 //!     epochs/               the same of every epoch, so that the other folds can select one
 //!     locked.parquet        predictions of the best epoch for the locked split, written last
@@ -74,17 +74,14 @@ impl RunFacts {
         table: &Table,
         held_out: Vec<Option<u16>>,
     ) -> Result<Self, Fault> {
-        let hash = |path: PathBuf| {
-            std::fs::read(&path).map_err(Fault::io(path)).map(|bytes| store::sha256(&bytes))
-        };
         let program = std::env::current_exe().map_err(Fault::io("this program"))?;
         Ok(Self {
             format_version: FORMAT_VERSION,
             tool: env!("CARGO_PKG_VERSION").into(),
-            program_sha256: hash(program)?,
+            program_sha256: sha256_of(&program)?,
             release: std::path::absolute(release).map_err(Fault::io(release))?,
             release_plan_sha256: table.plan_sha256.clone(),
-            manifest_sha256: hash(ReleaseFolder::new(release).manifest())?,
+            manifest_sha256: sha256_of(&ReleaseFolder::new(release).manifest())?,
             preprocessing: table.plan.settings.clone(),
             train: config.train.clone(),
             folds: (config.train.folds == Folds::Reassign).then(|| config.folds.clone()),
@@ -171,6 +168,25 @@ impl RunFacts {
         }
     }
 
+    /// Checks that `table`, the release in the folder `release`, is the one that the run began with,
+    /// to the bit: its manifest has the SHA-256 of every shard.
+    ///
+    /// # Errors
+    /// [`TrainError::ReleaseChanged`], [`TrainError::ImagesChanged`]; [`Fault::Io`].
+    pub fn check_release(&self, release: &Path, table: &Table) -> Result<(), Fault> {
+        let path = release.to_owned();
+        if table.plan_sha256 != self.release_plan_sha256 {
+            let (found, needed) = (table.plan_sha256.clone(), self.release_plan_sha256.clone());
+            return Err(TrainError::ReleaseChanged { path, found, needed }.into());
+        }
+        let found = sha256_of(&ReleaseFolder::new(release).manifest())?;
+        if found != self.manifest_sha256 {
+            let needed = self.manifest_sha256.clone();
+            return Err(TrainError::ImagesChanged { path, found, needed }.into());
+        }
+        Ok(())
+    }
+
     /// Whether there is a locked split.
     pub fn has_locked(&self) -> bool {
         let share = match &self.folds {
@@ -199,7 +215,7 @@ impl Run {
         }
         store::make_aside(folder)?;
         let lock = lock(folder)?;
-        store::create(folder, &names.facts(), &store::json(&facts))?;
+        store::create(folder, &names.facts(), &store::sealed_json(&facts))?;
         Ok(Self { folder: names, facts, _lock: lock })
     }
 
@@ -223,7 +239,7 @@ impl Run {
         let release = std::path::absolute(release).map_err(Fault::io(release))?;
         if run.facts.release != release {
             run.facts.release = release;
-            store::replace(folder, &run.folder.facts(), &store::json(&run.facts))?;
+            store::replace(folder, &run.folder.facts(), &store::sealed_json(&run.facts))?;
         }
         Ok(run)
     }
@@ -267,10 +283,15 @@ impl Run {
     }
 }
 
+/// SHA-256 of a file, in hexadecimal.
+fn sha256_of(path: &Path) -> Result<String, Fault> {
+    std::fs::read(path).map_err(Fault::io(path)).map(|bytes| store::sha256(&bytes))
+}
+
 /// Reads the facts of the run in `folder`.
 ///
 /// # Errors
-/// [`TrainError::NoRun`], [`Fault::Json`], [`Fault::Io`].
+/// [`TrainError::NoRun`], [`store::Damaged`], [`Fault::Json`], [`Fault::Io`].
 pub fn read_facts(folder: &Path) -> Result<RunFacts, Fault> {
     let path = RunFolder::new(folder).facts();
     if !path.exists() {
@@ -282,7 +303,7 @@ pub fn read_facts(folder: &Path) -> Result<RunFacts, Fault> {
             let reason = format!("has format version {found}, this tool reads up to 1");
             Err(TrainError::Checkpoint { path, reason }.into())
         }
-        _ => store::read_json(&path),
+        _ => store::read_sealed(&path),
     }
 }
 
@@ -664,6 +685,7 @@ mod tests {
             ".evaluation.json.tmp",
             "fold-0/.tmp/last.state",
             "fold-0/last.state",
+            "fold-0/previous.state",
             "fold-0/events.out.tfevents.0000000000.mammo-pipe",
             "fold-0/epochs/epoch-001.parquet",
             "fold-0/explain/explain.json",

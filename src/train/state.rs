@@ -9,10 +9,12 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::TrainError;
+use super::folder::FoldFolder;
 use super::tensors::{self, Named};
-use crate::error::Fault;
+use crate::error::{Fault, chain};
 use crate::model::network::Network;
 use crate::model::{Backbone, Buffer};
+use crate::number::of;
 
 /// The progress of a fold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,17 +121,12 @@ const BUFFERS: [(Buffer, &str); 6] = [
     (Buffer::EmaStatistics, "averaged_statistics"),
 ];
 
-/// Writes the state to `path` in one step, through `.tmp` in `folder`. Call it between two
-/// optimizer steps: the gradient is not saved.
+/// Saves the state of a fold in one step, and keeps the one before. Call it between two optimizer
+/// steps: the gradient is not saved.
 ///
 /// # Errors
 /// [`Fault::Io`]; [`ModelError`](crate::model::ModelError) if the device fails.
-pub fn save(
-    folder: &Path,
-    path: &Path,
-    progress: &Progress,
-    network: &Network,
-) -> Result<(), Fault> {
+pub fn save(folder: &FoldFolder, progress: &Progress, network: &Network) -> Result<(), Fault> {
     let mut named = Vec::new();
     for (buffer, name) in BUFFERS {
         let backbone = network.backbone.read(buffer)?;
@@ -145,24 +142,66 @@ pub fn save(
             values: heads.into(),
         });
     }
-    tensors::write(folder, path, progress, &named)
+    let path = folder.state();
+    if path.exists() {
+        // If the program is killed between the two, the run resumes from the previous state.
+        let previous = folder.previous_state();
+        std::fs::rename(&path, &previous).map_err(Fault::io(previous))?;
+    }
+    tensors::write(folder.path(), &path, progress, &named)
+}
+
+/// Restores the state of a fold into `network`: the last one that was saved, or the one before if
+/// that is damaged or was lost, which it tells `say`. `None` if none was saved.
+///
+/// # Errors
+/// As [`restore`], of the last state, if neither can be used.
+pub fn resume(
+    folder: &FoldFolder,
+    network: &mut Network,
+    say: &dyn Fn(&str),
+) -> Result<Option<Progress>, Fault> {
+    let (last, previous) = (folder.state(), folder.previous_state());
+    if !last.exists() && !previous.exists() {
+        return Ok(None);
+    }
+    let why = match restore(&last, network) {
+        Ok(progress) => return Ok(Some(progress)),
+        Err(fault) if is_damage(&fault) => fault,
+        Err(fault) => return Err(fault),
+    };
+    match restore(&previous, network) {
+        Ok(progress) => {
+            say(&format!(
+                "{}: going on from the state before, {}",
+                chain(&why),
+                of(progress.step as usize, "step")
+            ));
+            Ok(Some(progress))
+        }
+        Err(_) => Err(why),
+    }
+}
+
+/// Whether a state was not read because its file is damaged or gone, and not because it is another
+/// tool's or cannot be reached.
+fn is_damage(fault: &Fault) -> bool {
+    match fault {
+        Fault::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        fault => matches!(fault.cause(), Some(TrainError::Checkpoint { .. })),
+    }
 }
 
 /// Restores a state that [`save`] wrote.
 ///
 /// # Errors
-/// [`Fault::Io`]; [`TrainError::Checkpoint`] if the file is not a state, or is one of another
-/// version of the tool; [`ModelError`](crate::model::ModelError) if it is one of another network.
-pub fn restore(path: &Path, network: &mut Network) -> Result<Progress, Fault> {
+/// [`Fault::Io`]; [`TrainError::Checkpoint`] if the file is not a state, or not as it was written;
+/// [`TrainError::OtherVersion`]; [`ModelError`](crate::model::ModelError) if it is one of another network.
+fn restore(path: &Path, network: &mut Network) -> Result<Progress, Fault> {
     let (progress, tensors): (Progress, _) = tensors::read(path)?;
     let wrong = |reason: String| TrainError::Checkpoint { path: path.into(), reason };
     if progress.tool != env!("CARGO_PKG_VERSION") {
-        let reason = format!(
-            "is a state of mammo-pipe {}, this is {}: resume with that version, or start a new run",
-            progress.tool,
-            env!("CARGO_PKG_VERSION")
-        );
-        return Err(wrong(reason).into());
+        return Err(TrainError::OtherVersion { path: path.into(), found: progress.tool }.into());
     }
     for (buffer, name) in BUFFERS {
         let values = |part: &str| {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::common::needs::python;
 use mammo_pipe::predictions;
 use serde_json::Value;
 
@@ -85,6 +86,28 @@ fn predictions_alone_are_evaluated_printed_and_written() {
     assert_eq!(serde_json::from_slice::<Value>(&second.stdout).unwrap(), json);
     let names = std::fs::read_dir(&again).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.count(), 2, "nothing else is left in the folder");
+}
+
+#[test]
+#[ignore = "needs MAMMO_PIPE_PYTHON"]
+fn predictions_that_pandas_wrote_are_read_in_every_usual_compression() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("predictions.csv");
+    table(&csv);
+    let args = ["evaluate", csv.to_str().unwrap(), "--resamples", "0", "--output"];
+    let ours = folder.path().to_str().unwrap();
+    assert!(mammo_pipe(&[&args[..], &[ours]].concat()).status.success());
+    let rows = folder.path().join("predictions.parquet");
+    python("rewrite_predictions.py", &[rows.to_str().unwrap(), ours]);
+    let expected = predictions::read(&rows).unwrap();
+    // pandas writes snappy if it is not told otherwise.
+    for codec in ["snappy", "gzip", "zstd", "lz4", "None"] {
+        let path = folder.path().join(format!("{codec}.parquet"));
+        assert_eq!(predictions::read(&path).unwrap(), expected, "{codec}");
+    }
+    let fault = predictions::read(&folder.path().join("brotli.parquet")).unwrap_err();
+    let said = fault.to_string();
+    assert!(said.contains("brotli.parquet") && said.contains("write it with zstd"), "{said}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod cli;
 mod comparison;
 mod conservation;
 mod corpus;
+mod damaged_runs;
 mod data_sample;
 mod dataset;
 mod decode;

@@ -29,7 +29,7 @@ use mammo_pipe::train::split::Split;
 use mammo_pipe::train::{Control, End, TrainError, train};
 
 /// A release of 64x32 images, of which a third has cancer.
-fn release(folder: &Path, patients: usize) -> PathBuf {
+pub(super) fn release(folder: &Path, patients: usize) -> PathBuf {
     let data = folder.join("data");
     let spec = SynthSpec { patients, test_patients: 1, prevalence: 0.3, ..SynthSpec::default() };
     dataset(&data, &spec);
@@ -232,13 +232,13 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_do() {
 }
 
 /// The program as it is typed.
-fn program(arguments: &[&str]) -> Command {
+pub(super) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mammo-pipe"));
     command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-const SMALL: [&str; 8] = [
+pub(super) const SMALL: [&str; 8] = [
     "--set",
     "train.model.variant=b0",
     "--set",
@@ -263,7 +263,7 @@ fn curve(fold: &Path) -> Vec<Line> {
     lines
 }
 
-fn wait_for_steps(fold: &Path, wanted: usize, child: &mut Child) -> bool {
+pub(super) fn wait_for_steps(fold: &Path, wanted: usize, child: &mut Child) -> bool {
     loop {
         if log::read(&FoldFolder::new(fold)).is_ok_and(|lines| lines.len() >= wanted) {
             return true;

@@ -7,8 +7,8 @@ use crate::error::Fault;
 use crate::number::{count, of};
 use crate::preprocess::reject_class::RejectClass;
 use crate::report::page::{Align, Section, Table, code};
-use crate::shard::ReleaseFolder;
 use crate::shard::manifest::Quarantined;
+use crate::shard::{ReleaseFolder, quarantine};
 
 /// Number of reasons shown; the rest is in `quarantine.csv`.
 const MOST_REASONS: usize = 60;
@@ -123,12 +123,7 @@ fn each(release: &Release, mut take: impl FnMut(Quarantined)) -> Result<(), Faul
         rejected.cloned().for_each(take);
         return Ok(());
     }
-    let damaged = |error: csv::Error| Fault::Io { path: path.clone(), source: error.into() };
-    let mut reader = csv::Reader::from_path(&path).map_err(damaged)?;
-    for row in reader.deserialize() {
-        take(row.map_err(damaged)?);
-    }
-    Ok(())
+    quarantine::read(&path)?.try_for_each(|row| row.map(&mut take))
 }
 
 /// The reason with every number replaced by `#`, to group similar reasons.

@@ -1,5 +1,8 @@
 //! Downloads weights from the Hugging Face hub into its usual cache.
 
+#[cfg(feature = "hub")]
+mod client;
+
 use std::path::PathBuf;
 
 use super::WeightsError;
@@ -40,49 +43,6 @@ impl Hub {
             endpoint: self.endpoint.clone(),
             reason,
         })
-    }
-}
-
-#[cfg(feature = "hub")]
-mod client {
-    use std::path::PathBuf;
-
-    use hf_hub::api::sync::ApiBuilder;
-    use hf_hub::{Cache, Repo, RepoType};
-
-    use super::Hub;
-
-    /// The names of the weights in timm's repositories. The second is in PyTorch's own format.
-    const FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
-
-    pub fn usual_cache() -> PathBuf {
-        Cache::from_env().path().clone()
-    }
-
-    /// The weights from the cache, or downloaded into it.
-    pub fn fetch(hub: &Hub, name: &str, revision: &str) -> Result<PathBuf, String> {
-        let repo = || Repo::with_revision(name.into(), RepoType::Model, revision.into());
-        let cached = Cache::new(hub.cache.clone()).repo(repo());
-        if let Some(path) = FILES.iter().find_map(|file| cached.get(file)) {
-            return Ok(path);
-        }
-        let api = ApiBuilder::from_cache(Cache::new(hub.cache.clone()))
-            .with_endpoint(hub.endpoint.clone())
-            .with_progress(false)
-            .with_retries(2)
-            .build()
-            .map_err(|error| error.to_string())?;
-        let remote = api.repo(repo());
-        let mut reason = String::new();
-        for file in FILES {
-            match remote.download(file) {
-                Ok(path) => return Ok(path),
-                // The first file's error is more useful, because few repositories have the second file.
-                Err(error) if reason.is_empty() => reason = error.to_string(),
-                Err(_) => {}
-            }
-        }
-        Err(reason)
     }
 }
 

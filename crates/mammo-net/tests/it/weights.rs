@@ -1,14 +1,14 @@
 //! Weights from files and from the hub, in the names of timm and torchvision.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use mammo_net::weights::{Hub, Naming, Source, load_from, load_into};
 use mammo_net::{Backbone, Buffer, Images, Mode, Options, Pixels, Variant, build};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
-use crate::hub::LocalHub;
+use crate::hub::{COMMIT, LocalHub, tag};
 use crate::python;
 
 fn network(variant: Variant, channels: usize, seed: u64) -> Box<dyn Backbone> {
@@ -57,6 +57,67 @@ fn a_repository_of_the_hub_is_downloaded_once_and_then_read_without_it() {
         assert_eq!(features(&mut *ours, 3), expected);
     }
     assert_eq!(hub.downloads.load(Ordering::SeqCst), 1);
+}
+
+/// The files below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(below(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn a_hub_that_lies_is_refused_and_writes_nothing() {
+    let place = "/timm/net.a1/resolve/main/model.safetensors";
+    let weights = file(&*network(Variant::B0, 1, 1));
+    let (right, length) = (tag(&weights), weights.len());
+    let wrong = tag(b"another file");
+    let answer = |commit: &str, etag: &str, more: &str| {
+        format!("200 OK\r\nx-repo-commit: {commit}\r\netag: \"{etag}\"\r\n{more}")
+    };
+    let sized = format!("content-length: {length}");
+    let cases = [
+        ("no hash", answer(COMMIT, "../../../evil", &sized)),
+        ("no hash", answer("../../../../../evil", &right, &sized)),
+        ("no hash", answer("c0ffee", &right, &sized)),
+        ("no hash", answer(COMMIT, "", &sized)),
+        ("SHA-256", answer(COMMIT, &wrong, &sized)),
+        ("bytes", answer(COMMIT, &right, "content-length: 99999999999999")),
+        ("no hub", format!("200 OK\r\n{sized}")),
+        ("404", "404 Not Found\r\ncontent-length: 0".into()),
+        ("redirects more", format!("302 Found\r\ncontent-length: 0\r\nlocation: {place}")),
+        ("nowhere", "302 Found\r\ncontent-length: 0".into()),
+        ("not https", "302 Found\r\ncontent-length: 0\r\nlocation: file:///etc/passwd".into()),
+        ("not https", "302 Found\r\ncontent-length: 0\r\nlocation: //evil.example/x".into()),
+    ];
+    for (reason, headers) in cases {
+        let parent = tempfile::tempdir().unwrap();
+        let cache = parent.path().join("a/b/c/cache");
+        let hub = LocalHub::answer(place, headers.clone(), weights.clone());
+        let client = Hub { endpoint: hub.endpoint.clone(), cache };
+        let said = client.fetch("timm/net.a1").unwrap_err().to_string();
+        assert!(said.contains(reason), "{headers}: {said}");
+        assert_eq!(below(parent.path()), [] as [PathBuf; 0], "{headers}");
+    }
+    // Nor does a name or a revision lead out of the cache.
+    let hub = LocalHub::serve(place, weights);
+    let parent = tempfile::tempdir().unwrap();
+    let client = Hub { endpoint: hub.endpoint.clone(), cache: parent.path().join("cache") };
+    for name in ["timm/..", "../net.a1", "timm/net.a1@../..", "timm/net.a1@a/b", "timm", "a/b/c"] {
+        assert!(client.fetch(name).is_err(), "{name}");
+    }
+    assert_eq!(hub.downloads.load(Ordering::SeqCst), 0);
+    let path = client.fetch("timm/net.a1").unwrap();
+    assert!(path.ends_with(format!("models--timm--net.a1/snapshots/{COMMIT}/model.safetensors")));
+    // What Python's client would look for.
+    assert_eq!(
+        std::fs::read_to_string(parent.path().join("cache/models--timm--net.a1/refs/main"))
+            .unwrap(),
+        COMMIT
+    );
 }
 
 #[test]
