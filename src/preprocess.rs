@@ -11,6 +11,7 @@
 
 pub mod plan;
 mod error;
+mod mount;
 pub mod reject_class;
 pub mod stages;
 pub mod steps;
@@ -50,6 +51,8 @@ pub struct Control<'a> {
     pub readers: usize,
     /// Make those shards again that have rejected images.
     pub retry_rejected: bool,
+    /// Reject what the machine cannot read, instead of leaving its shard open for the next run.
+    pub give_up_unreached: bool,
     /// Set from outside to stop the run early.
     pub stop: Stop,
     /// Collects the times of stages and pools.

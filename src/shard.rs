@@ -13,6 +13,7 @@
 pub mod manifest;
 pub mod quarantine;
 pub mod release;
+mod seal;
 pub mod image;
 pub(crate) mod records;
 pub mod flags;

@@ -108,7 +108,7 @@ fn walk(folder: &Folder, extension: Option<&str>) -> Result<Listing, Fault> {
             below.push(Folder { path: entry.path(), relative, via: folder.via.clone(), junk });
         } else if junk {
             ignored += 1;
-        } else if kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|to| to.is_dir()) {
+        } else if kind.is_symlink() && leads_to_folder(&entry.path())? {
             below.extend(follow(folder, &entry)?);
         } else if has_extension(&entry.file_name().to_string_lossy(), extension) {
             entries.push((entry, kind));
@@ -124,6 +124,14 @@ fn walk(folder: &Folder, extension: Option<&str>) -> Result<Listing, Fault> {
     concatenate(Listing { files, ignored }, deeper)
 }
 
+/// Whether a link leads to a folder; one to nothing does not.
+fn leads_to_folder(link: &Path) -> Result<bool, Fault> {
+    match fs::metadata(link) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Fault::io(link)(error)),
+        found => Ok(found.is_ok_and(|to| to.is_dir())),
+    }
+}
+
 /// The folder that a link leads to, unless the path went through it already.
 fn follow(folder: &Folder, link: &DirEntry) -> Result<Option<Folder>, Fault> {
     let here = folder.path.canonicalize().map_err(Fault::io(&folder.path))?;
@@ -137,11 +145,12 @@ fn follow(folder: &Folder, link: &DirEntry) -> Result<Option<Folder>, Fault> {
     Ok(Some(Folder { path: link.path(), relative, via, junk: folder.junk }))
 }
 
-/// `None` for an entry that is not a regular file, and for a link to nothing.
+/// `None` for an entry that is not a regular file, and for a link to nothing. A file that is gone
+/// since its folder was read is an error: a server may have lost it for a moment.
 fn size(folder: &Folder, entry: &DirEntry, kind: FileType) -> Result<Option<File>, Fault> {
     let metadata = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
     let metadata = match metadata {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == ErrorKind::NotFound && kind.is_symlink() => return Ok(None),
         other => other.map_err(Fault::io(entry.path()))?,
     };
     let relative = folder.child(&entry.file_name().to_string_lossy());

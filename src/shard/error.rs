@@ -33,17 +33,27 @@ pub enum ReleaseError {
     },
     /// There is no complete release.
     #[error("{path} {}", if *started {
-        "has no manifest.json: the release is not finished; run preprocess again to continue"
+        match *unreached {
+            0 => "has no manifest.json: the release is not finished; run preprocess again to \
+                  continue".to_owned(),
+            1 => "has no manifest.json: the release is not finished, because a file cannot be read \
+                  (unreached.csv names it); run preprocess again once it can".to_owned(),
+            n => format!("has no manifest.json: the release is not finished, because {n} files \
+                          cannot be read (unreached.csv names them); run preprocess again once they \
+                          can"),
+        }
     } else if path.exists() {
-        "has no manifest.json: it is not a release; give the folder that preprocess wrote"
+        "has no manifest.json: it is not a release; give the folder that preprocess wrote".to_owned()
     } else {
-        "does not exist; give the folder that preprocess wrote"
+        "does not exist; give the folder that preprocess wrote".to_owned()
     })]
     NoManifest {
         /// The folder.
         path: PathBuf,
         /// Whether a run was started there.
         started: bool,
+        /// The number of files that the last run could not read.
+        unreached: usize,
     },
     /// The release was written by a later version of the tool.
     #[error("{path} has format version {found}, this tool reads up to {known}")]

@@ -1,13 +1,11 @@
 //! Checks a release against its manifest: every checksum, count and column.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::error::ReleaseError;
 use super::folder::ReleaseFolder;
@@ -105,7 +103,7 @@ fn shard(folder: &Path, entry: &Entry, columns: &[(String, String)]) -> (usize, 
     }
     let Some(name) = &entry.file else { return (0, 0, problems) };
     let path = folder.join(name);
-    let (bytes, sha256) = match hash(&path) {
+    let (bytes, sha256) = match store::hash_file(&path) {
         Ok(found) => found,
         Err(e) => return (0, 0, vec![format!("{name}: {e}")]),
     };
@@ -156,19 +154,4 @@ fn rows(path: &Path, columns: &[(String, String)]) -> Result<(usize, Vec<String>
         }
     }
     Ok((good, bad))
-}
-
-fn hash(path: &Path) -> std::io::Result<(u64, String)> {
-    let mut reader = BufReader::new(File::open(path)?);
-    let (mut hash, mut bytes) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok((bytes, store::hex(&hash.finalize()))),
-            count => {
-                hash.update(&buffer[..count]);
-                bytes += count as u64;
-            }
-        }
-    }
 }

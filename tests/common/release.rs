@@ -41,6 +41,7 @@ pub fn run_until(config: &Config, workers: usize, images: usize) -> Result<Summa
         workers,
         readers: workers,
         retry_rejected: false,
+        give_up_unreached: false,
         stop: stop.clone(),
         meters: Arc::new(Meters::default()),
         seen: &|_, _| {
