@@ -244,6 +244,7 @@ impl PredictArgs {
             readers: self.readers.max(1),
             retry_rejected: false,
             give_up_unreached: false,
+            accept_new_times: false,
             stop: stop.clone(),
             meters: Arc::clone(&meters),
             seen: &|bytes, rejected| progress.image(bytes, rejected, Some(&meters)),

@@ -84,6 +84,11 @@ pub struct PreprocessArgs {
     /// shards stay open, and the next run tries again. --retry-rejected takes this back.
     #[arg(long)]
     give_up_unreached: bool,
+    /// Go on although the time of modification of files has changed before an image was made of them,
+    /// for example because the dataset was copied again. Files of finished shards are compared by
+    /// their content all the same.
+    #[arg(long)]
+    accept_new_times: bool,
     /// Do not write report.html, whose gallery reads some of the source files again.
     #[arg(long)]
     no_report: bool,
@@ -127,7 +132,7 @@ impl PreprocessArgs {
             say(&format!("hint: {hint}"));
         }
         if self.detach {
-            Release::check(&config.output, &plan.facts)?;
+            Release::check(&config.output, &plan.facts, plan.listed())?;
             return self.in_background(&config);
         }
         let progress = Progress::new(plan.joined.jobs.len(), self.quiet);
@@ -140,6 +145,7 @@ impl PreprocessArgs {
             readers,
             retry_rejected: self.retry_rejected,
             give_up_unreached: self.give_up_unreached,
+            accept_new_times: self.accept_new_times,
             stop: stop.clone(),
             meters: Arc::clone(&meters),
             seen: &|bytes, rejected| progress.image(bytes, rejected, Some(&meters)),

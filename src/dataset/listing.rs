@@ -1,7 +1,7 @@
 //! Lists the image files of a dataset.
 //!
 //! In: folders below the input folder. Out: every regular file in them, at any depth, with the
-//! extension of the images, with its size, sorted by path.
+//! extension of the images, with its size and its time of modification, sorted by path.
 //!
 //! Each folder is read once, and only the size of each file is asked for. On a network file system
 //! most of the time is latency, so many requests are made at once. Links to files and folders are
@@ -10,9 +10,10 @@
 //!
 //! What copying, unpacking and downloading leave behind ([`is_junk`]) is counted and not listed.
 
-use std::fs::{self, DirEntry, FileType};
+use std::fs::{self, DirEntry, FileType, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 
@@ -31,6 +32,8 @@ pub struct File {
     pub relative: String,
     /// The size in bytes.
     pub bytes: u64,
+    /// The time of modification in nanoseconds since 1970; `None` if the system does not tell it.
+    pub modified: Option<i64>,
 }
 
 /// The files of some folders.
@@ -154,7 +157,13 @@ fn size(folder: &Folder, entry: &DirEntry, kind: FileType) -> Result<Option<File
         other => other.map_err(Fault::io(entry.path()))?,
     };
     let relative = folder.child(&entry.file_name().to_string_lossy());
-    Ok(metadata.is_file().then_some(File { relative, bytes: metadata.len() }))
+    let (bytes, modified) = (metadata.len(), modified(&metadata));
+    Ok(metadata.is_file().then_some(File { relative, bytes, modified }))
+}
+
+fn modified(metadata: &Metadata) -> Option<i64> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_nanos()).ok()
 }
 
 pub(crate) fn has_extension(name: &str, extension: Option<&str>) -> bool {

@@ -18,6 +18,7 @@ use crate::dataset::{self, FileFacts, Job, Joined};
 use crate::error::Fault;
 use crate::shard::manifest::{FORMAT_VERSION, PIXEL_VERSION, PlanFacts, Quarantined};
 use crate::shard::release;
+use crate::shard::sources::Listed;
 
 /// A run that is ready to start.
 #[derive(Debug)]
@@ -67,6 +68,11 @@ impl Plan {
     /// A [`Fault`] if it cannot be read.
     pub fn differs_from_release(&self) -> Result<bool, Fault> {
         Ok(release::read_plan(&self.config.output)?.is_some_and(|before| before != self.facts))
+    }
+
+    /// The files of the dataset as they were listed.
+    pub fn listed(&self) -> Listed<'_> {
+        Listed { input: &self.config.dataset.input, files: &self.joined.listing }
     }
 
     /// The number of shards.

@@ -108,9 +108,14 @@ impl<'a> Sink<'a> {
     /// Starts from what earlier runs finished.
     ///
     /// # Errors
-    /// A [`Fault`] if their entries cannot be read.
-    pub fn new(plan: &'a Plan, release: &'a Release, control: &'a Control) -> Result<Self, Fault> {
-        let Stock { finished: mut entries, again } = release.stock(|shard| plan.shard(shard))?;
+    /// A [`Fault`] if entries of rejected images cannot be withdrawn.
+    pub fn new(
+        plan: &'a Plan,
+        release: &'a Release,
+        control: &'a Control,
+        stock: Stock,
+    ) -> Result<Self, Fault> {
+        let Stock { finished: mut entries, again } = stock;
         if control.retry_rejected {
             let with_rejects = entries.values().filter(|entry| !entry.rejected.is_empty());
             let with_rejects: Vec<usize> = with_rejects.map(|entry| entry.shard).collect();
@@ -366,7 +371,7 @@ pub fn finished(plan: &Plan) -> Result<usize, Fault> {
     if !ReleaseFolder::new(&plan.config.output).is_begun() {
         return Ok(0);
     }
-    Release::check(&plan.config.output, &plan.facts)?;
+    Release::check(&plan.config.output, &plan.facts, plan.listed())?;
     Ok(read_entries(&ReleaseFolder::new(&plan.config.output))?.len())
 }
 

@@ -69,6 +69,11 @@ impl ReleaseFolder {
         self.0.join("quarantine.csv")
     }
 
+    /// Size and time of every source, a local file.
+    pub fn sources(&self) -> PathBuf {
+        self.0.join("sources.jsonl")
+    }
+
     /// The list of files that the last run could not read, while there are any.
     pub fn unreached(&self) -> PathBuf {
         self.0.join("unreached.csv")

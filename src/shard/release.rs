@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::error::ReleaseError;
+use super::error::{ReleaseError, first_of};
 use super::folder::{ReleaseFolder, SHARDS, shard_name};
 use super::manifest::{Entry, Manifest, PlanFacts, Quarantined};
 use super::seal;
+use super::sources::{Listed, Sources};
 use crate::error::Fault;
 use crate::store::{self, Aside, Lock, Written};
 
@@ -37,30 +38,33 @@ impl Release {
     ///
     /// # Errors
     /// As [`Release::open`].
-    pub fn check(folder: &Path, plan: &PlanFacts) -> Result<(), Fault> {
-        if folder.exists() && !ReleaseFolder::new(folder).is_begun() && holds_other_things(folder)?
-        {
-            return Err(ReleaseError::NotARelease { path: folder.into() }.into());
+    pub fn check(folder: &Path, plan: &PlanFacts, listed: Listed) -> Result<(), Fault> {
+        refuse_other_things(folder)?;
+        let Some(before) = read_plan(folder)?.filter(|before| before != plan) else {
+            return Ok(());
+        };
+        let known = Sources::read(&ReleaseFolder::new(folder));
+        let files = known.map(|known| known.changes(listed.files)).unwrap_or_default();
+        let mut differences = plan.differences(&before);
+        let of_files = ["listing_sha256:", "images:", "bytes:", "missing:", "strays:"];
+        let is_of_files = |line: &String| of_files.iter().any(|key| line.starts_with(key));
+        if !files.is_empty() && differences.iter().all(is_of_files) {
+            return Err(ReleaseError::sources_changed(folder, &files).into());
         }
-        match read_plan(folder)? {
-            Some(before) if before != *plan => {
-                let differences = plan.differences(&before);
-                Err(ReleaseError::PlanChanged { path: folder.into(), differences }.into())
-            }
-            _ => Ok(()),
-        }
+        differences.extend(first_of(&files));
+        Err(ReleaseError::PlanChanged { path: folder.into(), differences }.into())
     }
 
     /// Opens `folder` for `plan`. The folder is empty, or as an earlier run of the same plan left
     /// it.
     ///
     /// # Errors
-    /// [`ReleaseError::PlanChanged`] with the differences, [`ReleaseError::NotARelease`] if the
-    /// folder holds other files, [`ReleaseError::Locked`] while another run writes it,
-    /// [`Fault::Io`].
-    pub fn open(folder: &Path, plan: &PlanFacts) -> Result<Self, Fault> {
+    /// [`ReleaseError::PlanChanged`] with the differences, [`ReleaseError::SourcesChanged`] with the
+    /// names of the files, [`ReleaseError::NotARelease`] if the folder holds other files,
+    /// [`ReleaseError::Locked`] while another run writes it, [`Fault::Io`].
+    pub fn open(folder: &Path, plan: &PlanFacts, listed: Listed) -> Result<Self, Fault> {
         let names = ReleaseFolder::new(folder);
-        Self::check(folder, plan)?;
+        refuse_other_things(folder)?;
         store::make_aside(folder)?;
         for path in [names.shards(), names.entries()] {
             fs::create_dir_all(&path).map_err(Fault::io(&path))?;
@@ -69,9 +73,20 @@ impl Release {
         // release there.
         let lock =
             store::lock(folder)?.ok_or_else(|| ReleaseError::Locked { path: folder.into() })?;
-        // Another run may have written its plan meanwhile.
-        Self::check(folder, plan)?;
         store::sweep_aside(folder, &lock)?;
+        let known = Sources::read(&names).filter(|_| names.is_begun());
+        if let Err(fault) = Self::check(folder, plan, listed) {
+            if let Some(mut known) = known {
+                let changes = known.changes(listed.files);
+                let paths: Vec<&str> = changes.iter().map(|(path, _)| path.as_str()).collect();
+                known.refuse(&names, listed.input, &paths)?;
+            }
+            return Err(fault);
+        }
+        // Before the plan, so that a release that is begun has it.
+        if known.is_none() {
+            Sources::of(listed.files).write(&names)?;
+        }
         store::create(folder, &names.plan(), &store::json(plan))?;
         Ok(Self { names, lock })
     }
@@ -296,9 +311,17 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Fault> {
     Ok(manifest)
 }
 
+fn refuse_other_things(folder: &Path) -> Result<(), Fault> {
+    let is_begun = ReleaseFolder::new(folder).is_begun();
+    if folder.exists() && !is_begun && holds_other_things(folder)? {
+        return Err(ReleaseError::NotARelease { path: folder.into() }.into());
+    }
+    Ok(())
+}
+
 fn holds_other_things(folder: &Path) -> Result<bool, Fault> {
     let names = ReleaseFolder::new(folder);
-    let ours = [names.shards(), names.entries(), names.log()];
+    let ours = [names.shards(), names.entries(), names.log(), names.sources()];
     let ours = ours.into_iter().chain([store::ASIDE, store::LOCK].map(|name| folder.join(name)));
     let ours: Vec<PathBuf> = ours.collect();
     for entry in fs::read_dir(folder).map_err(Fault::io(folder))? {

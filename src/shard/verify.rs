@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -13,6 +13,7 @@ use super::image;
 use super::manifest::{Entry, Manifest};
 use super::reader::ShardReader;
 use super::release::read_manifest;
+use super::table::{Row, Table};
 use crate::error::Fault;
 use crate::store;
 
@@ -27,6 +28,67 @@ pub struct Verified {
     pub bytes: u64,
     /// Everything that does not match, one line each; empty for a sound release.
     pub problems: Vec<String>,
+}
+
+/// The result of the check of the sources.
+#[derive(Debug, Default, Serialize)]
+pub struct VerifiedSources {
+    /// Files that have the content that the release was made of.
+    pub same: usize,
+    /// Rows without the hash of their source, because a part of it was read only.
+    pub without_hash: usize,
+    /// Every file that has another content or cannot be read, one line each.
+    pub problems: Vec<String>,
+}
+
+/// Hashes the source of every row of the release in `folder`, in the dataset in `input`. Calls `done`
+/// after each shard with the number of its rows.
+///
+/// # Errors
+/// A [`Fault`] if there is no manifest, or a shard cannot be read.
+pub fn sources(
+    folder: &Path,
+    input: &Path,
+    done: impl Fn(usize) + Sync,
+) -> Result<VerifiedSources, Fault> {
+    let table = Table::read(folder)?;
+    let shards: Vec<&[Row]> = table.rows.chunk_by(|a, b| a.shard == b.shard).collect();
+    let found: Vec<VerifiedSources> = shards
+        .par_iter()
+        .map(|rows| {
+            let mut found = VerifiedSources::default();
+            rows.iter().for_each(|row| source(input, row, &mut found));
+            done(rows.len());
+            found
+        })
+        .collect();
+    Ok(found.into_iter().fold(VerifiedSources::default(), |mut all, part| {
+        all.same += part.same;
+        all.without_hash += part.without_hash;
+        all.problems.extend(part.problems);
+        all
+    }))
+}
+
+/// Compares the source of one row.
+fn source(input: &Path, row: &Row, found: &mut VerifiedSources) {
+    let (path, id) = (&row.source_path, &row.record.image_id);
+    let Some(needed) = &row.source_sha256 else {
+        found.without_hash += 1;
+        return;
+    };
+    // A release may come from elsewhere.
+    let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    match is_inside.then(|| store::hash_file(&input.join(path))) {
+        None => found.problems.push(format!("image {id}: its source is not below the dataset")),
+        Some(Err(error)) => found.problems.push(format!("{path}: {error}")),
+        Some(Ok((_, sha256))) if sha256 != *needed => {
+            found
+                .problems
+                .push(format!("{path} has SHA-256 {sha256}, image {id} was made of {needed}"));
+        }
+        Some(Ok(_)) => found.same += 1,
+    }
 }
 
 /// Reads the whole release in `folder`. Calls `done` with the number of rows after each shard.

@@ -274,6 +274,122 @@ fn a_shard_is_withdrawn_in_an_order_that_can_be_killed_at_any_point() {
     }
 }
 
+/// A change of a source, and how it is put back.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Longer,
+    SameSize,
+    Removed,
+}
+
+/// Changes the file; returns what puts it back, with its old time or a new one.
+fn change(path: &Path, how: Change, old_time: bool) -> impl FnOnce() {
+    let aside = path.with_extension("aside");
+    fs::rename(path, &aside).unwrap();
+    let before = fs::read(&aside).unwrap();
+    let mut bytes = before.clone();
+    match how {
+        Change::Longer => bytes.push(0),
+        Change::SameSize => *bytes.last_mut().unwrap() ^= 1,
+        Change::Removed => {}
+    }
+    if !matches!(how, Change::Removed) {
+        fs::write(path, bytes).unwrap();
+    }
+    let path = path.to_owned();
+    move || {
+        if old_time {
+            fs::rename(&aside, &path).unwrap();
+        } else {
+            fs::write(&path, before).unwrap();
+            fs::remove_file(&aside).unwrap();
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_changed_source_is_refused_by_name_and_put_back_it_is_taken() {
+    let machine = Machine::new(6, vec![(Damage::Html, 1)]);
+    let whole = machine.path("whole");
+    assert_eq!(run(&machine, &whole, &[], &[]).status.code(), Some(3));
+    let images = machine.images();
+    // Killed early, some shards are made of nothing yet.
+    let kill = Rule { after: 12, max: 1, ..Rule::always("read", KILL, ".dcm") };
+    for rules in [&[][..], &[kill]] {
+        for how in [Change::Longer, Change::SameSize, Change::Removed] {
+            for (path, old_time) in [(&images[0], true), (&images[images.len() - 1], false)] {
+                let release = machine.path("release");
+                let _ = fs::remove_dir_all(&release);
+                run(&machine, &release, rules, &[]);
+                let told = format!("{rules:?} {how:?} {}", name(path));
+                let put_back = change(path, how, old_time);
+                for _ in 0..2 {
+                    let output = run(&machine, &release, &[], &[]);
+                    assert_eq!(output.status.code(), Some(1), "{told}: {}", said(&output));
+                    assert!(said(&output).contains(&name(path)), "{told}: {}", said(&output));
+                }
+                put_back();
+                let output = run(&machine, &release, &[], &[]);
+                assert_eq!(output.status.code(), Some(3), "{told}: {}", said(&output));
+                assert_eq!(content(&release), content(&whole), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_time_alone_is_no_change_where_the_content_is_known_and_accepted_by_name_elsewhere() {
+    let machine = Machine::new(6, vec![]);
+    let (whole, release) = (machine.path("whole"), machine.path("release"));
+    assert_eq!(run(&machine, &whole, &[], &[]).status.code(), Some(0));
+    let touch = || {
+        for path in machine.images() {
+            let file = fs::File::options().append(true).open(path).unwrap();
+            file.set_modified(std::time::SystemTime::now()).unwrap();
+        }
+    };
+    touch();
+    assert_eq!(run(&machine, &whole, &[], &[]).status.code(), Some(0));
+    let kill = Rule { after: 12, max: 1, ..Rule::always("read", KILL, ".dcm") };
+    run(&machine, &release, &[kill], &[]);
+    touch();
+    let output = run(&machine, &release, &[], &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("--accept-new-times"), "{}", said(&output));
+    assert_eq!(run(&machine, &release, &[], &["--accept-new-times"]).status.code(), Some(0));
+    assert_eq!(content(&release), content(&whole));
+}
+
+#[test]
+fn verify_reads_the_sources_again_on_demand() {
+    let machine = Machine::new(4, vec![]);
+    let release = machine.path("release");
+    assert_eq!(run(&machine, &release, &[], &[]).status.code(), Some(0));
+    let verify = |code: i32| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mammo-pipe"));
+        command.args(["verify", "--quiet", "--json", "--sources"]).arg(machine.path("data"));
+        let output = command.arg(&release).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        result["sources"].clone()
+    };
+    let images = machine.images();
+    assert_eq!(verify(0)["same"], images.len());
+    let put_back =
+        [change(&images[1], Change::SameSize, true), change(&images[2], Change::Removed, true)];
+    let problems = verify(1)["problems"].to_string();
+    assert!(problems.contains(&name(&images[1])), "{problems}");
+    assert!(problems.contains(&name(&images[2])), "{problems}");
+    for put_back in put_back {
+        put_back();
+    }
+    assert_eq!(verify(0)["problems"].as_array().unwrap().len(), 0);
+}
+
 /// Random numbers of one schedule.
 struct Dice(u64);
 
@@ -372,6 +488,20 @@ fn assert_ended_well(output: &Output, told: &str) {
     assert!(!said(output).contains("panicked"), "{told}: {}", said(output));
 }
 
+/// A plain rerun while a source is changed. The next one finds it put back.
+fn refused(machine: &Machine, release: &Path, dice: &mut Dice) -> String {
+    let images = machine.images();
+    let path = &images[dice.roll(images.len() as u64) as usize];
+    let how = dice.pick(&[Change::Longer, Change::SameSize, Change::Removed]);
+    let told = format!("\n{how:?} {}", path.display());
+    let put_back = change(path, how, dice.roll(2) == 0);
+    let output = run(machine, release, &[], &[]);
+    assert_eq!(output.status.code(), Some(1), "{told}: {}", said(&output));
+    assert!(said(&output).contains(&name(path)), "{told}: {}", said(&output));
+    put_back();
+    told
+}
+
 fn schedule(machine: &Machine, whole: &BTreeMap<String, Vec<u8>>, number: u64) {
     let mut dice = Dice(number.wrapping_mul(0x2545_F491_4F6C_DD1D));
     let release = machine.path(&format!("release-{number}"));
@@ -388,6 +518,9 @@ fn schedule(machine: &Machine, whole: &BTreeMap<String, Vec<u8>>, number: u64) {
         if dice.roll(4) == 0 {
             told += "\ndamage";
             damage(&release, &mut dice);
+        }
+        if dice.roll(4) == 0 && release.join("plan.json").exists() {
+            told += &refused(machine, &release, &mut dice);
         }
     }
     let mut finished = false;
@@ -411,10 +544,6 @@ fn schedule(machine: &Machine, whole: &BTreeMap<String, Vec<u8>>, number: u64) {
 
 #[test]
 fn every_schedule_of_faults_ends_in_the_bytes_of_an_undisturbed_run() {
-    let machine = Machine::new(7, vec![(Damage::Html, 1), (Damage::Truncated, 1)]);
-    let whole = machine.path("whole");
-    assert_eq!(run(&machine, &whole, &[], &[]).status.code(), Some(3));
-    let whole = content(&whole);
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let (first, end) = match number("MAMMO_PIPE_SCHEDULE") {
         Some(one) => (one, one + 1),
@@ -424,6 +553,11 @@ fn every_schedule_of_faults_ends_in_the_bytes_of_an_undisturbed_run() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
+                // Each its own, because sources are changed.
+                let machine = Machine::new(7, vec![(Damage::Html, 1), (Damage::Truncated, 1)]);
+                let whole = machine.path("whole");
+                assert_eq!(run(&machine, &whole, &[], &[]).status.code(), Some(3));
+                let whole = content(&whole);
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= end {
