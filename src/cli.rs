@@ -12,6 +12,7 @@ mod dry_run;
 mod ending;
 mod environment;
 mod evaluate;
+mod exit_codes;
 mod explain;
 pub mod failure;
 mod grid;
@@ -50,7 +51,8 @@ use crate::error::Fault;
 ///   mammo-pipe help environment                       # environment variables
 ///
 /// Exit codes: 0 done; 1 stopped by an error; 2 wrong command line or setting; 3 done, but files
-/// were quarantined or are missing, or there are findings; 130 interrupted.
+/// were quarantined or are missing, or there are findings; 75 not finished, run it again; 130 stopped
+/// by Ctrl-C (see: mammo-pipe help exit-codes).
 #[derive(Debug, Parser)]
 #[command(version = env!("MAMMO_PIPE_VERSION"), max_term_width = 100, verbatim_doc_comment)]
 pub struct Cli {
@@ -97,6 +99,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Environment(environment::EnvironmentArgs),
     #[allow(missing_docs)]
+    ExitCodes(exit_codes::ExitCodesArgs),
+    #[allow(missing_docs)]
     Completions(completions::CompletionsArgs),
     #[allow(missing_docs)]
     Man(completions::ManArgs),
@@ -104,7 +108,7 @@ pub enum Command {
 
 impl Cli {
     /// Runs the command and returns its exit code: 0 for a clean end, 3 if files were quarantined
-    /// or are missing, 130 if it was interrupted.
+    /// or are missing, 75 if it is not finished, 130 after Ctrl-C.
     ///
     /// # Errors
     /// A [`Fault`], which becomes exit code 1.
@@ -135,6 +139,7 @@ impl Command {
             Command::Bench(args) => args.run(),
             Command::Config(args) => args.run(),
             Command::Environment(args) => args.run(),
+            Command::ExitCodes(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
         }

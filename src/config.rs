@@ -371,6 +371,8 @@ pub struct LimitsConfig {
     pub memory_mb: usize,
     /// Stop if more than this share of the images so far is rejected (checked from 200 images on).
     pub max_rejected_share: f64,
+    /// How often a file is read again that the machine could not read.
+    pub retries: usize,
 }
 
 impl Default for Config {
@@ -444,7 +446,7 @@ impl Default for Config {
                 compression: None,
                 level: 1,
             },
-            limits: LimitsConfig { memory_mb: 2048, max_rejected_share: 0.5 },
+            limits: LimitsConfig { memory_mb: 2048, max_rejected_share: 0.5, retries: 3 },
             train: TrainConfig::default(),
         }
     }
@@ -534,6 +536,9 @@ impl Config {
             }
             c if !(0.0..=1.0).contains(&c.limits.max_rejected_share) => {
                 bad("limits.max_rejected_share", c.limits.max_rejected_share.to_string(), "0 to 1")
+            }
+            c if c.limits.retries > 100 => {
+                bad("limits.retries", c.limits.retries.to_string(), "0 to 100")
             }
             _ => self.train.check(),
         }

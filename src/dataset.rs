@@ -192,6 +192,8 @@ pub struct Joined {
     pub tables: Vec<TableSummary>,
     /// SHA-256 of the text with one line `split sha256` per table.
     pub table_sha256: String,
+    /// All listed files, sorted by path.
+    pub listing: Vec<listing::File>,
     /// SHA-256 of the text with one line `bytes relative` per listed file, sorted by path.
     pub listing_sha256: String,
 }

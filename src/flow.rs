@@ -8,6 +8,10 @@
 //! refuses an item turns it into a [`Rejected`], which travels through the same channels to the
 //! end. Tickets are given in source order, so finished later items can never starve the earliest
 //! one. The tickets and the number of items in flight bound the memory.
+//!
+//! Workers are not joined at the end. A worker may hang in the system, in a read from a server that
+//! is gone, and nothing can wake it. After a [`Stop`], a flow from which nothing comes any more is
+//! given up; such a worker ends with the process.
 
 mod budget;
 mod meters;
@@ -17,10 +21,10 @@ pub mod threads;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::Scope;
-use std::time::Instant;
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 pub use budget::{Budget, Ticket};
 pub use meters::{Meter, Meters, PoolMeter, Snapshot};
@@ -56,6 +60,12 @@ pub struct InFlight {
     pub bytes: usize,
 }
 
+/// How long a stopped flow is silent before it is given up: longer than any image takes.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How often a silent flow looks whether it was stopped.
+const GLANCE: Duration = Duration::from_millis(100);
+
 struct Item<T, R> {
     sequence: usize,
     ticket: Ticket,
@@ -67,11 +77,33 @@ pub struct Flow<'scope, 'env, T, R> {
     scope: &'scope Scope<'scope, 'env>,
     items: usize,
     meters: Arc<Meters>,
-    abandoned: Stop,
+    end: End,
     receiver: Receiver<Item<T, R>>,
 }
 
-impl<'scope, 'env, T: Send + 'scope, R: Send + 'scope> Flow<'scope, 'env, T, R> {
+/// What ends the source of a flow.
+struct End {
+    /// Raised from outside.
+    stop: Stop,
+    /// Raised when nobody takes the outcomes any more.
+    abandoned: Stop,
+    /// What the source may wait for.
+    budgets: [Budget; 2],
+}
+
+impl End {
+    fn is_near(&self) -> bool {
+        self.stop.is_raised() || self.abandoned.is_raised()
+    }
+
+    /// Ends the source even if it waits for an item that never comes back.
+    fn give_up(&self) {
+        self.abandoned.raise();
+        self.budgets.iter().for_each(Budget::close);
+    }
+}
+
+impl<'scope, 'env, T: Send + 'static, R: Send + 'static> Flow<'scope, 'env, T, R> {
     /// Starts a flow from `items`, each with the bytes that it will need.
     pub fn source<I>(
         scope: &'scope Scope<'scope, 'env>,
@@ -89,11 +121,12 @@ impl<'scope, 'env, T: Send + 'scope, R: Send + 'scope> Flow<'scope, 'env, T, R> 
         let bytes = Budget::new(limit.bytes);
         let items = items.into_iter();
         let abandoned = Stop::default();
-        let given_up = abandoned.clone();
+        let budgets = [places.clone(), bytes.clone()];
+        let end = End { stop: stop.clone(), abandoned: abandoned.clone(), budgets };
         scope.spawn(move || {
             for (sequence, (cost, item)) in items.enumerate() {
                 let ticket = places.take(1).and(bytes.take(cost));
-                if stop.is_raised() || given_up.is_raised() {
+                if stop.is_raised() || abandoned.is_raised() {
                     break;
                 }
                 if sender.send(Item { sequence, ticket, result: Ok(item) }).is_err() {
@@ -101,7 +134,7 @@ impl<'scope, 'env, T: Send + 'scope, R: Send + 'scope> Flow<'scope, 'env, T, R> 
                 }
             }
         });
-        Flow { scope, items: limit.items, meters, abandoned, receiver }
+        Flow { scope, items: limit.items, meters, end, receiver }
     }
 
     /// Adds a pool of `workers` threads, each with its own clone of `work`.
@@ -112,32 +145,27 @@ impl<'scope, 'env, T: Send + 'scope, R: Send + 'scope> Flow<'scope, 'env, T, R> 
         work: W,
     ) -> Flow<'scope, 'env, W::Out, R>
     where
-        W: Work<In = T, Reject = R> + Clone + Send + 'scope,
-        W::Out: Send + 'scope,
+        W: Work<In = T, Reject = R> + Clone + Send + 'static,
+        W::Out: Send + 'static,
     {
         let (sender, receiver) = bounded(self.items);
         let meter = self.meters.pool(name, workers);
         for _ in 0..workers {
             let (input, output) = (self.receiver.clone(), sender.clone());
             let (mut work, meter) = (work.clone(), Arc::clone(&meter));
-            self.scope.spawn(move || run(&mut work, &input, &output, &meter));
+            thread::spawn(move || run(&mut work, &input, &output, &meter));
         }
-        Flow {
-            scope: self.scope,
-            items: self.items,
-            meters: self.meters,
-            abandoned: self.abandoned,
-            receiver,
-        }
+        Flow { scope: self.scope, items: self.items, meters: self.meters, end: self.end, receiver }
     }
 
     /// Ends the construction. Outcomes come in source order, in whatever order the workers finish.
     pub fn ordered(self) -> Ordered<T, R> {
         Ordered {
-            abandoned: self.abandoned,
+            end: self.end,
             receiver: self.receiver,
             next: 0,
             early: BTreeMap::new(),
+            is_given_up: false,
         }
     }
 }
@@ -163,10 +191,32 @@ fn run<W: Work>(
 
 /// Iterator over the outcomes of a flow, in source order.
 pub struct Ordered<T, R> {
-    abandoned: Stop,
+    end: End,
     receiver: Receiver<Item<T, R>>,
     next: usize,
     early: BTreeMap<usize, Item<T, R>>,
+    is_given_up: bool,
+}
+
+impl<T, R> Ordered<T, R> {
+    /// The next item in whatever order the workers finish; `None` at the end, or if the flow was
+    /// stopped and nothing has come for a while.
+    fn receive(&mut self) -> Option<Item<T, R>> {
+        let mut stopped: Option<Instant> = None;
+        while !self.is_given_up {
+            match self.receiver.recv_timeout(GLANCE) {
+                Ok(item) => return Some(item),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if !self.end.is_near() => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    let silent = stopped.get_or_insert_with(Instant::now).elapsed();
+                    self.is_given_up = silent >= PATIENCE;
+                }
+            }
+        }
+        self.end.give_up();
+        None
+    }
 }
 
 impl<T, R> Iterator for Ordered<T, R> {
@@ -179,7 +229,7 @@ impl<T, R> Iterator for Ordered<T, R> {
                 drop(item.ticket);
                 return Some(item.result);
             }
-            let item = self.receiver.recv().ok()?;
+            let item = self.receive()?;
             self.early.insert(item.sequence, item);
         }
     }
@@ -189,8 +239,8 @@ impl<T, R> Drop for Ordered<T, R> {
     /// Ends the flow and waits for its items. A bounded channel keeps what is queued when its
     /// receiver goes, tickets included, so leaving without draining would hang the source.
     fn drop(&mut self) {
-        self.abandoned.raise();
+        self.end.abandoned.raise();
         self.early.clear();
-        self.receiver.iter().for_each(drop);
+        while self.receive().is_some() {}
     }
 }

@@ -11,7 +11,7 @@ mod describe;
 mod machine;
 mod survey;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
@@ -73,7 +73,9 @@ pub fn inspect(
 ) -> Result<Survey, Fault> {
     let input = &config.dataset.input;
     let (mut survey, mut items) = if has_table {
-        let joined = dataset::join_with_headers(&config.dataset, &config.folds, &headers(config)?)?;
+        let headers = headers(config)?;
+        let facts = |path: &Path| headers(path).ok();
+        let joined = dataset::join_with_headers(&config.dataset, &config.folds, &facts)?;
         (Survey::of_join(input, &joined), items(joined, config))
     } else {
         let Listing { files, ignored } = listing::list(input, &[String::new()], None)?;

@@ -11,6 +11,7 @@
 
 pub mod plan;
 mod error;
+mod mount;
 pub mod reject_class;
 pub mod stages;
 pub mod steps;
@@ -27,6 +28,7 @@ pub mod memory;
 pub mod columns;
 pub mod rows;
 pub mod sink;
+mod sources;
 pub mod estimate;
 
 use std::sync::Arc;
@@ -50,6 +52,10 @@ pub struct Control<'a> {
     pub readers: usize,
     /// Make those shards again that have rejected images.
     pub retry_rejected: bool,
+    /// Reject what the machine cannot read, instead of leaving its shard open for the next run.
+    pub give_up_unreached: bool,
+    /// Accept files whose time of modification has changed before an image was made of them.
+    pub accept_new_times: bool,
     /// Set from outside to stop the run early.
     pub stop: Stop,
     /// Collects the times of stages and pools.
@@ -64,8 +70,10 @@ pub struct Control<'a> {
 /// A [`Fault`]. Finished shards stay, and the next run continues from there.
 pub fn run(plan: &Plan, control: &Control) -> Result<Summary, Fault> {
     let start = Instant::now();
-    let release = Release::open(&plan.config.output, &plan.facts)?;
-    let mut sink = Sink::new(plan, &release, control)?;
+    let release = Release::open(&plan.config.output, &plan.facts, plan.listed())?;
+    let stock = release.stock(|shard| plan.shard(shard))?;
+    sources::check(plan, &release, &stock.finished, control)?;
+    let mut sink = Sink::new(plan, &release, control, stock)?;
     let jobs: Vec<usize> = sink.todo().collect();
     samples(plan, control, &jobs, |outcomes| sink.drain(outcomes))?;
     sink.conclude(start.elapsed())

@@ -13,6 +13,8 @@
 pub mod manifest;
 pub mod quarantine;
 pub mod release;
+mod seal;
+pub mod sources;
 pub mod image;
 pub(crate) mod records;
 pub mod flags;

@@ -2,7 +2,8 @@
 //! step.
 //!
 //! In: bytes and a path. Out: a complete file at that path, or none. If the program is killed at
-//! any moment, only files under `.tmp` are left over, and the next run removes them.
+//! any moment, only files under `.tmp` are left over, and the next run that locks the folder removes
+//! them. Their names begin with the writer's, so no two processes write to one temporary file.
 
 mod sealed;
 pub mod start;
@@ -10,8 +11,9 @@ mod target;
 mod typed;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,13 +25,56 @@ pub use sealed::{Damaged, read_sealed, sealed_json};
 pub use target::{MAKER, MAKER_KEY, Target, marked_json, unless_foreign};
 pub use typed::{arguments_at_home, at_home, quoted, shell_word};
 
-/// A temporary file that is being written. Its SHA-256 is computed meanwhile.
+/// A temporary file that is being written. Its SHA-256 is computed meanwhile. Dropped before it is
+/// closed, it is removed.
 #[derive(Debug)]
 pub struct Aside {
-    path: PathBuf,
+    temporary: Temporary,
     file: io::BufWriter<File>,
     hash: Sha256,
     bytes: u64,
+}
+
+/// Removes the file at its path when dropped.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Temporary {
+    /// The path of the file, which now stays.
+    fn keep(mut self) -> PathBuf {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty() {
+            // If it cannot be removed, the next run does.
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+}
+
+/// The name of this process in those of its temporary files: its number, which another machine may
+/// have too, and a random one.
+static WRITER: LazyLock<String> = LazyLock::new(|| {
+    use std::hash::BuildHasher as _;
+    let random = std::hash::RandomState::new().hash_one(std::time::SystemTime::now());
+    format!("{}-{:08x}", std::process::id(), random as u32)
+});
+
+/// The name that the temporary file `name` gets in the end; any other name stays.
+pub fn permanent_name(name: &str) -> &str {
+    let digits = |text: &str, radix| !text.is_empty() && text.chars().all(|c| c.is_digit(radix));
+    let is_writer = |writer: &str| {
+        writer.split_once('-').is_some_and(|(process, random)| {
+            digits(process, 10) && random.len() == 8 && digits(random, 16)
+        })
+    };
+    match name.split_once('.') {
+        Some((writer, name)) if is_writer(writer) => name,
+        _ => name,
+    }
 }
 
 /// A temporary file that is complete.
@@ -44,20 +89,20 @@ pub struct Written {
 }
 
 impl Aside {
-    /// Creates the file `name` under `folder/.tmp`, and replaces one that a killed run left there.
+    /// Creates a temporary file under `folder/.tmp` for what will be called `name`.
     ///
     /// # Errors
     /// [`Fault::Io`].
     pub fn create(folder: &Path, name: &str) -> Result<Self, Fault> {
-        let path = aside_of(folder).join(name);
+        let path = aside_of(folder).join(format!("{}.{name}", *WRITER));
         let file = File::create(&path).map_err(Fault::io(&path))?;
         let file = io::BufWriter::with_capacity(1 << 20, file);
-        Ok(Self { path, file, hash: Sha256::new(), bytes: 0 })
+        Ok(Self { temporary: Temporary(path), file, hash: Sha256::new(), bytes: 0 })
     }
 
     /// The temporary path.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.temporary.0
     }
 
     /// Writes everything to the disk (`fsync`) and closes the file.
@@ -65,13 +110,13 @@ impl Aside {
     /// # Errors
     /// [`Fault::Io`].
     pub fn close(self) -> Result<Written, Fault> {
-        let Self { path, file, hash, bytes } = self;
+        let Self { temporary, file, hash, bytes } = self;
         let synced = file
             .into_inner()
             .map_err(io::IntoInnerError::into_error)
             .and_then(|file| file.sync_all());
-        synced.map_err(Fault::io(&path))?;
-        Ok(Written { path, bytes, sha256: hex(&hash.finalize()) })
+        synced.map_err(Fault::io(&temporary.0))?;
+        Ok(Written { path: temporary.keep(), bytes, sha256: hex(&hash.finalize()) })
     }
 }
 
@@ -188,27 +233,72 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
 fn write_aside(folder: &Path, path: &Path, content: &[u8]) -> Result<Written, Fault> {
     let name = path.file_name().expect("a file's path ends in its name");
     let mut aside = Aside::create(folder, &name.to_string_lossy())?;
-    let shown = aside.path.clone();
+    let shown = aside.path().to_owned();
     aside.write_all(content).map_err(Fault::io(shown))?;
     aside.close()
 }
 
-/// Locks `folder` as long as the returned file lives; `None` if another process holds the lock. On
-/// network file systems without locks, every process gets it.
+/// The lock on a folder, held as long as it lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+    is_exclusive: bool,
+}
+
+impl Lock {
+    /// Whether no other process can hold it. On a network file system without locks, every process
+    /// gets one.
+    pub fn is_exclusive(&self) -> bool {
+        self.is_exclusive
+    }
+}
+
+/// Locks `folder`; `None` if another process holds the lock.
 ///
 /// # Errors
 /// [`Fault::Io`].
-pub fn lock(folder: &Path) -> Result<Option<File>, Fault> {
+pub fn lock(folder: &Path) -> Result<Option<Lock>, Fault> {
     let path = folder.join(LOCK);
     let file = File::create(&path).map_err(Fault::io(&path))?;
     match file.try_lock() {
         Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Lock { _file: file, is_exclusive: true })),
+        Err(fs::TryLockError::Error(_)) => Ok(Some(Lock { _file: file, is_exclusive: false })),
     }
 }
 
-/// Makes the name of `path` survive a power failure, on systems where folders can be synced.
-fn sync_folder_of(path: &Path) -> Result<(), Fault> {
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn remove(path: &Path) -> Result<(), Fault> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Fault::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the temporary files of `folder` that killed processes left, if `lock`, which is the
+/// folder's, says that no other process is at work.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn sweep_aside(folder: &Path, lock: &Lock) -> Result<(), Fault> {
+    let aside = aside_of(folder);
+    if lock.is_exclusive() {
+        for left in fs::read_dir(&aside).map_err(Fault::io(&aside))? {
+            remove(&left.map_err(Fault::io(&aside))?.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the name of `path`, or its removal, survive a power failure, on systems where folders can be
+/// synced.
+///
+/// # Errors
+/// [`Fault::Io`].
+pub fn sync_folder_of(path: &Path) -> Result<(), Fault> {
     let folder = path.parent().expect("a file lies in a folder");
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder).and_then(|f| f.sync_all()) {
@@ -224,6 +314,27 @@ pub fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("a string takes all that is written to it");
         text
     })
+}
+
+/// Size and SHA-256 of a file, the latter in hexadecimal.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn hash_file(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, hex(&hash.finalize()))),
+            Ok(count) => {
+                hash.update(&buffer[..count]);
+                bytes += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// SHA-256 of `bytes`, in hexadecimal.
@@ -261,6 +372,23 @@ mod tests {
         put(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_temporary_file_has_its_writer_s_name_and_goes_with_who_does_not_close_it() {
+        let folder = folder();
+        let aside = Aside::create(folder.path(), "shard-00000.parquet").unwrap();
+        let name = aside.path().file_name().unwrap().to_string_lossy().into_owned();
+        assert!(name.starts_with(&format!("{}-", std::process::id())), "{name}");
+        assert_eq!(permanent_name(&name), "shard-00000.parquet");
+        assert_eq!(aside.path().extension().unwrap(), "parquet");
+        let path = aside.path().to_owned();
+        assert!(path.exists());
+        drop(aside);
+        assert!(!path.exists());
+        for other in ["run.json", "12.json", "12-3.json", "a-01234567.json", "12-0123456g.json"] {
+            assert_eq!(permanent_name(other), other);
+        }
     }
 
     #[test]

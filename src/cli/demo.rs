@@ -9,7 +9,7 @@ use clap::{Args, Parser};
 use super::Cli;
 use super::ending;
 use super::progress::print;
-use super::signals::INTERRUPTED;
+use super::signals::is_interrupted;
 use crate::error::Fault;
 use crate::number::duration;
 use crate::store::{quoted, shell_word};
@@ -73,7 +73,7 @@ impl DemoArgs {
         let code = self.steps()?;
         if code == ExitCode::SUCCESS {
             self.print_results(start);
-        } else if code == ExitCode::from(INTERRUPTED) {
+        } else if is_interrupted(code) {
             let folder = quoted(&self.folder);
             print(&format!("\nstopped; to continue: mammo-pipe demo {folder}"));
         }
@@ -95,7 +95,7 @@ impl DemoArgs {
             step(&[&synth[..], &damage[..]].concat())?;
         }
         let code = step(&[&preprocess[..], &small[..], &folds[..]].concat())?;
-        if code == ExitCode::from(INTERRUPTED) {
+        if is_interrupted(code) {
             return Ok(code);
         }
         if code == ExitCode::from(3) {

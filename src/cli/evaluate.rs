@@ -178,7 +178,7 @@ impl EvaluateArgs {
         drop(shown);
         let maps = match self.maps() {
             Err(fault) if ExplainError::is_stop(&fault) => {
-                return Ok(ExitCode::from(signals::INTERRUPTED));
+                return Ok(signals::interrupted());
             }
             maps => maps?,
         };

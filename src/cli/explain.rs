@@ -43,8 +43,8 @@ use crate::train::run::read_facts;
 /// StudyInstanceUID, StudyID, InstanceNumber, PatientOrientation, ImageLaterality,
 /// BurnedInAnnotation, and LossyImageCompression with its ratio and method.
 ///
-/// Exit codes: 0 done; 1 stopped by an error; 3 done, but a source could not be read again; 130
-/// interrupted.
+/// Exit codes: 0 done; 1 stopped by an error; 3 done, but a source could not be read again; 75
+/// stopped by SIGTERM; 130 by Ctrl-C.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExplainArgs {
@@ -141,7 +141,7 @@ impl ExplainArgs {
             progress.finish();
         }
         if explanation.as_ref().is_err_and(ExplainError::is_stop) {
-            return Ok(ExitCode::from(signals::INTERRUPTED));
+            return Ok(signals::interrupted());
         }
         let explanation = explanation?;
         if self.json {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::{Command, CommandFactory, FromArgMatches};
 
-use super::{Cli, colour};
+use super::{Cli, colour, signals};
 use crate::error::Fault;
 use crate::store::arguments_at_home;
 
@@ -24,6 +24,7 @@ const WIDEST: usize = 100;
 /// The [`Fault`] of the command; help or a version that cannot be printed. A closed pipe is no
 /// error.
 pub fn run() -> Result<ExitCode, Fault> {
+    signals::from_the_start()?;
     let arguments = arguments_at_home(std::env::args_os());
     let matches = command(width()).try_get_matches_from(arguments);
     let usage = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {

@@ -48,8 +48,8 @@ use crate::train::run::{RunFacts, read_facts};
 /// reads.
 ///
 /// Exit codes: 0 done; 1 stopped by an error; 3 done, but files were rejected or are missing, or
-/// images have no prediction because every network was trained on the patient; 130 interrupted,
-/// nothing written.
+/// images have no prediction because every network was trained on the patient; 75 stopped by
+/// SIGTERM, 130 by Ctrl-C, nothing written.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct PredictArgs {
@@ -168,7 +168,7 @@ impl PredictArgs {
         };
         if stop.is_raised() {
             say(&PredictError::Stopped.to_string());
-            return Ok(ExitCode::from(signals::INTERRUPTED));
+            return Ok(signals::interrupted());
         }
         let quarantined = quarantined?;
         let mut output = ensemble.finish()?;
@@ -243,6 +243,8 @@ impl PredictArgs {
             workers: threads::count(self.workers),
             readers: self.readers.max(1),
             retry_rejected: false,
+            give_up_unreached: false,
+            accept_new_times: false,
             stop: stop.clone(),
             meters: Arc::clone(&meters),
             seen: &|bytes, rejected| progress.image(bytes, rejected, Some(&meters)),

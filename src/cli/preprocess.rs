@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::detach::detach;
 use super::ending;
+use super::exit_codes::{UNFINISHED, WITH_FINDINGS};
 use super::progress::{Activity, Progress, print, say};
 use super::settings::SettingsArgs;
 use super::signals;
@@ -38,7 +39,8 @@ use crate::store::start::Start;
 ///   mammo-pipe preprocess -c pipeline.yaml --set window.bits=16 --detach
 ///
 /// Exit codes: 0 done; 1 stopped by an error; 3 done, but files were quarantined or are missing
-/// (see quarantine.csv); 130 interrupted, run the same command again to continue.
+/// (see quarantine.csv); 75 not finished, because SIGTERM came or files could not be read (see
+/// unreached.csv): run the same command again to continue; 130 stopped by Ctrl-C, the same.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct PreprocessArgs {
@@ -78,6 +80,15 @@ pub struct PreprocessArgs {
     /// Make those shards again that have rejected images, for example after a disk was repaired.
     #[arg(long)]
     retry_rejected: bool,
+    /// Reject files that cannot be read because of a disk, a server or a permission. Without it, their
+    /// shards stay open, and the next run tries again. --retry-rejected takes this back.
+    #[arg(long)]
+    give_up_unreached: bool,
+    /// Go on although the time of modification of files has changed before an image was made of them,
+    /// for example because the dataset was copied again. Files of finished shards are compared by
+    /// their content all the same.
+    #[arg(long)]
+    accept_new_times: bool,
     /// Do not write report.html, whose gallery reads some of the source files again.
     #[arg(long)]
     no_report: bool,
@@ -121,7 +132,7 @@ impl PreprocessArgs {
             say(&format!("hint: {hint}"));
         }
         if self.detach {
-            Release::check(&config.output, &plan.facts)?;
+            Release::check(&config.output, &plan.facts, plan.listed())?;
             return self.in_background(&config);
         }
         let progress = Progress::new(plan.joined.jobs.len(), self.quiet);
@@ -133,7 +144,9 @@ impl PreprocessArgs {
             workers,
             readers,
             retry_rejected: self.retry_rejected,
-            stop,
+            give_up_unreached: self.give_up_unreached,
+            accept_new_times: self.accept_new_times,
+            stop: stop.clone(),
             meters: Arc::clone(&meters),
             seen: &|bytes, rejected| progress.image(bytes, rejected, Some(&meters)),
         };
@@ -150,7 +163,7 @@ impl PreprocessArgs {
         } else {
             print_summary(&plan, &summary);
         }
-        Ok(exit_code(&plan, &summary))
+        Ok(exit_code(&plan, &summary, &stop))
     }
 
     fn config(&self) -> Result<Config, Fault> {
@@ -187,12 +200,13 @@ impl PreprocessArgs {
     }
 }
 
-fn exit_code(plan: &Plan, summary: &Summary) -> ExitCode {
+fn exit_code(plan: &Plan, summary: &Summary, stop: &Stop) -> ExitCode {
     let counts = summary.counts;
     let missing = counts.missing > 0 && !plan.config.dataset.allow_missing;
     match () {
-        () if !summary.complete() => ExitCode::from(signals::INTERRUPTED),
-        () if counts.rejected > 0 || missing => ExitCode::from(3),
+        () if stop.is_raised() && !summary.complete() => signals::interrupted(),
+        () if !summary.complete() => ExitCode::from(UNFINISHED),
+        () if counts.rejected > 0 || missing => ExitCode::from(WITH_FINDINGS),
         () => ExitCode::SUCCESS,
     }
 }
@@ -219,6 +233,18 @@ fn print_summary(plan: &Plan, summary: &Summary) {
         size(summary.bytes_written),
         summary.shards
     ));
+    for line in &summary.made_again {
+        print(&format!("  {line}"));
+    }
+    if !summary.unreached.is_empty() {
+        let files = of(summary.unreached.len(), "file");
+        print(&format!(
+            "  {files} could not be read (unreached.csv names each), so their shards are not made:"
+        ));
+    }
+    for row in summary.unreached.iter().take(10) {
+        print(&format!("           {}: {}", row.path, row.reason));
+    }
     let mut classes: Vec<_> = summary.classes.iter().collect();
     classes.sort_by_key(|(class, count)| (std::cmp::Reverse(**count), **class));
     for (class, count) in &classes {
@@ -253,7 +279,13 @@ fn print_summary(plan: &Plan, summary: &Summary) {
             plan.joined.ignored
         ));
     }
-    let next = if !summary.complete() {
+    let next = if !summary.unreached.is_empty() {
+        format!(
+            "{} of {} shards are finished. Once the files can be read, run the same command again; \
+             files that never will be can be rejected: --give-up-unreached",
+            summary.shards, summary.shards_planned
+        )
+    } else if !summary.complete() {
         format!(
             "{} of {} shards are finished; run the same command again to continue",
             summary.shards, summary.shards_planned

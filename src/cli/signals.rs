@@ -1,14 +1,19 @@
 //! Handles Ctrl-C, SIGTERM (sent by schedulers) and SIGHUP (sent when a terminal closes).
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{SigId, flag};
 
+use super::exit_codes::{INTERRUPTED, UNFINISHED};
+use crate::error::Fault;
 use crate::flow::Stop;
 
-/// Exit code of an interrupted run.
-pub const INTERRUPTED: u8 = 130;
+/// The last signal of those that stop a command; 0 before the first.
+static HEARD: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
 /// What happens after the first signal, as the command in progress says it; `None` while no command
 /// handles signals.
@@ -17,6 +22,34 @@ static NEXT: Mutex<Option<&'static str>> = Mutex::new(None);
 /// The handlers of the last command. They stay after its end, until another command registers its
 /// own: without any, a signal would do nothing.
 static IDS: Mutex<Vec<SigId>> = Mutex::new(Vec::new());
+
+/// Exit code of a command that a signal stops.
+fn code_of(signal: i32) -> u8 {
+    if signal == SIGTERM { UNFINISHED } else { INTERRUPTED }
+}
+
+/// Exit code of the command that the last signal has stopped.
+pub fn interrupted() -> ExitCode {
+    ExitCode::from(code_of(i32::try_from(HEARD.load(Ordering::Relaxed)).unwrap_or_default()))
+}
+
+/// Whether a command ended with a code of [`interrupted`].
+pub fn is_interrupted(code: ExitCode) -> bool {
+    [INTERRUPTED, UNFINISHED].map(ExitCode::from).contains(&code)
+}
+
+/// Lets SIGTERM end the program with the code of its table from the start, before a command that can
+/// be continued handles signals.
+///
+/// # Errors
+/// [`Fault::Io`] if the system refuses a handler.
+pub fn from_the_start() -> Result<(), Fault> {
+    let at_once = Arc::new(AtomicBool::new(true));
+    let id = flag::register_conditional_shutdown(SIGTERM, UNFINISHED.into(), at_once);
+    let id = id.map_err(Fault::io("signal handlers"))?;
+    IDS.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+    Ok(())
+}
 
 /// A command's handling of signals. After it is dropped, the first signal ends the program.
 #[must_use = "signals are handled as long as it lives"]
@@ -31,16 +64,17 @@ pub struct Handled {
 /// # Errors
 /// If the system refuses a handler.
 pub fn handle(stop: &Stop, next: &'static str) -> io::Result<Handled> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
     let mut ids = Vec::new();
     for signal in [SIGINT, SIGTERM] {
+        let code = code_of(signal).into();
         // The order matters: the first signal must find the flag down, so that it only raises it.
-        ids.push(flag::register_conditional_shutdown(signal, INTERRUPTED.into(), stop.flag())?);
+        ids.push(flag::register_conditional_shutdown(signal, code, stop.flag())?);
         ids.push(flag::register(signal, stop.flag())?);
+        ids.push(flag::register_usize(signal, Arc::clone(&HEARD), signal as usize)?);
     }
     #[cfg(unix)]
     {
-        ids.push(flag::register(signal_hook::consts::SIGHUP, std::sync::Arc::default())?);
+        ids.push(flag::register(signal_hook::consts::SIGHUP, Arc::default())?);
         say_when_heard()?;
     }
     // An earlier command in this process (`demo` runs several) has its flag up, so its handler would
@@ -68,9 +102,6 @@ fn next_step() -> std::sync::MutexGuard<'static, Option<&'static str>> {
 /// Starts the thread that answers the first signal. There is one per process.
 #[cfg(unix)]
 fn say_when_heard() -> io::Result<()> {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
     static STARTED: AtomicBool = AtomicBool::new(false);

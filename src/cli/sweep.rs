@@ -54,7 +54,8 @@ use crate::train::{self, Control, Event};
 /// writes it, for evaluate, explain, predict and report.
 ///
 /// Exit codes: 0 done, or other processes train all remaining runs; 1 failed; 3 done, but the loss
-/// of some runs was not finite; 130 interrupted (continue with the same command).
+/// of some runs was not finite; 75 stopped by SIGTERM, 130 by Ctrl-C (continue with
+/// the same command).
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct SweepArgs {
@@ -187,10 +188,9 @@ impl SweepArgs {
             Outcome::Finished => {
                 (format!("page: {}", folder.join("sweep.html").display()), ExitCode::SUCCESS)
             }
-            Outcome::Stopped => (
-                "saved; continue with the same command".to_owned(),
-                ExitCode::from(signals::INTERRUPTED),
-            ),
+            Outcome::Stopped => {
+                ("saved; continue with the same command".to_owned(), signals::interrupted())
+            }
             Outcome::Elsewhere(runs) => {
                 let lines = runs.iter().map(Elsewhere::to_string);
                 let lines = lines.collect::<Vec<_>>().join("\n  ");

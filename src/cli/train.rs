@@ -52,7 +52,8 @@ use crate::train::{self, Control, End, TrainError};
 /// A run that was killed and resumed ends with the same numbers as one that was not killed.
 /// Ctrl-C finishes the step, saves the state and exits; a second Ctrl-C exits at once.
 ///
-/// Exit codes: 0 done; 1 failed; 130 interrupted (continue with --resume).
+/// Exit codes: 0 done; 1 failed; 75 stopped by SIGTERM, 130 by Ctrl-C (continue with
+/// --resume).
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct TrainArgs {
@@ -244,7 +245,7 @@ impl TrainArgs {
         self.print_result(run, end)?;
         Ok(match end {
             End::Finished => ExitCode::SUCCESS,
-            End::Stopped => ExitCode::from(signals::INTERRUPTED),
+            End::Stopped => signals::interrupted(),
         })
     }
 

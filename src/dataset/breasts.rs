@@ -142,7 +142,7 @@ mod tests {
         row_of: RowOf,
     ) -> (Vec<(usize, Option<bool>)>, Reasons, usize) {
         let template = Template::parse(template).unwrap();
-        let file = |path: &&str| File { relative: path.to_string(), bytes: 1 };
+        let file = |path: &&str| File { relative: path.to_string(), bytes: 1, modified: None };
         let files: Vec<File> = files.iter().map(file).collect();
         let all = rows.len();
         let none = |_: &File| None;

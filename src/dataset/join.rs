@@ -68,6 +68,7 @@ pub fn join_with_headers(
     let Listing { files, ignored } = listing::list(&config.input, &folders, template.extension())?;
     let files = of_kinds(files, &rows, &template);
     let listing_sha256 = digest(files.iter().map(|f| format!("{} {}\n", f.bytes, f.relative)));
+    let listing = files.clone();
     let table_sha256 =
         digest(summaries.iter().map(|t| format!("{} {}\n", t.split.as_str(), t.sha256)));
 
@@ -116,6 +117,7 @@ pub fn join_with_headers(
         words,
         tables,
         table_sha256,
+        listing,
         listing_sha256,
     })
 }
@@ -142,6 +144,7 @@ fn files_alone(
     let folder = template.folder(Split::Train);
     let Listing { files, ignored } = listing::list(&config.input, &[folder], template.extension())?;
     let listing_sha256 = digest(files.iter().map(|f| format!("{} {}\n", f.bytes, f.relative)));
+    let listing = files.clone();
     let of_file = |file: &File| facts(&config.input.join(&file.relative));
     let (mut placed, mut reasons) = no_table::place(&files, &template, config, &of_file)?;
     in_order(&mut placed);
@@ -152,7 +155,7 @@ fn files_alone(
     let (jobs, _, unclaimed) = match_up(placed, roles, files, &template, &[], config);
     let (unclaimed, left_out) = leave_out(unclaimed, &config.leave_out, &of_file)?;
     let in_header = config.patient_from == PatientFrom::Header;
-    let stray = |File { relative, bytes }| {
+    let stray = |File { relative, bytes, .. }| {
         let same_id = reasons.remove(&relative);
         let reason = same_id.unwrap_or(StrayReason::NoPatient { in_header });
         Stray { relative, bytes, reason }
@@ -167,6 +170,7 @@ fn files_alone(
         words: Words::default(),
         tables: Vec::new(),
         table_sha256,
+        listing,
         listing_sha256,
     })
 }
@@ -395,7 +399,7 @@ fn match_up(
         match file {
             Some(at) => {
                 claimed[at] = true;
-                let File { relative, bytes } = files[at].clone();
+                let File { relative, bytes, .. } = files[at].clone();
                 let path = config.input.join(&relative);
                 jobs.push(Job { record, role, relative, path, bytes });
             }

@@ -1,7 +1,7 @@
 //! Lists the image files of a dataset.
 //!
 //! In: folders below the input folder. Out: every regular file in them, at any depth, with the
-//! extension of the images, with its size, sorted by path.
+//! extension of the images, with its size and its time of modification, sorted by path.
 //!
 //! Each folder is read once, and only the size of each file is asked for. On a network file system
 //! most of the time is latency, so many requests are made at once. Links to files and folders are
@@ -10,9 +10,10 @@
 //!
 //! What copying, unpacking and downloading leave behind ([`is_junk`]) is counted and not listed.
 
-use std::fs::{self, DirEntry, FileType};
+use std::fs::{self, DirEntry, FileType, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 
@@ -31,6 +32,8 @@ pub struct File {
     pub relative: String,
     /// The size in bytes.
     pub bytes: u64,
+    /// The time of modification in nanoseconds since 1970; `None` if the system does not tell it.
+    pub modified: Option<i64>,
 }
 
 /// The files of some folders.
@@ -108,7 +111,7 @@ fn walk(folder: &Folder, extension: Option<&str>) -> Result<Listing, Fault> {
             below.push(Folder { path: entry.path(), relative, via: folder.via.clone(), junk });
         } else if junk {
             ignored += 1;
-        } else if kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|to| to.is_dir()) {
+        } else if kind.is_symlink() && leads_to_folder(&entry.path())? {
             below.extend(follow(folder, &entry)?);
         } else if has_extension(&entry.file_name().to_string_lossy(), extension) {
             entries.push((entry, kind));
@@ -124,6 +127,14 @@ fn walk(folder: &Folder, extension: Option<&str>) -> Result<Listing, Fault> {
     concatenate(Listing { files, ignored }, deeper)
 }
 
+/// Whether a link leads to a folder; one to nothing does not.
+fn leads_to_folder(link: &Path) -> Result<bool, Fault> {
+    match fs::metadata(link) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Fault::io(link)(error)),
+        found => Ok(found.is_ok_and(|to| to.is_dir())),
+    }
+}
+
 /// The folder that a link leads to, unless the path went through it already.
 fn follow(folder: &Folder, link: &DirEntry) -> Result<Option<Folder>, Fault> {
     let here = folder.path.canonicalize().map_err(Fault::io(&folder.path))?;
@@ -137,15 +148,22 @@ fn follow(folder: &Folder, link: &DirEntry) -> Result<Option<Folder>, Fault> {
     Ok(Some(Folder { path: link.path(), relative, via, junk: folder.junk }))
 }
 
-/// `None` for an entry that is not a regular file, and for a link to nothing.
+/// `None` for an entry that is not a regular file, and for a link to nothing. A file that is gone
+/// since its folder was read is an error: a server may have lost it for a moment.
 fn size(folder: &Folder, entry: &DirEntry, kind: FileType) -> Result<Option<File>, Fault> {
     let metadata = if kind.is_symlink() { fs::metadata(entry.path()) } else { entry.metadata() };
     let metadata = match metadata {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == ErrorKind::NotFound && kind.is_symlink() => return Ok(None),
         other => other.map_err(Fault::io(entry.path()))?,
     };
     let relative = folder.child(&entry.file_name().to_string_lossy());
-    Ok(metadata.is_file().then_some(File { relative, bytes: metadata.len() }))
+    let (bytes, modified) = (metadata.len(), modified(&metadata));
+    Ok(metadata.is_file().then_some(File { relative, bytes, modified }))
+}
+
+fn modified(metadata: &Metadata) -> Option<i64> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_nanos()).ok()
 }
 
 pub(crate) fn has_extension(name: &str, extension: Option<&str>) -> bool {

@@ -64,13 +64,14 @@ pub fn read(
             return Err(SourceError::Changed { found, needed });
         }
     }
+    let length = bytes.len() as u64;
     let origin = Origin::read(&bytes.into())?;
     let job = Job {
         record: row.record.clone(),
         role: row.role,
         relative: row.source_path.clone(),
         path,
-        bytes: 0,
+        bytes: length,
     };
     // The geometry is the row's; here every pixel is wanted.
     let mut config = config.clone();

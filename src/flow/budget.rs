@@ -18,12 +18,13 @@ struct State {
     free: usize,
     next_number: u64,
     served: u64,
+    is_closed: bool,
 }
 
 impl Budget {
     /// A budget of `total`.
     pub fn new(total: usize) -> Self {
-        let state = Mutex::new(State { free: total, next_number: 0, served: 0 });
+        let state = Mutex::new(State { free: total, next_number: 0, served: 0, is_closed: false });
         Self(Arc::new(Shared { total, state, changed: Condvar::new() }))
     }
 
@@ -34,7 +35,8 @@ impl Budget {
 
     /// Waits until all earlier requests have been served and `amount` is free, then takes it. First
     /// come, first served, so that small requests never starve a large one. A request beyond the
-    /// total is reduced to the total: it waits until nothing else is in use.
+    /// total is reduced to the total: it waits until nothing else is in use. Nobody waits any more
+    /// once the budget is closed; the ticket is then empty.
     pub fn take(&self, amount: usize) -> Ticket {
         let amount = amount.min(self.0.total);
         let mut state = self.0.lock();
@@ -43,12 +45,22 @@ impl Budget {
         let mut state = self
             .0
             .changed
-            .wait_while(state, |s| s.served != number || s.free < amount)
+            .wait_while(state, |s| !s.is_closed && (s.served != number || s.free < amount))
             .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if state.is_closed {
+            return Ticket::default();
+        }
         state.free -= amount;
         state.served += 1;
         self.0.changed.notify_all();
         Ticket { taken: vec![(Arc::clone(&self.0), amount)] }
+    }
+
+    /// Lets everybody who waits go on without a part of the budget, because its holder will never
+    /// return it.
+    pub fn close(&self) {
+        self.0.lock().is_closed = true;
+        self.0.changed.notify_all();
     }
 }
 

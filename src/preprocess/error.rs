@@ -9,12 +9,16 @@ use super::window::WindowError;
 use crate::error::faults;
 use crate::flow::Panicked;
 
-/// Why one file is rejected.
+/// Why one file gives no image: it is rejected, or, by a fault of the machine, unreached.
 #[derive(Debug, thiserror::Error)]
 pub enum Reject {
     /// It is not a readable DICOM image.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(ReadError),
+    /// The machine could not read it, which says nothing about the file. Its shard stays open, and
+    /// the next run tries again.
+    #[error(transparent)]
+    Unreached(ReadError),
     /// Its pixel data cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -37,6 +41,12 @@ pub enum Reject {
     Panicked(#[from] Panicked),
 }
 
+impl From<ReadError> for Reject {
+    fn from(error: ReadError) -> Self {
+        if error.is_of_the_machine() { Self::Unreached(error) } else { Self::Read(error) }
+    }
+}
+
 /// Why preprocessing stops.
 #[derive(Debug, thiserror::Error)]
 pub enum PreprocessError {
@@ -55,6 +65,21 @@ pub enum PreprocessError {
         needed_mb: usize,
         /// The MiB that were given.
         found_mb: usize,
+    },
+    /// Many files in a row cannot be read, so the machine is at fault and not the files.
+    #[error(
+        "{in_a_row} files in a row cannot be read, the last one {path}: {last}; see whether {mount} is \
+         mounted and answers, then run the same command again: finished shards stay"
+    )]
+    Unreachable {
+        /// Their number.
+        in_a_row: usize,
+        /// The last one.
+        path: PathBuf,
+        /// Why it cannot be read.
+        last: String,
+        /// Where its file system is mounted, or the folder of the dataset if that is not known.
+        mount: PathBuf,
     },
     /// Most images are rejected, so a setting or the disk is the likely cause.
     #[error(

@@ -6,15 +6,19 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
 
 use serde_json::Value;
 
+use super::read::{ReadError, retry::retried};
 use crate::config::{Config, ConfigError, PatientFrom};
 use crate::dataset::folds::Audit;
 use crate::dataset::{self, FileFacts, Job, Joined};
 use crate::error::Fault;
 use crate::shard::manifest::{FORMAT_VERSION, PIXEL_VERSION, PlanFacts, Quarantined};
 use crate::shard::release;
+use crate::shard::sources::Listed;
 
 /// A run that is ready to start.
 #[derive(Debug)]
@@ -36,8 +40,7 @@ impl Plan {
     /// A [`Fault`] if the configuration or the tables are wrong, or the folder cannot be read.
     pub fn new(mut config: Config) -> Result<Self, Fault> {
         config.check()?;
-        let joined =
-            dataset::join_with_headers(&config.dataset, &config.folds, &headers(&config)?)?;
+        let joined = join(&config)?;
         let audit = joined.audit(&config.folds)?;
         for (column, numbers) in joined.words.columns() {
             let values = config.dataset.values.entry((*column).to_owned()).or_default();
@@ -67,6 +70,11 @@ impl Plan {
         Ok(release::read_plan(&self.config.output)?.is_some_and(|before| before != self.facts))
     }
 
+    /// The files of the dataset as they were listed.
+    pub fn listed(&self) -> Listed<'_> {
+        Listed { input: &self.config.dataset.input, files: &self.joined.listing }
+    }
+
     /// The number of shards.
     pub fn shards(&self) -> usize {
         self.joined.jobs.len().div_ceil(self.config.shard.rows)
@@ -75,7 +83,9 @@ impl Plan {
     /// The images of shard `number`.
     pub fn shard(&self, number: usize) -> Range<usize> {
         let rows = self.config.shard.rows;
-        number * rows..((number + 1) * rows).min(self.joined.jobs.len())
+        let images = self.joined.jobs.len();
+        let at = |number: usize| number.saturating_mul(rows).min(images);
+        at(number)..at(number.saturating_add(1))
     }
 
     /// Image `index` of the plan.
@@ -108,13 +118,35 @@ impl Plan {
     }
 }
 
+/// Lists and joins the dataset of `config`. A header that the machine cannot read must not look like
+/// one that tells nothing, or the plan would depend on it.
+fn join(config: &Config) -> Result<Joined, Fault> {
+    let headers = headers(config)?;
+    let failed = Mutex::new(None);
+    let facts = |path: &Path| match retried(config.limits.retries, path, sleep, || headers(path)) {
+        Err(error) if error.is_of_the_machine() => {
+            let fault = Fault::io(path)(std::io::Error::other(error));
+            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+            None
+        }
+        facts => facts.ok(),
+    };
+    let joined = dataset::join_with_headers(&config.dataset, &config.folds, &facts);
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(fault) => Err(fault),
+        None => joined,
+    }
+}
+
 /// Reads the facts of a file's header, with identifiers hashed under the key of
 /// `dataset.patient_key`.
 ///
 /// # Errors
 /// A [`Fault`] if the key is needed and cannot be read, is too short to keep anything secret, or lies
 /// in the release.
-pub fn headers(config: &Config) -> Result<impl Fn(&Path) -> Option<FileFacts> + Sync, Fault> {
+pub fn headers(
+    config: &Config,
+) -> Result<impl Fn(&Path) -> Result<FileFacts, ReadError> + Sync, Fault> {
     let dataset = &config.dataset;
     let key = match (&dataset.patient_key, dataset.no_table, dataset.patient_from) {
         (Some(path), ..) => {

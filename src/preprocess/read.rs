@@ -25,6 +25,7 @@ mod origin;
 mod picture;
 mod pixel_data;
 mod prefix;
+pub mod retry;
 mod syntax;
 
 use std::fs::File;
@@ -57,6 +58,14 @@ pub enum ReadError {
     /// The operating system could not read it.
     #[error("the file cannot be read")]
     Io(#[from] std::io::Error),
+    /// It is not the file that was listed, or it was cut off while it was read.
+    #[error("the file cannot be read: it has {found} bytes, {listed} when it was listed")]
+    OtherSize {
+        /// Its bytes now.
+        found: u64,
+        /// Its bytes when the folder was listed.
+        listed: u64,
+    },
     /// It has no bytes.
     #[error("the file is empty")]
     Empty,
@@ -158,6 +167,14 @@ pub enum ReadError {
     Deflate(#[source] std::io::Error),
 }
 
+impl ReadError {
+    /// Whether the machine is at fault, a disk, a server or a limit of the system, so that the same
+    /// file may be read another time.
+    pub fn is_of_the_machine(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::OtherSize { .. })
+    }
+}
+
 /// One file that was read.
 #[derive(Debug, Clone)]
 pub struct RawFrame {
@@ -195,6 +212,9 @@ pub fn read(
 ) -> Result<RawFrame, ReadError> {
     let mut file = File::open(&job.path)?;
     let bytes = file.metadata()?.len();
+    if bytes != job.bytes {
+        return Err(ReadError::OtherSize { found: bytes, listed: job.bytes });
+    }
     let max = max_bytes(decode.max_pixels);
     if bytes > max {
         return Err(ReadError::TooManyBytes { found: format!("a file of {bytes} bytes"), max });
@@ -212,9 +232,14 @@ pub fn read(
             (SourceFacts { bytes, read, sha256: None }, prefix.take(buffer.into()))
         }
         None => {
-            buffer.reserve_exact(bytes as usize - buffer.len().min(bytes as usize));
+            let more = bytes as usize - buffer.len().min(bytes as usize);
+            let full = |_| std::io::Error::from(std::io::ErrorKind::OutOfMemory);
+            buffer.try_reserve_exact(more).map_err(full)?;
             file.read_to_end(&mut buffer)?;
-            let bytes = buffer.len() as u64;
+            let found = buffer.len() as u64;
+            if found != bytes {
+                return Err(ReadError::OtherSize { found, listed: bytes });
+            }
             let sha256 = Some(Sha256::digest(&buffer).into());
             (SourceFacts { bytes, read: bytes, sha256 }, open(buffer.into(), decode.max_pixels)?)
         }

@@ -1,6 +1,7 @@
 //! Takes the outcomes in the plan's order, writes the shards, and accounts for every image.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::plan::Plan;
 use super::reject_class::RejectClass;
 use super::rows::SampleWriter;
 use super::stages::{Read, Sample};
-use super::{Control, PreprocessError, Reject, columns, memory};
+use super::{Control, PreprocessError, Reject, columns, memory, mount};
 use crate::error::{Fault, chain};
 use crate::flow::{Ordered, Rejected, Snapshot, Stage};
 use crate::shard::ReleaseFolder;
@@ -17,7 +18,7 @@ use crate::shard::Shape;
 use crate::shard::flagged::Flagged;
 use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, Manifest, Quarantined};
-use crate::shard::release::Release;
+use crate::shard::release::{Release, Stock, read_entries};
 use crate::shard::writer;
 
 /// The result of a run.
@@ -25,6 +26,11 @@ use crate::shard::writer;
 pub struct Summary {
     /// Numbers of all listed images by outcome.
     pub counts: Counts,
+    /// The files that this run could not read by a fault of the machine. With them, all images of
+    /// their shards are unreached.
+    pub unreached: Vec<Quarantined>,
+    /// Shards of earlier runs that were missing, damaged or changed, each with the reason.
+    pub made_again: Vec<String>,
     /// Images that this run processed; earlier runs finished the others.
     pub processed: usize,
     /// Bytes that this run read.
@@ -72,11 +78,28 @@ pub struct Sink<'a> {
     release: &'a Release,
     control: &'a Control<'a>,
     entries: BTreeMap<usize, Entry>,
+    again: Vec<String>,
     processed: usize,
     rejected: usize,
     /// Bytes of the files that the read stage rejected.
     unreadable_bytes: u64,
+    unreached: Vec<Quarantined>,
+    /// How many of the last images were unreached.
+    in_a_row: usize,
 }
+
+/// What became of a shard.
+enum ShardEnd {
+    /// It is finished.
+    Finished(Entry),
+    /// An image of it is unreached, so the next run makes it.
+    Open,
+    /// The outcomes ended before it was complete.
+    Stopped,
+}
+
+/// So many files in a row that cannot be read are no accident: a hundred files of some 25 patients.
+const TOO_MANY_IN_A_ROW: usize = 100;
 
 /// Images that are needed before the share of rejected ones is meaningful.
 const FEW: usize = 200;
@@ -85,16 +108,33 @@ impl<'a> Sink<'a> {
     /// Starts from what earlier runs finished.
     ///
     /// # Errors
-    /// A [`Fault`] if their entries cannot be read.
-    pub fn new(plan: &'a Plan, release: &'a Release, control: &'a Control) -> Result<Self, Fault> {
-        let mut entries = release.finished()?;
+    /// A [`Fault`] if entries of rejected images cannot be withdrawn.
+    pub fn new(
+        plan: &'a Plan,
+        release: &'a Release,
+        control: &'a Control,
+        stock: Stock,
+    ) -> Result<Self, Fault> {
+        let Stock { finished: mut entries, again } = stock;
         if control.retry_rejected {
-            for entry in entries.values().filter(|entry| !entry.rejected.is_empty()) {
-                release.withdraw(entry)?;
-            }
+            let with_rejects = entries.values().filter(|entry| !entry.rejected.is_empty());
+            let with_rejects: Vec<usize> = with_rejects.map(|entry| entry.shard).collect();
+            release.withdraw(&with_rejects)?;
             entries.retain(|_, entry| entry.rejected.is_empty());
+            release.sweep_shards(&entries)?;
         }
-        Ok(Self { plan, release, control, entries, processed: 0, rejected: 0, unreadable_bytes: 0 })
+        Ok(Self {
+            plan,
+            release,
+            control,
+            entries,
+            again,
+            processed: 0,
+            rejected: 0,
+            unreadable_bytes: 0,
+            unreached: Vec::new(),
+            in_a_row: 0,
+        })
     }
 
     /// The shards that are still to be made.
@@ -110,36 +150,51 @@ impl<'a> Sink<'a> {
     }
 
     /// Writes the shards from `outcomes`, which are those of [`Sink::todo`]. Returns early, without
-    /// an error, if they end early.
+    /// an error, if they end early. A shard with an unreached image is left out.
     ///
     /// # Errors
     /// A [`Fault`]; the shards that are finished stay.
     pub fn drain(&mut self, mut outcomes: Ordered<Sample, Reject>) -> Result<(), Fault> {
         for number in self.open() {
             match self.shard(number, &mut outcomes)? {
-                Some(entry) => self.entries.insert(number, entry),
-                None => break,
-            };
+                ShardEnd::Finished(entry) => {
+                    self.entries.insert(number, entry);
+                }
+                ShardEnd::Open => {}
+                ShardEnd::Stopped => break,
+            }
         }
         Ok(())
     }
 
-    /// Writes one shard; `None` if the outcomes end before it is complete.
+    /// Writes one shard, if all its images were read or rejected.
     fn shard(
         &mut self,
         number: usize,
         outcomes: &mut Ordered<Sample, Reject>,
-    ) -> Result<Option<Entry>, Fault> {
+    ) -> Result<ShardEnd, Fault> {
         let range = self.plan.shard(number);
         let mut writer = None;
+        let mut is_open = false;
         let mut rejected = Vec::new();
         let mut notes = BTreeMap::new();
         for index in range.clone() {
-            let Some(outcome) = outcomes.next() else { return Ok(None) };
+            let Some(outcome) = outcomes.next() else { return Ok(ShardEnd::Stopped) };
             let bytes = self.plan.job(index).bytes;
             self.processed += 1;
             (self.control.seen)(bytes, outcome.is_err());
+            let is_unreached = |why: &Rejected<_>| matches!(why.reason, Reject::Unreached(_));
+            if !outcome.as_ref().is_err_and(is_unreached) {
+                self.in_a_row = 0;
+            }
             match outcome {
+                Err(why) if is_unreached(&why) && !self.control.give_up_unreached => {
+                    is_open = true;
+                    // Removes the temporary file.
+                    writer = None;
+                    self.unreached(index, &why)?;
+                }
+                Ok(_) if is_open => {}
                 Ok(sample) => {
                     sample.facts.notes.count_into(&mut notes);
                     self.writer(&mut writer, number)?.push(sample)?;
@@ -153,6 +208,9 @@ impl<'a> Sink<'a> {
                     self.check_share(&why)?;
                 }
             }
+        }
+        if is_open {
+            return Ok(ShardEnd::Open);
         }
         let (file, rows) = match writer {
             Some(writer) => writer.close().map(|(file, rows)| (Some(file), rows))?,
@@ -169,7 +227,7 @@ impl<'a> Sink<'a> {
             rejected,
             notes,
         };
-        self.release.commit(entry, file).map(Some)
+        self.release.commit(entry, file).map(ShardEnd::Finished)
     }
 
     fn writer<'w>(
@@ -198,6 +256,24 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// Keeps the unreached image in the list; stops the run if there are many in a row.
+    fn unreached(&mut self, index: usize, why: &Rejected<Reject>) -> Result<(), Fault> {
+        self.unreached.push(self.quarantined(index, why));
+        self.in_a_row += 1;
+        if self.in_a_row < TOO_MANY_IN_A_ROW {
+            return Ok(());
+        }
+        self.release.write_unreached(&self.unreached)?;
+        let path = &self.plan.job(index).path;
+        let mount = mount::point(path).unwrap_or_else(|| self.plan.config.dataset.input.clone());
+        let last = match why.reason.source() {
+            Some(cause) => cause.to_string(),
+            None => why.reason.to_string(),
+        };
+        let (in_a_row, path) = (self.in_a_row, path.clone());
+        Err(PreprocessError::Unreachable { in_a_row, path, last, mount }.into())
+    }
+
     /// A wrong mount or setting rejects everything: better to stop after minutes than after a day.
     fn check_share(&self, why: &Rejected<Reject>) -> Result<(), Fault> {
         let share = self.rejected as f64 / self.processed as f64;
@@ -220,7 +296,17 @@ impl<'a> Sink<'a> {
     /// # Panics
     /// If an image was lost or counted twice, which is a bug.
     pub fn conclude(self, time: Duration) -> Result<Summary, Fault> {
-        let Self { plan, release, control, entries, processed, unreadable_bytes, .. } = self;
+        let Self {
+            plan,
+            release,
+            control,
+            entries,
+            processed,
+            unreadable_bytes,
+            unreached,
+            again,
+            ..
+        } = self;
         let stages = control.meters.steps();
         let joined = plan.joined.counts();
         let planned: usize = entries.values().map(|e| e.planned).sum();
@@ -238,10 +324,13 @@ impl<'a> Sink<'a> {
             entries.values().flat_map(|e| e.rejected.iter().cloned()).collect();
         set_aside.extend(plan.not_joined());
         let quarantine_sha256 = release.write_quarantine(&set_aside)?;
+        release.write_unreached(&unreached)?;
         let quality = Flagged::read(&plan.config.output, entries.values())?;
         let flags = quality.flags.iter().map(|(flag, n)| (flag.as_str().to_owned(), *n)).collect();
         let summary = Summary {
             counts,
+            unreached,
+            made_again: again,
             processed,
             bytes_read: unreadable_bytes + stages.iter().map(|s| s.fetched_bytes).sum::<u64>(),
             bytes_written: entries.values().map(|e| e.bytes).sum(),
@@ -282,7 +371,8 @@ pub fn finished(plan: &Plan) -> Result<usize, Fault> {
     if !ReleaseFolder::new(&plan.config.output).is_begun() {
         return Ok(0);
     }
-    Ok(Release::open(&plan.config.output, &plan.facts)?.finished()?.len())
+    Release::check(&plan.config.output, &plan.facts, plan.listed())?;
+    Ok(read_entries(&ReleaseFolder::new(&plan.config.output))?.len())
 }
 
 /// The counts of all shards' notes.

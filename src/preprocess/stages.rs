@@ -11,12 +11,13 @@
 //! modules beside this one; this module has only their order.
 
 use std::sync::Arc;
+use std::thread;
 
 use super::decode::{self, Decoder, DecoderName, Kept, Stored, Want};
 use super::look;
 use super::memory::Memory;
 use super::quality::{self, Quality, StoredFacts};
-use super::read::{self, Header, PixelData, PixelLayout, RawFrame, SourceFacts};
+use super::read::{self, Header, PixelData, PixelLayout, RawFrame, SourceFacts, retry};
 use super::resize::{self, Resizer};
 use super::roi::{self, Finder, Found};
 use super::window::{self, GreyScale, Lut, WindowUsed};
@@ -142,7 +143,8 @@ pub struct Sample {
     pub pixels: Pixels,
 }
 
-/// Reads a file: [`Job`] to [`RawFrame`].
+/// Reads a file: [`Job`] to [`RawFrame`]. What the machine could not read is tried again
+/// `limits.retries` times.
 #[derive(Debug, Clone)]
 pub struct Read {
     config: Arc<Config>,
@@ -162,7 +164,9 @@ impl Stage for Read {
     const NAME: &'static str = "read";
 
     fn apply(&mut self, job: Job) -> Result<RawFrame, Reject> {
-        Ok(read::read(job, &self.config.decode, &self.config.spacing)?)
+        let config = &self.config;
+        let read = || read::read(job.clone(), &config.decode, &config.spacing);
+        Ok(retry::retried(config.limits.retries, &job.path, thread::sleep, read)?)
     }
 
     fn fetched(frame: &RawFrame) -> u64 {

@@ -83,7 +83,7 @@ impl Release {
             written: sum(|entry| entry.rows),
             rejected: sum(|entry| entry.rejected.len()) + plan.strays,
             missing: plan.missing,
-            unreached: plan.images - sum(|entry| entry.planned),
+            unreached: plan.images.saturating_sub(sum(|entry| entry.planned)),
         };
         Ok(Self {
             folder: folder.into(),

@@ -47,6 +47,13 @@ impl ReleaseFolder {
         self.entries().join(format!("shard-{shard:05}.json"))
     }
 
+    /// The number of the shard whose entry has this file name.
+    pub fn shard_of_entry(name: &str) -> Option<usize> {
+        let number = name.strip_prefix("shard-")?.strip_suffix(".json")?;
+        let shard = number.parse().ok()?;
+        (format!("{shard:05}") == number).then_some(shard)
+    }
+
     /// The folder with the shards.
     pub fn shards(&self) -> PathBuf {
         self.0.join(SHARDS)
@@ -62,6 +69,16 @@ impl ReleaseFolder {
         self.0.join("quarantine.csv")
     }
 
+    /// Size and time of every source, a local file.
+    pub fn sources(&self) -> PathBuf {
+        self.0.join("sources.jsonl")
+    }
+
+    /// The list of files that the last run could not read, while there are any.
+    pub fn unreached(&self) -> PathBuf {
+        self.0.join("unreached.csv")
+    }
+
     /// The page of the release.
     pub fn report(&self) -> PathBuf {
         self.0.join("report.html")
@@ -73,7 +90,8 @@ impl ReleaseFolder {
     }
 }
 
-const SHARDS: &str = "shards";
+/// The name of the folder with the shards.
+pub(super) const SHARDS: &str = "shards";
 
 /// The path of a finished shard below the release: its number and the hash of its content.
 pub fn shard_name(shard: usize, sha256: &str, extension: &str) -> String {

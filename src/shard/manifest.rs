@@ -3,10 +3,13 @@
 //! Neither contains a time or a host's name: the same plan gives the same bytes on every machine.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::folder::shard_name;
 use crate::record::Split;
 
 /// The version of the release's layout. A reader refuses a higher one.
@@ -105,6 +108,27 @@ pub struct Entry {
     /// The number of rows with each [note](super::notes), by its code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notes: BTreeMap<String, usize>,
+}
+
+impl Entry {
+    /// Whether this can be the entry of shard number `shard`, which the plan gives these images.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check(&self, shard: usize, images: Range<usize>) -> Result<(), String> {
+        let is_hash = self.sha256.len() == 64 && self.sha256.bytes().all(|c| c.is_ascii_hexdigit());
+        let is_named = self.file.as_ref().map_or(self.rows == 0, |file| {
+            let extension = Path::new(file).extension().unwrap_or_default().to_string_lossy();
+            is_hash && self.rows > 0 && *file == shard_name(shard, &self.sha256, &extension)
+        });
+        let is_planned = (self.shard, self.first, self.planned, images.is_empty())
+            == (shard, images.start, images.len(), false);
+        let is_whole = self.rows.checked_add(self.rejected.len()) == Some(self.planned);
+        if is_named && is_planned && is_whole {
+            return Ok(());
+        }
+        Err("its entry is not that of the plan".into())
+    }
 }
 
 /// One line of `quarantine.csv`.

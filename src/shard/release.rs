@@ -1,20 +1,35 @@
 //! A release while it is written: opened for a plan, and committed shard by shard.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::error::ReleaseError;
-use super::folder::{ReleaseFolder, shard_name};
+use rayon::prelude::*;
+
+use super::error::{ReleaseError, first_of};
+use super::folder::{ReleaseFolder, SHARDS, shard_name};
 use super::manifest::{Entry, Manifest, PlanFacts, Quarantined};
+use super::seal;
+use super::sources::{Listed, Sources};
 use crate::error::Fault;
-use crate::store::{self, Aside, Written};
+use crate::store::{self, Aside, Lock, Written};
 
 /// A release that is open for writing. It holds the lock on the folder as long as it lives.
 #[derive(Debug)]
 pub struct Release {
     names: ReleaseFolder,
-    _lock: File,
+    lock: Lock,
+}
+
+/// What earlier runs left.
+#[derive(Debug, Default)]
+pub struct Stock {
+    /// The shards that are finished and sound.
+    pub finished: BTreeMap<usize, Entry>,
+    /// The shards that were finished and have to be made again, each with the reason.
+    pub again: Vec<String>,
 }
 
 impl Release {
@@ -23,31 +38,34 @@ impl Release {
     ///
     /// # Errors
     /// As [`Release::open`].
-    pub fn check(folder: &Path, plan: &PlanFacts) -> Result<(), Fault> {
-        if folder.exists() && !ReleaseFolder::new(folder).is_begun() && holds_other_things(folder)?
-        {
-            return Err(ReleaseError::NotARelease { path: folder.into() }.into());
+    pub fn check(folder: &Path, plan: &PlanFacts, listed: Listed) -> Result<(), Fault> {
+        refuse_other_things(folder)?;
+        let Some(before) = read_plan(folder)?.filter(|before| before != plan) else {
+            return Ok(());
+        };
+        let known = Sources::read(&ReleaseFolder::new(folder));
+        let files = known.map(|known| known.changes(listed.files)).unwrap_or_default();
+        let mut differences = plan.differences(&before);
+        let of_files = ["listing_sha256:", "images:", "bytes:", "missing:", "strays:"];
+        let is_of_files = |line: &String| of_files.iter().any(|key| line.starts_with(key));
+        if !files.is_empty() && differences.iter().all(is_of_files) {
+            return Err(ReleaseError::sources_changed(folder, &files).into());
         }
-        match read_plan(folder)? {
-            Some(before) if before != *plan => {
-                let differences = plan.differences(&before);
-                Err(ReleaseError::PlanChanged { path: folder.into(), differences }.into())
-            }
-            _ => Ok(()),
-        }
+        differences.extend(first_of(&files));
+        Err(ReleaseError::PlanChanged { path: folder.into(), differences }.into())
     }
 
     /// Opens `folder` for `plan`. The folder is empty, or as an earlier run of the same plan left
     /// it.
     ///
     /// # Errors
-    /// [`ReleaseError::PlanChanged`] with the differences, [`ReleaseError::NotARelease`] if the
-    /// folder holds other files, [`ReleaseError::Locked`] while another run writes it,
-    /// [`Fault::Io`].
-    pub fn open(folder: &Path, plan: &PlanFacts) -> Result<Self, Fault> {
+    /// [`ReleaseError::PlanChanged`] with the differences, [`ReleaseError::SourcesChanged`] with the
+    /// names of the files, [`ReleaseError::NotARelease`] if the folder holds other files,
+    /// [`ReleaseError::Locked`] while another run writes it, [`Fault::Io`].
+    pub fn open(folder: &Path, plan: &PlanFacts, listed: Listed) -> Result<Self, Fault> {
         let names = ReleaseFolder::new(folder);
-        Self::check(folder, plan)?;
-        let tmp = store::make_aside(folder)?;
+        refuse_other_things(folder)?;
+        store::make_aside(folder)?;
         for path in [names.shards(), names.entries()] {
             fs::create_dir_all(&path).map_err(Fault::io(&path))?;
         }
@@ -55,14 +73,22 @@ impl Release {
         // release there.
         let lock =
             store::lock(folder)?.ok_or_else(|| ReleaseError::Locked { path: folder.into() })?;
-        // Another run may have written its plan meanwhile.
-        Self::check(folder, plan)?;
-        for left in fs::read_dir(&tmp).map_err(Fault::io(&tmp))? {
-            let path = left.map_err(Fault::io(&tmp))?.path();
-            fs::remove_file(&path).map_err(Fault::io(&path))?;
+        store::sweep_aside(folder, &lock)?;
+        let known = Sources::read(&names).filter(|_| names.is_begun());
+        if let Err(fault) = Self::check(folder, plan, listed) {
+            if let Some(mut known) = known {
+                let changes = known.changes(listed.files);
+                let paths: Vec<&str> = changes.iter().map(|(path, _)| path.as_str()).collect();
+                known.refuse(&names, listed.input, &paths)?;
+            }
+            return Err(fault);
+        }
+        // Before the plan, so that a release that is begun has it.
+        if known.is_none() {
+            Sources::of(listed.files).write(&names)?;
         }
         store::create(folder, &names.plan(), &store::json(plan))?;
-        Ok(Self { names, _lock: lock })
+        Ok(Self { names, lock })
     }
 
     /// The folder.
@@ -70,36 +96,95 @@ impl Release {
         self.names.path()
     }
 
-    /// The shards that earlier runs finished, and whose file still exists.
-    ///
-    /// # Errors
-    /// [`Fault::Io`], [`Fault::Json`].
-    pub fn finished(&self) -> Result<BTreeMap<usize, Entry>, Fault> {
-        let mut entries = read_entries(&self.names)?;
-        entries.retain(|_, entry| self.is_there(entry));
-        Ok(entries)
-    }
-
-    fn is_there(&self, entry: &Entry) -> bool {
-        entry.file.as_ref().is_none_or(|file| {
-            fs::metadata(self.names.file(file)).is_ok_and(|meta| meta.len() == entry.bytes)
-        })
-    }
-
-    /// Removes the entry of a finished shard, so that it is made again.
+    /// Reads every entry and every shard that earlier runs finished. What is damaged, or is not what
+    /// `planned` says of a shard, is withdrawn. Then every shard without an entry is removed, which a
+    /// killed run may have left.
     ///
     /// # Errors
     /// [`Fault::Io`].
-    pub fn withdraw(&self, entry: &Entry) -> Result<(), Fault> {
-        let path = self.names.entry(entry.shard);
-        fs::remove_file(&path).map_err(Fault::io(&path))?;
-        if let Some(file) = &entry.file {
-            let path = self.names.file(file);
-            fs::remove_file(&path).map_err(Fault::io(&path))?;
+    pub fn stock(&self, planned: impl Fn(usize) -> Range<usize> + Sync) -> Result<Stock, Fault> {
+        let found = entry_files(&self.names)?;
+        let entries = found.par_iter().map(|(shard, path)| {
+            let entry = seal::read(path)?;
+            let entry = entry.and_then(|entry| {
+                entry.check(*shard, planned(*shard))?;
+                Ok(entry)
+            });
+            match entry {
+                Ok(entry) => Ok((*shard, self.compare(&entry)?.map(|()| entry))),
+                Err(why) => Ok((*shard, Err(why))),
+            }
+        });
+        let entries: Vec<(usize, Result<Entry, String>)> = entries.collect::<Result<_, Fault>>()?;
+        let mut stock = Stock::default();
+        let mut unsound = Vec::new();
+        for (shard, entry) in entries {
+            match entry {
+                Ok(entry) => {
+                    stock.finished.insert(shard, entry);
+                }
+                Err(why) => {
+                    unsound.push(shard);
+                    stock.again.push(format!("shard {shard} is made again: {why}"));
+                }
+            }
         }
-        let manifest = self.names.manifest();
-        if manifest.exists() {
-            fs::remove_file(&manifest).map_err(Fault::io(&manifest))?;
+        self.withdraw(&unsound)?;
+        self.sweep_shards(&stock.finished)?;
+        Ok(stock)
+    }
+
+    /// Whether the shard of `entry` is the one that was written.
+    fn compare(&self, entry: &Entry) -> Result<Result<(), String>, Fault> {
+        let Some(name) = &entry.file else { return Ok(Ok(())) };
+        let path = self.names.file(name);
+        Ok(match store::hash_file(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err("its file is missing".into()),
+            // The disk may answer another time: then nothing has to be made again.
+            Err(error) => return Err(Fault::io(path)(error)),
+            Ok(found) if found != (entry.bytes, entry.sha256.clone()) => {
+                Err("its file is damaged".into())
+            }
+            Ok(_) => Ok(()),
+        })
+    }
+
+    /// Makes shards unfinished, so that they are made again. The release is incomplete before the
+    /// first of them is touched, and a shard is without an entry before it is removed, so the program
+    /// may be killed at any moment.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn withdraw(&self, shards: &[usize]) -> Result<(), Fault> {
+        if shards.is_empty() {
+            return Ok(());
+        }
+        store::remove(&self.names.manifest())?;
+        // It shows a complete release.
+        store::remove(&self.names.report())?;
+        store::sync_folder_of(&self.names.manifest())?;
+        for shard in shards {
+            store::remove(&self.names.entry(*shard))?;
+        }
+        store::sync_folder_of(&self.names.entry(0))
+    }
+
+    /// Removes the shards that no entry names, unless another process may be about to name them.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn sweep_shards(&self, finished: &BTreeMap<usize, Entry>) -> Result<(), Fault> {
+        if !self.lock.is_exclusive() {
+            return Ok(());
+        }
+        let named: BTreeSet<_> = finished.values().filter_map(|entry| entry.file.clone()).collect();
+        let shards = self.names.shards();
+        for file in fs::read_dir(&shards).map_err(Fault::io(&shards))? {
+            let file = file.map_err(Fault::io(&shards))?;
+            let name = file.file_name().to_string_lossy().into_owned();
+            if name.starts_with("shard-") && !named.contains(&format!("{SHARDS}/{name}")) {
+                store::remove(&file.path())?;
+            }
         }
         Ok(())
     }
@@ -126,7 +211,7 @@ impl Release {
             entry.bytes = written.bytes;
             entry.sha256 = written.sha256;
         }
-        store::create(self.folder(), &self.names.entry(entry.shard), &store::json(&entry))?;
+        store::create(self.folder(), &self.names.entry(entry.shard), &seal::sealed(&entry))?;
         Ok(entry)
     }
 
@@ -140,6 +225,18 @@ impl Release {
         Ok(store::sha256(&csv))
     }
 
+    /// Writes `unreached.csv`, or removes it if `rows` is empty.
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn write_unreached(&self, rows: &[Quarantined]) -> Result<(), Fault> {
+        let path = self.names.unreached();
+        if rows.is_empty() {
+            return store::remove(&path);
+        }
+        store::replace(self.folder(), &path, &super::quarantine::to_csv(rows))
+    }
+
     /// Writes `manifest.json`, which completes the release.
     ///
     /// # Errors
@@ -149,18 +246,40 @@ impl Release {
     }
 }
 
-/// The entries of the shards that are finished, by number.
+/// The entries of the shards that are finished, by number. A damaged one is left out: the next run
+/// makes its shard again.
 ///
 /// # Errors
-/// [`Fault::Json`], [`Fault::Io`].
+/// [`Fault::Io`].
 pub fn read_entries(folder: &ReleaseFolder) -> Result<BTreeMap<usize, Entry>, Fault> {
+    let mut entries = BTreeMap::new();
+    for (shard, path) in entry_files(folder)? {
+        if let Ok(entry) = seal::read(&path)?
+            && entry.shard == shard
+        {
+            entries.insert(shard, entry);
+        }
+    }
+    Ok(entries)
+}
+
+/// The files of the entries, with the shards that they are called after.
+fn entry_files(folder: &ReleaseFolder) -> Result<Vec<(usize, PathBuf)>, Fault> {
     let entries = folder.entries();
-    let files = fs::read_dir(&entries).map_err(Fault::io(&entries))?;
-    let entry = |file: std::io::Result<fs::DirEntry>| {
-        let entry: Entry = store::read_json(&file.map_err(Fault::io(&entries))?.path())?;
-        Ok((entry.shard, entry))
-    };
-    files.map(entry).collect()
+    let mut found = Vec::new();
+    for file in fs::read_dir(&entries).map_err(Fault::io(&entries))? {
+        let file = file.map_err(Fault::io(&entries))?;
+        let shard = ReleaseFolder::shard_of_entry(&file.file_name().to_string_lossy());
+        found.extend(shard.map(|shard| (shard, file.path())));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The files that the last run on an unfinished release could not read; none if there is no list.
+pub fn read_unreached(folder: &ReleaseFolder) -> Vec<Quarantined> {
+    let rows = csv::Reader::from_path(folder.unreached());
+    rows.map(|mut rows| rows.deserialize().filter_map(Result::ok).collect()).unwrap_or_default()
 }
 
 /// The plan of the release in `folder`, if there is one.
@@ -181,8 +300,8 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Fault> {
     let names = ReleaseFolder::new(folder);
     let path = names.manifest();
     if !path.exists() {
-        let started = names.is_begun();
-        return Err(ReleaseError::NoManifest { path: folder.into(), started }.into());
+        let (started, unreached) = (names.is_begun(), read_unreached(&names).len());
+        return Err(ReleaseError::NoManifest { path: folder.into(), started, unreached }.into());
     }
     let manifest: Manifest = store::read_json(&path)?;
     let (found, known) = (manifest.plan.format_version, super::manifest::FORMAT_VERSION);
@@ -192,9 +311,17 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Fault> {
     Ok(manifest)
 }
 
+fn refuse_other_things(folder: &Path) -> Result<(), Fault> {
+    let is_begun = ReleaseFolder::new(folder).is_begun();
+    if folder.exists() && !is_begun && holds_other_things(folder)? {
+        return Err(ReleaseError::NotARelease { path: folder.into() }.into());
+    }
+    Ok(())
+}
+
 fn holds_other_things(folder: &Path) -> Result<bool, Fault> {
     let names = ReleaseFolder::new(folder);
-    let ours = [names.shards(), names.entries(), names.log()];
+    let ours = [names.shards(), names.entries(), names.log(), names.sources()];
     let ours = ours.into_iter().chain([store::ASIDE, store::LOCK].map(|name| folder.join(name)));
     let ours: Vec<PathBuf> = ours.collect();
     for entry in fs::read_dir(folder).map_err(Fault::io(folder))? {

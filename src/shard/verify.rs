@@ -1,13 +1,11 @@
 //! Checks a release against its manifest: every checksum, count and column.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::fs;
+use std::path::{Component, Path};
 
 use rayon::prelude::*;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::error::ReleaseError;
 use super::folder::ReleaseFolder;
@@ -15,6 +13,7 @@ use super::image;
 use super::manifest::{Entry, Manifest};
 use super::reader::ShardReader;
 use super::release::read_manifest;
+use super::table::{Row, Table};
 use crate::error::Fault;
 use crate::store;
 
@@ -29,6 +28,67 @@ pub struct Verified {
     pub bytes: u64,
     /// Everything that does not match, one line each; empty for a sound release.
     pub problems: Vec<String>,
+}
+
+/// The result of the check of the sources.
+#[derive(Debug, Default, Serialize)]
+pub struct VerifiedSources {
+    /// Files that have the content that the release was made of.
+    pub same: usize,
+    /// Rows without the hash of their source, because a part of it was read only.
+    pub without_hash: usize,
+    /// Every file that has another content or cannot be read, one line each.
+    pub problems: Vec<String>,
+}
+
+/// Hashes the source of every row of the release in `folder`, in the dataset in `input`. Calls `done`
+/// after each shard with the number of its rows.
+///
+/// # Errors
+/// A [`Fault`] if there is no manifest, or a shard cannot be read.
+pub fn sources(
+    folder: &Path,
+    input: &Path,
+    done: impl Fn(usize) + Sync,
+) -> Result<VerifiedSources, Fault> {
+    let table = Table::read(folder)?;
+    let shards: Vec<&[Row]> = table.rows.chunk_by(|a, b| a.shard == b.shard).collect();
+    let found: Vec<VerifiedSources> = shards
+        .par_iter()
+        .map(|rows| {
+            let mut found = VerifiedSources::default();
+            rows.iter().for_each(|row| source(input, row, &mut found));
+            done(rows.len());
+            found
+        })
+        .collect();
+    Ok(found.into_iter().fold(VerifiedSources::default(), |mut all, part| {
+        all.same += part.same;
+        all.without_hash += part.without_hash;
+        all.problems.extend(part.problems);
+        all
+    }))
+}
+
+/// Compares the source of one row.
+fn source(input: &Path, row: &Row, found: &mut VerifiedSources) {
+    let (path, id) = (&row.source_path, &row.record.image_id);
+    let Some(needed) = &row.source_sha256 else {
+        found.without_hash += 1;
+        return;
+    };
+    // A release may come from elsewhere.
+    let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    match is_inside.then(|| store::hash_file(&input.join(path))) {
+        None => found.problems.push(format!("image {id}: its source is not below the dataset")),
+        Some(Err(error)) => found.problems.push(format!("{path}: {error}")),
+        Some(Ok((_, sha256))) if sha256 != *needed => {
+            found
+                .problems
+                .push(format!("{path} has SHA-256 {sha256}, image {id} was made of {needed}"));
+        }
+        Some(Ok(_)) => found.same += 1,
+    }
 }
 
 /// Reads the whole release in `folder`. Calls `done` with the number of rows after each shard.
@@ -105,7 +165,7 @@ fn shard(folder: &Path, entry: &Entry, columns: &[(String, String)]) -> (usize, 
     }
     let Some(name) = &entry.file else { return (0, 0, problems) };
     let path = folder.join(name);
-    let (bytes, sha256) = match hash(&path) {
+    let (bytes, sha256) = match store::hash_file(&path) {
         Ok(found) => found,
         Err(e) => return (0, 0, vec![format!("{name}: {e}")]),
     };
@@ -156,19 +216,4 @@ fn rows(path: &Path, columns: &[(String, String)]) -> Result<(usize, Vec<String>
         }
     }
     Ok((good, bad))
-}
-
-fn hash(path: &Path) -> std::io::Result<(u64, String)> {
-    let mut reader = BufReader::new(File::open(path)?);
-    let (mut hash, mut bytes) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok((bytes, store::hex(&hash.finalize()))),
-            count => {
-                hash.update(&buffer[..count]);
-                bytes += count as u64;
-            }
-        }
-    }
 }

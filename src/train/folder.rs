@@ -258,8 +258,13 @@ impl Place {
             }
             Self::Epochs => is_epoch(name),
             Self::Maps => is_map(permanent(name)),
-            Self::AsideOfRun => [FACTS, STATUS, REPORT, MODEL_CARD].contains(&name),
-            Self::AsideOfFold => Self::Fold.has(name, known) || is_epoch(name),
+            Self::AsideOfRun => {
+                [FACTS, STATUS, REPORT, MODEL_CARD].contains(&store::permanent_name(name))
+            }
+            Self::AsideOfFold => {
+                let name = store::permanent_name(name);
+                Self::Fold.has(name, known) || is_epoch(name)
+            }
         }
     }
 

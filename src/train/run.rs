@@ -16,7 +16,6 @@
 //! The process that trains holds a lock on the folder. Readers need no lock, because every file
 //! except the logs is replaced in one step.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,7 +30,7 @@ use crate::config::{Config, FoldsConfig, TrainConfig};
 use crate::error::Fault;
 use crate::shard::ReleaseFolder;
 use crate::shard::table::Table;
-use crate::store;
+use crate::store::{self, Lock};
 
 /// Version of the folder's layout; a reader refuses a higher one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -138,7 +137,7 @@ pub struct Run {
     folder: RunFolder,
     /// The facts of the run.
     pub facts: RunFacts,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Status {
@@ -227,6 +226,7 @@ impl Run {
         let facts = read_facts(folder)?;
         store::make_aside(folder)?;
         let lock = lock(folder)?;
+        store::sweep_aside(folder, &lock)?;
         Ok(Self { folder: RunFolder::new(folder), facts, _lock: lock })
     }
 
@@ -457,12 +457,12 @@ fn delete(names: &RunFolder, contents: &Contents) -> Result<(), Fault> {
     std::fs::remove_file(&facts).map_err(Fault::io(facts))
 }
 
-fn lock(folder: &Path) -> Result<File, Fault> {
+fn lock(folder: &Path) -> Result<Lock, Fault> {
     // `runs` holds the lock for a moment to see whether a process holds it.
     let deadline = Instant::now() + Duration::from_millis(500);
     loop {
         match store::lock(folder)? {
-            Some(file) => return Ok(file),
+            Some(lock) => return Ok(lock),
             None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
             None => return Err(TrainError::RunLocked { path: folder.into() }.into()),
         }

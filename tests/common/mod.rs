@@ -3,6 +3,8 @@
 
 pub mod browser;
 pub mod dicom_file;
+#[cfg(target_os = "linux")]
+pub mod faults;
 pub mod needs;
 pub mod release;
 pub mod run;

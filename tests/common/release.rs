@@ -41,6 +41,8 @@ pub fn run_until(config: &Config, workers: usize, images: usize) -> Result<Summa
         workers,
         readers: workers,
         retry_rejected: false,
+        give_up_unreached: false,
+        accept_new_times: false,
         stop: stop.clone(),
         meters: Arc::new(Meters::default()),
         seen: &|_, _| {
@@ -61,7 +63,9 @@ pub fn content(release: &Path) -> BTreeMap<String, Vec<u8>> {
         for entry in std::fs::read_dir(release.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(release).unwrap().to_string_lossy().into_owned();
-            if path.is_file() && !["report.html", ".lock", "run.log"].contains(&name.as_str()) {
+            if path.is_file()
+                && !["report.html", ".lock", "run.log", "sources.jsonl"].contains(&name.as_str())
+            {
                 files.insert(name, std::fs::read(&path).unwrap());
             }
         }

@@ -58,7 +58,7 @@ fn all_steps(path: &Path, config: &Config) -> Steps {
         role: Role::Test,
         relative: String::new(),
         path: path.into(),
-        bytes: 0,
+        bytes: std::fs::metadata(path).unwrap().len(),
     };
     let memory = Memory::divide(config, 1, 1).unwrap();
     steps(job, &Arc::new(config.clone()), &memory).unwrap()

@@ -20,6 +20,8 @@ mod decode_truth;
 mod dicom_peer;
 mod evaluate;
 mod explain;
+#[cfg(target_os = "linux")]
+mod faults;
 mod field_files;
 mod first_hour;
 mod flag_rates;

@@ -27,6 +27,8 @@ fn all_of_dicom(config: &Config) -> (Vec<Input>, Vec<Quarantined>) {
         workers: 2,
         readers: 2,
         retry_rejected: false,
+        give_up_unreached: false,
+        accept_new_times: false,
         stop: Stop::default(),
         meters: Arc::new(Meters::default()),
         seen: &|_, _| {},

@@ -113,7 +113,7 @@ fn a_file_that_changed_its_size_is_noticed() {
     bytes.push(0);
     fs::write(&job.path, bytes).unwrap();
     let fault = run(&config, 2).unwrap_err().to_string();
-    assert!(fault.contains("listing_sha256"), "{fault}");
+    assert!(fault.contains(&format!("{} had ", job.relative)), "{fault}");
 }
 
 #[test]
@@ -148,7 +148,9 @@ fn two_runs_do_not_write_one_release_at_once() {
     let data = make(folder.path());
     let config = config(&data, &folder.path().join("release"));
     let plan = Plan::new(config.clone()).unwrap();
-    let open = mammo_pipe::shard::release::Release::open(&config.output, &plan.facts).unwrap();
+    let open =
+        mammo_pipe::shard::release::Release::open(&config.output, &plan.facts, plan.listed())
+            .unwrap();
     let fault = run(&config, 2).unwrap_err();
     assert!(matches!(fault.cause(), Some(ReleaseError::Locked { .. })), "{fault}");
     drop(open);

@@ -199,11 +199,12 @@ const MOMENTS: [&str; 10] = [
 ];
 
 #[test]
-fn an_interrupted_run_ends_in_130_and_leaves_nothing() {
+fn an_interrupted_run_ends_in_130_or_75_and_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("mount");
     fs::create_dir(&folder).unwrap();
-    for moment in &MOMENTS[..sized(4, 10)] {
+    let signals = [("-INT", 130), ("-TERM", 75)].into_iter().cycle();
+    for (moment, (signal, code)) in MOMENTS[..sized(4, 10)].iter().zip(signals) {
         let mut child = bench(&folder, home.path())
             .arg("--quick")
             .stdout(Stdio::null())
@@ -213,9 +214,9 @@ fn an_interrupted_run_ends_in_130_and_leaves_nothing() {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         assert!(lines.any(|line| line.starts_with(moment)), "no line begins with {moment}");
         let id = child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
         let rest: Vec<String> = lines.collect();
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{moment}: {rest:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{moment}: {rest:?}");
         assert!(rest.iter().any(|line| line.contains("interrupted")), "{moment}: {rest:?}");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "after {moment}");
     }

@@ -111,10 +111,10 @@ fn killed_interrupted_and_shared_a_sweep_trains_every_weight_once_and_shows_all(
     // Interrupted, it says so, and shows what there is.
     let mut child = sweep(&release, &out, &[]).spawn().unwrap();
     wait_for_a_step(&run("w-0.2").join("fold-0"), &mut child);
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let interrupted = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(interrupted.unwrap().success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(75), "{}", said(&output));
     assert!(said(&output).contains("is gone; taking over its run"), "{}", said(&output));
     let page = fs::read_to_string(out.join("sweep.html")).unwrap();
     assert!(page.contains("2 of 11 runs are finished") && page.contains("stopped, saved"));

@@ -181,7 +181,7 @@ impl LoaderArgs {
         } else {
             print(&speed_table(&speeds));
         }
-        let interrupted = ExitCode::from(signals::INTERRUPTED);
+        let interrupted = signals::interrupted();
         Ok(if stop.is_raised() { interrupted } else { ExitCode::SUCCESS })
     }
 

@@ -108,7 +108,7 @@ impl StorageArgs {
         let measurement = match measure(&self.options(), &config, &progress, &stop) {
             Err(fault) if is_interruption(&fault) => {
                 say(&chain(&fault));
-                return Ok(ExitCode::from(signals::INTERRUPTED));
+                return Ok(signals::interrupted());
             }
             measured => measured?,
         };

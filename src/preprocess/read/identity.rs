@@ -1,7 +1,7 @@
 //! What a header tells of a file's place in a dataset: its side, its projection and its series.
 //!
-//! In: a file. Out: [`FileFacts`], or `None` for a file that cannot be read as DICOM, which the
-//! pipeline then rejects with a reason. What identifies a patient leaves this module only as a hash
+//! In: a file. Out: [`FileFacts`], or the reason why it cannot be read as DICOM, for which the
+//! pipeline then rejects it. What identifies a patient leaves this module only as a hash
 //! under a key that the user keeps: a bare hash of a short number can be guessed.
 
 use std::fs::File;
@@ -20,19 +20,22 @@ use crate::store::hex;
 const BEGINNING: u64 = 64 << 10;
 
 /// The facts of a file. Patient and instance are hashed under `key`; without one they are not read.
-pub fn facts(path: &Path, key: Option<&[u8]>) -> Option<FileFacts> {
+///
+/// # Errors
+/// As [`header`].
+pub fn facts(path: &Path, key: Option<&[u8]>) -> Result<FileFacts, ReadError> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+    File::open(path)?.take(BEGINNING).read_to_end(&mut bytes)?;
     if picture::is_picture(&bytes) {
-        return Some(FileFacts::default());
+        return Ok(FileFacts::default());
     }
-    let header = header(path).ok()?;
+    let header = header(path)?;
     // A code of the standard, never the text, which may name the patient.
     let view = header.view_code().map(View::parse);
     let mut facts = FileFacts { laterality: header.laterality, view, ..FileFacts::default() };
     // A damaged or a very long header: what was found before its end holds.
     let _ = series(&bytes, key, &mut facts);
-    Some(facts)
+    Ok(facts)
 }
 
 /// Series Description, Patient ID and SOP Instance UID.

@@ -6,7 +6,9 @@ use crate::number::size;
 use crate::number::{count, of, percent};
 use crate::report::page::{Card, Section, cards, figure, figures};
 use crate::report::svg::{Stack, stacked_in};
+use crate::shard::ReleaseFolder;
 use crate::shard::flagged::Flagged;
+use crate::shard::release::read_unreached;
 
 /// Colours of the outcomes: blue, amber, vermilion, grey. None is green, which would say that all
 /// is well.
@@ -56,7 +58,8 @@ fn verdict(release: &Release, quality: &Flagged) -> Html {
             count(counts.unreached),
             of(counts.listed, "image")
         );
-        return Html::element("p", "verdict bad", Html::text(text));
+        let verdict = Html::element("p", "verdict bad", Html::text(text));
+        return verdict.and(unreached(release));
     }
     if counts.written == 0 {
         let text = format!("None of {} was written.", of(counts.listed, "listed image"));
@@ -85,6 +88,20 @@ fn verdict(release: &Release, quality: &Flagged) -> Html {
     };
     let class = if counts.missing > 0 { "verdict bad" } else { "verdict fair" };
     Html::element("p", class, Html::text(text))
+}
+
+/// The files that the last run could not read, which is why the release is not complete.
+fn unreached(release: &Release) -> Html {
+    let rows = read_unreached(&ReleaseFolder::new(&release.folder));
+    let Some(first) = rows.first() else { return Html::default() };
+    let text = format!(
+        "{} could not be read by the last run, because of a disk, a server or a permission; \
+         unreached.csv names each. The first: {}: {}.",
+        of(rows.len(), "file"),
+        first.path,
+        first.reason
+    );
+    Html::element("p", "verdict bad", Html::text(text))
 }
 
 /// `listed = written + rejected + missing + unreached`, as an equation.

@@ -124,7 +124,7 @@ pub fn glossary() -> Section {
             "Rejected, missing, unreached",
             "Rejected: there is a file, but it could not be processed, or it has no row in the \
              table. Missing: a row of the table has no file. Unreached: processing was stopped \
-             before it.",
+             before it, or a disk or server did not deliver a file of its shard.",
         ),
         (
             "Leakage",
