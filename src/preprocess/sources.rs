@@ -30,6 +30,15 @@ enum Made {
     Nothing,
 }
 
+/// What the user accepts about files that nothing was made of.
+#[derive(Clone, Copy)]
+struct Accepts {
+    /// Any new time.
+    new_times: bool,
+    /// A new time of a rejected file, which is made again anyway.
+    rejected_again: bool,
+}
+
 /// Refuses files that have changed since the release was begun.
 ///
 /// # Errors
@@ -51,11 +60,13 @@ pub fn check(
         return Ok(());
     }
     let made = made(plan, &folder, finished, &touched)?;
+    let accepts =
+        Accepts { new_times: control.accept_new_times, rejected_again: control.retry_rejected };
     let compared: Vec<Option<(&str, &str)>> = touched
         .par_iter()
         .map(|file| {
             let (made, source) = (made.get(file.relative.as_str()), &known.0[&file.relative]);
-            let problem = compare(plan, control, file, made, source)?;
+            let problem = compare(plan, accepts, file, made, source)?;
             Ok(problem.map(|problem| (file.relative.as_str(), problem)))
         })
         .collect::<Result<_, Fault>>()?;
@@ -116,7 +127,7 @@ fn hashes(folder: &ReleaseFolder, entry: &Entry) -> Result<Vec<(String, String)>
 /// Why the file is refused, if it is.
 fn compare(
     plan: &Plan,
-    control: &Control,
+    accepts: Accepts,
     file: &File,
     made: Option<&Made>,
     source: &Source,
@@ -130,8 +141,8 @@ fn compare(
     Ok(match (made, &source.refused) {
         (None, _) => None,
         (Some(Made::Row(sha256)), _) => (hash()? != *sha256).then_some("has another content"),
-        _ if control.accept_new_times => None,
-        (Some(Made::Rejected), _) if control.retry_rejected => None,
+        _ if accepts.new_times => None,
+        (Some(Made::Rejected), _) if accepts.rejected_again => None,
         // It was put back.
         (_, Some(refused)) if hash()? != *refused => None,
         _ => Some(

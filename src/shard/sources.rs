@@ -127,10 +127,10 @@ impl Sources {
         }
         let content = |path: &&str| {
             let found = store::hash_file(&input.join(path));
-            (*path, found.map(|(_, sha256)| sha256).unwrap_or_default())
+            found.map(|(_, sha256)| sha256).unwrap_or_default()
         };
-        let found: Vec<(&str, String)> = paths.par_iter().map(content).collect();
-        for (path, sha256) in found {
+        let found: Vec<String> = paths.par_iter().map(content).collect();
+        for (path, sha256) in paths.iter().copied().zip(found) {
             if let Some(source) = self.0.get_mut(path) {
                 source.refused = Some(sha256);
             }

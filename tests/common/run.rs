@@ -109,6 +109,7 @@ pub fn run_on(release: &Path, folder: &Path) -> Run {
     let facts = RunFacts {
         release: PathBuf::from(release),
         release_plan_sha256: table.plan_sha256.clone(),
+        manifest_sha256: mammo_pipe::store::hash_file(&release.join("manifest.json")).unwrap().1,
         preprocessing: table.plan.settings.clone(),
         ..facts()
     };

@@ -32,6 +32,7 @@ use crate::shard::image;
 use crate::shard::manifest::{Counts, Entry, FORMAT_VERSION, Manifest, PIXEL_VERSION, PlanFacts};
 use crate::shard::notes::Notes;
 use crate::shard::release::Release;
+use crate::shard::sources::Listed;
 use crate::shard::writer;
 use crate::store;
 use crate::synth::{Layout, PhantomSpec, phantom};
@@ -148,7 +149,7 @@ impl Pictures {
             missing: 0,
             strays: 0,
         };
-        let release = Release::open(folder, &facts)?;
+        let release = Release::open(folder, &facts, Listed { input: folder, files: &[] })?;
         let rows: Vec<(ImageRecord, Role)> = records.into_iter().zip(roles).collect();
         let shards: Vec<Entry> = rows
             .par_chunks(spec.shard_rows)
