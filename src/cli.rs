@@ -2,6 +2,7 @@
 //!
 //! In: the arguments. Out: text on standard output and standard error, files, and an exit code.
 
+pub mod allocator;
 mod bench;
 mod colour;
 mod completions;

@@ -3,8 +3,9 @@
 
 use std::process::ExitCode;
 
-use mammo_pipe::cli::{failure, help};
+use mammo_pipe::cli::{allocator, failure, help};
 
 fn main() -> ExitCode {
+    allocator::share_arenas();
     help::run().unwrap_or_else(|fault| failure::report(&fault))
 }

@@ -97,7 +97,7 @@ pub fn samples(
     thread::scope(|scope| {
         let jobs = jobs.iter().map(|&index| plan.job(index));
         let jobs = jobs.map(|job| (job.bytes as usize, job.clone()));
-        let read = Step::new(Read::new(&config), meters);
+        let read = Step::new(Read::new(&config, &memory), meters);
         let process = Step::new(Look::new(&config, &memory), meters)
             .then(Step::new(FindRoi::new(&config), meters))
             .then(Step::new(Judge::new(&config), meters))

@@ -39,7 +39,7 @@ pub fn write(folder: &Path, input: Option<&Path>, run: Option<Run>) -> Result<Pa
     let run = run.or_else(|| earlier_run(&path, &release.plan_sha256));
     let page = dataset::page(&release, input, run)?;
     store::make_aside(folder)?;
-    store::replace(folder, &path, page.to_string().as_bytes())?;
+    store::replace(folder, &path, store::sealed_page(&page.to_string()).as_bytes())?;
     Ok(path)
 }
 

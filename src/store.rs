@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Fault;
 
-pub use sealed::{Damaged, read_sealed, sealed_json};
+pub use sealed::{Damaged, is_sealed_page, read_sealed, sealed_json, sealed_page};
 pub use target::{MAKER, MAKER_KEY, Target, marked_json, unless_foreign};
 pub use typed::{arguments_at_home, at_home, quoted, shell_word};
 
@@ -316,12 +316,23 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Size and SHA-256 of a file, the latter in hexadecimal.
+/// Opens a file for reading, unless it is a pipe or a device, which could be read for ever.
+///
+/// # Errors
+/// If it cannot be opened, or is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+    }
+    File::open(path)
+}
+
+/// Size and SHA-256 of a regular file, the latter in hexadecimal.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn hash_file(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     let (mut hash, mut bytes) = (Sha256::new(), 0);
     let mut buffer = vec![0; 1 << 20];
     loop {

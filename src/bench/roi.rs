@@ -118,7 +118,8 @@ pub fn measure(dataset: &Path, labels: &Labels, mut config: Config) -> Result<Re
     let threads = rayon::current_num_threads();
     let memory = Memory::divide(&config, threads, threads)?;
     let config = Arc::new(config);
-    let stages = || (Read::new(&config), Look::new(&config, &memory), FindRoi::new(&config));
+    let stages =
+        || (Read::new(&config, &memory), Look::new(&config, &memory), FindRoi::new(&config));
     let outcomes: Vec<_> = jobs
         .into_par_iter()
         .map_init(stages, |stages, (job, label)| {

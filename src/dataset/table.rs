@@ -112,7 +112,16 @@ pub fn read(
         parts if parts.is_empty() || explicit => (&one, vec![path]),
         parts => (parts, parts.iter().map(|part| config.input.join(&part.file)).collect()),
     };
-    let texts = files.iter().map(|file| text(split, file)).collect::<Result<Vec<_>, Fault>>()?;
+    let mut texts = Vec::new();
+    for file in &files {
+        match text(split, file)? {
+            Ok(text) => texts.push(text),
+            Err((line, problem)) => {
+                problems.push(file, line, problem);
+                return Ok(table);
+            }
+        }
+    }
     table.sha256 = match texts.as_slice() {
         [only] => sha256(only),
         several => {
@@ -178,8 +187,9 @@ struct Sources<'a> {
     files: &'a [PathBuf],
 }
 
-fn text(split: Split, path: &Path) -> Result<Vec<u8>, Fault> {
-    match std::fs::read(path) {
+/// The file, or the line and the problem of one that is no table, before it fills the memory.
+fn text(split: Split, path: &Path) -> Result<Result<Vec<u8>, (u64, Problem)>, Fault> {
+    match sheet::load(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Err(no_table(split, path).into()),
         other => other.map_err(Fault::io(path)),
     }

@@ -28,6 +28,11 @@ impl Budget {
         Self(Arc::new(Shared { total, state, changed: Condvar::new() }))
     }
 
+    /// A budget that nothing exceeds, for work on one image at a time.
+    pub fn unlimited() -> Self {
+        Self::new(usize::MAX)
+    }
+
     /// The size of the whole budget, in bytes.
     pub fn total(&self) -> usize {
         self.0.total

@@ -1,7 +1,8 @@
 //! Divides the memory of `limits.memory_mb` over the parts of the flow.
 //!
-//! There are four parts: compressed files that wait, images that are decoded, finished rows that
-//! wait for earlier ones, and the row group that is written. Each has a fixed share, so their sum
+//! There are five parts: files that wait as they are, what of them is inflated before it is decoded,
+//! images that are decoded, finished rows that wait for earlier ones, and the row group that is
+//! written. Each has a fixed share, so their sum
 //! is bounded for a dataset of any size. The memory of the program itself (code, tables, the list
 //! of images) comes on top.
 
@@ -18,6 +19,8 @@ pub struct Memory {
     pub items: usize,
     /// Bytes for files that were read ahead.
     pub read_ahead: usize,
+    /// Bytes for data sets that are inflated, and for images without a DICOM header.
+    pub inflating: Budget,
     /// Bytes for images that are decoded.
     pub decoding: Budget,
 }
@@ -39,7 +42,8 @@ impl Memory {
         let items = (4 * workers + 2 * readers).min(rest / 8 / sample).max(workers + readers);
         let rest = rest.saturating_sub(items * sample);
         let read_ahead = rest / 4;
-        let decoding = rest - read_ahead;
+        let inflating = rest / 8;
+        let decoding = rest - read_ahead - inflating;
         let least = 64 << 20;
         if decoding < least {
             let needed_mb = (all - decoding + least).div_ceil(1 << 20);
@@ -49,7 +53,8 @@ impl Memory {
             }
             .into());
         }
-        Ok(Self { items, read_ahead, decoding: Budget::new(decoding) })
+        let (inflating, decoding) = (Budget::new(inflating), Budget::new(decoding));
+        Ok(Self { items, read_ahead, inflating, decoding })
     }
 }
 
@@ -73,6 +78,7 @@ mod tests {
             let sample = 1024 * 512;
             let sum = memory.items * sample
                 + memory.read_ahead
+                + memory.inflating.total()
                 + memory.decoding.total()
                 + 3 * BATCH_ROWS * sample;
             assert!(sum <= config.limits.memory_mb << 20, "{workers} workers: {sum}");

@@ -19,6 +19,7 @@ mod file_kind;
 mod grey;
 mod head;
 mod header;
+mod held;
 mod identity;
 mod meta;
 mod origin;
@@ -31,12 +32,14 @@ mod syntax;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::config::{DecodeConfig, Reading, SpacingConfig};
 use crate::dataset::Job;
+use crate::flow::Budget;
 use crate::units::PixelSpacing;
 
 use attributes::Attributes;
@@ -150,6 +153,14 @@ pub enum ReadError {
         /// The limit.
         max: u64,
     },
+    /// What it holds inflated is more than is ever free for it.
+    #[error("inflated, it takes {need} bytes, limits.memory_mb leaves {have} for that; raise it")]
+    Memory {
+        /// Bytes that it takes.
+        need: usize,
+        /// Bytes that there are.
+        have: usize,
+    },
     /// Pixel data and header disagree.
     #[error("PixelData holds {have} bytes, {rows} x {columns} needs {need}")]
     PixelDataLength {
@@ -201,7 +212,7 @@ pub struct SourceFacts {
     pub sha256: Option<[u8; 32]>,
 }
 
-/// Reads the file of `job`.
+/// Reads the file of `job`. What it holds inflated counts in `memory`.
 ///
 /// # Errors
 /// Every reason why it is not one frame of grey pixels of at most `decode.max_pixels`.
@@ -209,6 +220,7 @@ pub fn read(
     job: Job,
     decode: &DecodeConfig,
     spacing: &SpacingConfig,
+    memory: &Budget,
 ) -> Result<RawFrame, ReadError> {
     let mut file = File::open(&job.path)?;
     let bytes = file.metadata()?.len();
@@ -241,7 +253,8 @@ pub fn read(
                 return Err(ReadError::OtherSize { found, listed: bytes });
             }
             let sha256 = Some(Sha256::digest(&buffer).into());
-            (SourceFacts { bytes, read: bytes, sha256 }, open(buffer.into(), decode.max_pixels)?)
+            let opened = open_within(buffer.into(), decode.max_pixels, memory)?;
+            (SourceFacts { bytes, read: bytes, sha256 }, opened)
         }
     };
     let machine = job.record.machine_id.map(|id| id.to_string());
@@ -256,13 +269,22 @@ pub fn read(
 /// # Errors
 /// As [`read`].
 pub fn open(bytes: Bytes, max_pixels: usize) -> Result<(Header, PixelData), ReadError> {
+    open_within(bytes, max_pixels, &Budget::unlimited())
+}
+
+/// The same; what the file holds inflated counts in `memory`.
+fn open_within(
+    bytes: Bytes,
+    max_pixels: usize,
+    memory: &Budget,
+) -> Result<(Header, PixelData), ReadError> {
     if picture::is_picture(&bytes) {
-        return picture::open(&bytes, max_pixels);
+        return picture::open(&bytes, max_pixels, memory);
     }
     let meta = meta::read(&bytes)?;
     let (bytes, start) = match meta.syntax {
         TransferSyntax::DeflatedExplicitLittleEndian => {
-            (meta::inflate(&bytes[meta.end..], max_bytes(max_pixels))?.into(), 0)
+            (meta::inflate(&bytes[meta.end..], max_bytes(max_pixels), memory)?, 0)
         }
         _ => (bytes, meta.end),
     };
@@ -286,8 +308,10 @@ pub fn header(path: &Path) -> Result<Header, ReadError> {
     let begin = file.by_ref().take(132).read_to_end(&mut buffer)?;
     if picture::is_picture(&buffer[..begin]) {
         file.by_ref().take(max_bytes(MAX_PICTURE)).read_to_end(&mut buffer)?;
-        return picture::open(&buffer, MAX_PICTURE).map(|(header, _)| header);
+        let opened = picture::open(&buffer, MAX_PICTURE, &Budget::unlimited());
+        return opened.map(|(header, _)| header);
     }
+    let mut alone = None;
     loop {
         let more = goal - buffer.len() as u64;
         let is_whole = (file.by_ref().take(more).read_to_end(&mut buffer)? as u64) < more;
@@ -297,6 +321,13 @@ pub fn header(path: &Path) -> Result<Header, ReadError> {
                 ReadError::Truncated { .. } | ReadError::Deflate(_) | ReadError::Structure { .. },
             ) if !is_whole => goal *= 4,
             result => return result,
+        }
+        let max = max_bytes(MAX_PICTURE);
+        if goal > max {
+            return Err(ReadError::TooManyBytes { found: "a header of more".into(), max });
+        }
+        if goal > LARGE_HEADER && alone.is_none() {
+            alone = Some(ONE_LARGE_HEADER.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
@@ -325,6 +356,10 @@ fn beginning<'a>(
     let elements = Elements::of_data_set(bytes, start, meta.syntax.encoding());
     Ok((meta, elements))
 }
+
+/// Hardly a header has more bytes before the pixels. Of larger ones one is read at a time.
+const LARGE_HEADER: u64 = 4 << 20;
+static ONE_LARGE_HEADER: Mutex<()> = Mutex::new(());
 
 /// Pixels of the largest image without a DICOM header whose header is read, which takes all of it.
 const MAX_PICTURE: usize = 100_000_000;

@@ -148,12 +148,13 @@ pub struct Sample {
 #[derive(Debug, Clone)]
 pub struct Read {
     config: Arc<Config>,
+    memory: Budget,
 }
 
 impl Read {
-    /// A stage with these settings.
-    pub fn new(config: &Arc<Config>) -> Self {
-        Self { config: Arc::clone(config) }
+    /// A stage with these settings, and with this memory for what all readers inflate.
+    pub fn new(config: &Arc<Config>, memory: &Memory) -> Self {
+        Self { config: Arc::clone(config), memory: memory.inflating.clone() }
     }
 }
 
@@ -165,7 +166,7 @@ impl Stage for Read {
 
     fn apply(&mut self, job: Job) -> Result<RawFrame, Reject> {
         let config = &self.config;
-        let read = || read::read(job.clone(), &config.decode, &config.spacing);
+        let read = || read::read(job.clone(), &config.decode, &config.spacing, &self.memory);
         Ok(retry::retried(config.limits.retries, &job.path, thread::sleep, read)?)
     }
 

@@ -33,7 +33,7 @@ pub struct Steps {
 /// # Errors
 /// The [`Reject`] with which a run would reject it.
 pub fn steps(job: Job, config: &Arc<Config>, memory: &Memory) -> Result<Steps, Reject> {
-    let frame = Read::new(config).apply(job)?;
+    let frame = Read::new(config, memory).apply(job)?;
     let looked = Look::new(config, memory).apply(frame)?;
     let located = FindRoi::new(config).apply(looked)?;
     let judged = Judge::new(config).apply(located)?;

@@ -91,7 +91,7 @@ impl ReleaseFolder {
 }
 
 /// The name of the folder with the shards.
-pub(super) const SHARDS: &str = "shards";
+pub(crate) const SHARDS: &str = "shards";
 
 /// The path of a finished shard below the release: its number and the hash of its content.
 pub fn shard_name(shard: usize, sha256: &str, extension: &str) -> String {

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::folder::shard_name;
+use super::folder::{SHARDS, shard_name};
 use crate::record::Split;
 
 /// The version of the release's layout. A reader refuses a higher one.
@@ -82,7 +82,9 @@ pub struct Counts {
 impl Counts {
     /// Whether nothing was lost and nothing counted twice.
     pub fn conserved(&self) -> bool {
-        self.listed == self.written + self.rejected + self.missing + self.unreached
+        let parts = [self.written, self.rejected, self.missing, self.unreached];
+        let sum = parts.into_iter().try_fold(0_usize, usize::checked_add);
+        sum == Some(self.listed)
     }
 }
 
@@ -128,6 +130,16 @@ impl Entry {
             return Ok(());
         }
         Err("its entry is not that of the plan".into())
+    }
+
+    /// Whether its file lies in the release's folder of shards.
+    pub fn is_inside(&self) -> bool {
+        let name = |file: &str| {
+            let parts: Vec<_> = Path::new(file).components().collect();
+            let is_plain = |part: &Component| matches!(part, Component::Normal(_));
+            parts.len() == 2 && parts.iter().all(is_plain) && file.starts_with(SHARDS)
+        };
+        self.file.as_deref().is_none_or(name)
     }
 }
 

@@ -5,12 +5,12 @@
 //! it is read, the reader is killed by a bus error, as with any mapped file. If someone changes
 //! one, the row's checksum shows it.
 
-use std::fs::File;
 use std::path::Path;
 
 use bytes::Bytes;
 
 use crate::error::Fault;
+use crate::store;
 
 /// All bytes of the file at `path`. Pages are loaded when they are used and can be released again,
 /// so they count as the system's cache and not as the program's memory.
@@ -19,7 +19,7 @@ use crate::error::Fault;
 /// [`Fault::Io`].
 #[allow(unsafe_code)]
 pub fn map(path: &Path) -> Result<Bytes, Fault> {
-    let file = File::open(path).map_err(Fault::io(path))?;
+    let file = store::open_regular(path).map_err(Fault::io(path))?;
     if file.metadata().map_err(Fault::io(path))?.len() == 0 {
         return Ok(Bytes::new());
     }

@@ -1,6 +1,5 @@
 //! Reads the rows of a shard, batch by batch, in either format.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use super::guard::guarded;
 use super::map::map;
 use super::tensor::TensorFile;
 use crate::error::Fault;
+use crate::store;
 
 /// An open shard.
 pub struct ShardReader {
@@ -47,7 +47,7 @@ impl ShardReader {
             };
             (Format::Tensor { file, columns, next: 0 }, schema)
         } else {
-            let file = File::open(path).map_err(Fault::io(path))?;
+            let file = store::open_regular(path).map_err(Fault::io(path))?;
             let open = || ParquetRecordBatchReaderBuilder::try_new(file);
             let builder = guarded(|| open().map_err(|e| e.to_string())).map_err(damaged)?;
             let builder = match columns {

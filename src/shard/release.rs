@@ -69,6 +69,8 @@ impl Release {
         for path in [names.shards(), names.entries()] {
             fs::create_dir_all(&path).map_err(Fault::io(&path))?;
         }
+        // The folder itself may be new. A parent that cannot be opened is no reason to stop.
+        let _ = store::sync_folder_of(folder);
         // Some network file systems have no locks; creating entries in one step protects the
         // release there.
         let lock =
@@ -242,7 +244,7 @@ impl Release {
     /// # Errors
     /// [`Fault::Io`].
     pub fn complete(&self, manifest: &Manifest) -> Result<(), Fault> {
-        store::replace(self.folder(), &self.names.manifest(), &store::json(manifest))
+        store::replace(self.folder(), &self.names.manifest(), &store::sealed_json(manifest))
     }
 }
 
@@ -303,10 +305,15 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Fault> {
         let (started, unreached) = (names.is_begun(), read_unreached(&names).len());
         return Err(ReleaseError::NoManifest { path: folder.into(), started, unreached }.into());
     }
-    let manifest: Manifest = store::read_json(&path)?;
+    let manifest: Manifest = store::read_sealed(&path)?;
     let (found, known) = (manifest.plan.format_version, super::manifest::FORMAT_VERSION);
     if found > known {
         return Err(ReleaseError::NewerRelease { path, found, known }.into());
+    }
+    // A release may come from elsewhere: it names no file but its own.
+    if let Some(entry) = manifest.shards.iter().find(|entry| !entry.is_inside()) {
+        let reason = format!("the file of shard {} is not in its folder {SHARDS}", entry.shard);
+        return Err(ReleaseError::Shard { path, reason }.into());
     }
     Ok(manifest)
 }

@@ -1,30 +1,18 @@
 //! Entries that show whether they are what was written.
 //!
-//! In: an [`Entry`]. Out: the bytes of its file, which hold the SHA-256 of the rest, and back. An
+//! In: an [`Entry`]. Out: the bytes of its file, which hold a checksum of the rest, and back. An
 //! entry decides what a release holds, so a changed one must not be taken for a finished shard.
 
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::manifest::Entry;
 use crate::error::Fault;
 use crate::store;
 
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    #[serde(flatten)]
-    entry: Entry,
-    /// SHA-256 of the entry without this line. Older versions wrote none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    entry_sha256: Option<String>,
-}
-
 /// The file of `entry`.
 pub fn sealed(entry: &Entry) -> Vec<u8> {
-    let entry_sha256 = Some(store::sha256(&store::json(entry)));
-    store::json(&Sealed { entry: entry.clone(), entry_sha256 })
+    store::sealed_json(entry)
 }
 
 /// Reads the file of an entry; if its content is not what was written, says so.
@@ -37,12 +25,10 @@ pub fn read(path: &Path) -> Result<Result<Entry, String>, Fault> {
 }
 
 fn opened(text: &[u8]) -> Option<Entry> {
-    let sealed: Sealed = serde_json::from_slice(text).ok()?;
-    // A change that the reader does not see, as in a key or a space, shows here.
-    let is_as_written = store::json(&sealed) == text;
-    let sha256 = store::sha256(&store::json(&sealed.entry));
-    let is_sealed = sealed.entry_sha256.is_none_or(|seal| seal == sha256);
-    (is_as_written && is_sealed).then_some(sealed.entry)
+    let entry: Entry = serde_json::from_slice(text).ok()?;
+    // A change that the reader does not see, as in a key or a space, shows here. Older versions wrote
+    // no checksum.
+    (sealed(&entry) == text || store::json(&entry) == text).then_some(entry)
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ fn shard(folder: &Path, index: usize, entry: &Entry, shape: &Shape) -> Result<Ve
     let schema = ShardReader::open(&path, None)?.schema();
     let columns: Vec<&str> =
         schema.fields().iter().map(|f| f.name().as_str()).filter(|name| *name != "image").collect();
-    let mut rows = Vec::with_capacity(entry.rows);
+    let mut rows = Vec::new();
     for batch in ShardReader::open(&path, Some(&columns))? {
         let batch: RecordBatch = batch?;
         for i in 0..batch.num_rows() {

@@ -1,4 +1,4 @@
-//! JSON files that notice when they were changed: the checksum of their content stands in them.
+//! Files that notice when they were changed: the checksum of their content stands in them.
 //!
 //! A flipped bit in a setting would otherwise go on with other numbers.
 
@@ -56,6 +56,21 @@ pub fn read_sealed<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
         }
     }
     super::read_json(path)
+}
+
+/// A page with a last line that tells whether the others are as they were written.
+pub fn sealed_page(html: &str) -> String {
+    format!("{html}{}", page_seal(html.as_bytes()))
+}
+
+/// Whether a page is as [`sealed_page`] wrote it.
+pub fn is_sealed_page(page: &[u8]) -> bool {
+    let content = page.len().checked_sub(page_seal(&[]).len());
+    content.is_some_and(|end| page[end..] == *page_seal(&page[..end]).as_bytes())
+}
+
+fn page_seal(html: &[u8]) -> String {
+    format!("<!-- {KEY} {:016x} -->\n", xxh3_64(html))
 }
 
 /// XXH3 of the content without its layout, in hexadecimal.

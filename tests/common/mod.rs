@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod dicom_file;
+pub mod disk;
 #[cfg(target_os = "linux")]
 pub mod faults;
 pub mod needs;

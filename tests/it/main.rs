@@ -7,7 +7,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod audit;
 mod bad_files;
+mod bombs;
 mod cli;
 mod comparison;
 mod conservation;
@@ -35,6 +37,7 @@ mod locked;
 mod metrics;
 mod near_misses;
 mod pages;
+mod power_loss;
 mod precision;
 mod predict;
 mod prefix;

@@ -182,20 +182,22 @@ fn fed(storage: &StorageLimit, cpu: &CpuLimit) -> f64 {
     storage.images_per_second / cpu.images_per_core_second
 }
 
-/// No more workers than storage can feed. As many readers as the workers need, at least the default
-/// where that gives more, and at most the knee.
+/// Workers for half more than storage can feed: one that waits costs nothing, and decoding that is
+/// only level with storage makes each wait for the other. As many readers as the workers need, at
+/// least the default where that gives more, and at most the knee.
 fn settings(
     measurement: &Measurement,
     storage: &StorageLimit,
     cpu: &CpuLimit,
     mean_bytes: f64,
 ) -> Settings {
+    const SPARE: f64 = 1.5;
     // Readers should be ahead of the workers, not level with them.
     const AHEAD: f64 = 1.1;
     // The default of `--readers`. Fewer would save nothing.
     const LEAST: usize = 4;
     let cores = (measurement.system.cores.floor() as usize).max(1);
-    let workers = ((fed(storage, cpu) - ROUNDING).ceil() as usize).clamp(1, cores);
+    let workers = ((SPARE * fed(storage, cpu) - ROUNDING).ceil() as usize).clamp(1, cores);
     let needed = AHEAD * workers as f64 * cpu.images_per_core_second * mean_bytes;
     let points = whole_files(measurement, Order::Plan).map_or(&[][..], |series| &series.points);
     let enough = points.iter().filter(|point| point.bytes_per_second() >= needed);

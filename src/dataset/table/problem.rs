@@ -20,6 +20,20 @@ pub enum Problem {
     /// The table has a header and no rows.
     #[error("no rows")]
     NoRows,
+    /// A line that no table has.
+    #[error("the line has more than {most} bytes: this is no table")]
+    LongLine {
+        /// The limit.
+        most: usize,
+    },
+    /// A file that is too large to be held in memory.
+    #[error("the file has {found} bytes, needs at most {most}")]
+    LargeFile {
+        /// Its size.
+        found: u64,
+        /// The limit.
+        most: u64,
+    },
     /// An XLSX file that cannot be read.
     #[error("no workbook of this format can be read: {0}")]
     Workbook(String),

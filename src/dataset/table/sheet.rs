@@ -4,6 +4,10 @@
 //! encoding is `dataset.encoding`, or UTF-16 if the file begins with its byte order mark. A byte
 //! order mark, CRLF, quoted fields with line breaks, and blank lines are accepted.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
 use csv::{ByteRecord, ReaderBuilder, Trim};
 use encoding_rs::Encoding;
 
@@ -29,6 +33,44 @@ pub fn encoding(label: &str) -> Result<&'static Encoding, ConfigError> {
         found: label.to_owned(),
         needed: "the name of an encoding, such as utf-8, windows-1252 or gb18030",
     })
+}
+
+/// The longest line. The longest of known tables have some kilobytes.
+const MOST_IN_LINE: usize = 1 << 20;
+
+/// The largest file. The largest of known tables have some hundred megabytes.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// Reads the bytes of a table. Stops at what no table has, before it fills the memory: then gives the
+/// line and the problem.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn load(path: &Path) -> io::Result<Result<Vec<u8>, (u64, Problem)>> {
+    let mut file = File::open(path)?;
+    let found = file.metadata()?.len();
+    if found > MOST_BYTES {
+        return Ok(Err((1, Problem::LargeFile { found, most: MOST_BYTES })));
+    }
+    let mut text = Vec::new();
+    let (mut line, mut begin, mut seen) = (1, 0, 0);
+    loop {
+        let count = file.by_ref().take(MOST_IN_LINE as u64).read_to_end(&mut text)?;
+        if count == 0 {
+            return Ok(Ok(text));
+        }
+        for (at, byte) in text.iter().enumerate().skip(seen) {
+            line += u64::from(*byte == b'\n');
+            if matches!(byte, b'\n' | b'\r') {
+                begin = at + 1;
+            }
+        }
+        seen = text.len();
+        // An inflated part of a workbook has its own limit.
+        if seen - begin > MOST_IN_LINE && !workbook::is_workbook(&text) {
+            return Ok(Err((line, Problem::LongLine { most: MOST_IN_LINE })));
+        }
+    }
 }
 
 /// Reads a table: an XLSX workbook, of which the first sheet is taken, or text.

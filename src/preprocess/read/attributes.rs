@@ -151,11 +151,18 @@ impl<'a> Attributes<'a> {
                 self.overlay_bits |= bit.map_or(0, |bit| 1 << bit);
             }
             tag if WANTED.contains(&tag) && found.element.length.is_some() => {
-                self.values.push((tag, raw(found)));
+                self.take_value(tag, raw(found));
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Takes the value of an attribute; of several, the first one counts.
+    fn take_value(&mut self, tag: Tag, raw: Raw<'a>) {
+        if self.values.iter().all(|(known, _)| *known != tag) {
+            self.values.push((tag, raw));
+        }
     }
 
     /// A sequence that cannot be read is one table that cannot be used.
@@ -167,9 +174,11 @@ impl<'a> Attributes<'a> {
 
     /// Takes what is wanted of the first frame's functional groups.
     fn take_groups(&mut self, groups: Found<'a>) -> Result<(), ReadError> {
+        /// More than any object has, of both.
+        const MOST: usize = 256;
         let mut macros = Vec::new();
         groups.items(|index, found| {
-            if index == 0 && MACROS.contains(&found.element.tag) {
+            if index == 0 && macros.len() < MOST && MACROS.contains(&found.element.tag) {
                 macros.push(found);
             }
         })?;
@@ -179,7 +188,11 @@ impl<'a> Attributes<'a> {
                 let tag = found.element.tag;
                 if index == 0 && tag == tags::VOILUT_SEQUENCE {
                     tables = Some(found);
-                } else if index == 0 && WANTED.contains(&tag) && found.element.length.is_some() {
+                } else if index == 0
+                    && self.in_groups.len() < MOST
+                    && WANTED.contains(&tag)
+                    && found.element.length.is_some()
+                {
                     self.in_groups.push((tag, raw(found)));
                 }
             })?;
@@ -275,6 +288,8 @@ pub fn text(raw: Raw) -> Option<String> {
 fn numbers(raw: Raw) -> Vec<Option<f64>> {
     /// More values than any attribute has that is read here.
     const MOST: usize = 64;
+    /// Bytes in which so many decimal strings lie.
+    const LONGEST: usize = 1 << 14;
     let encoding = raw.encoding;
     let chunks = |size| raw.bytes.chunks_exact(size).take(MOST);
     let finite = |number: f64| number.is_finite().then_some(number);
@@ -295,7 +310,7 @@ fn numbers(raw: Raw) -> Vec<Option<f64>> {
         Some(b"UL") => chunks(4).map(|bytes| Some(long(bytes).into())).collect(),
         Some(b"SL") => chunks(4).map(|bytes| Some((long(bytes) as i32).into())).collect(),
         _ => {
-            let text = String::from_utf8_lossy(raw.bytes);
+            let text = String::from_utf8_lossy(&raw.bytes[..raw.bytes.len().min(LONGEST)]);
             let text = text.trim_matches([' ', '\0']);
             if text.is_empty() {
                 return Vec::new();
@@ -324,7 +339,12 @@ fn collect_tables<'a>(
     sequence: Found<'a>,
     tables: &mut Vec<RawTable<'a>>,
 ) -> Result<(), ReadError> {
+    /// More tables than anybody chooses among; further ones are left out.
+    const MOST: usize = 256;
     sequence.items(|index, found| {
+        if index >= MOST {
+            return;
+        }
         if index >= tables.len() {
             tables.resize(index + 1, RawTable::default());
         }

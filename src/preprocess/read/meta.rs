@@ -1,15 +1,18 @@
 //! Reads the beginning of a file: preamble and File Meta Information (PS3.10 chapter 7). Also
 //! inflates the data set of a deflated file.
 
-use std::io::Read;
+use std::io::{self, Read};
 
+use bytes::Bytes;
 use dicom_dictionary_std::tags;
 use flate2::read::DeflateDecoder;
 
 use super::elements::{Elements, Encoding, Tag};
 use super::file_kind;
 use super::head::encoding_at;
+use super::held::held;
 use super::{ReadError, TransferSyntax};
+use crate::flow::Budget;
 use crate::shard::notes::{Note, Notes};
 
 /// The bytes of a deflated data set that are inflated to read a header.
@@ -135,19 +138,23 @@ fn is_preamble(bytes: &[u8]) -> bool {
     bytes.get(128..132) == Some(b"DICM")
 }
 
-/// Inflates a whole data set of at most `max` bytes.
+/// Inflates a whole data set of at most `max` bytes, which count in `memory`. It is inflated twice,
+/// because its size has to be known before the memory is taken.
 ///
 /// # Errors
-/// [`ReadError::TooManyBytes`] or [`ReadError::Deflate`].
-pub fn inflate(bytes: &[u8], max: u64) -> Result<Vec<u8>, ReadError> {
-    let mut inflated = Vec::new();
+/// [`ReadError::TooManyBytes`], [`ReadError::Memory`] or [`ReadError::Deflate`].
+pub fn inflate(bytes: &[u8], max: u64, memory: &Budget) -> Result<Bytes, ReadError> {
     let mut decoder = DeflateDecoder::new(bytes).take(max + 1);
-    decoder.read_to_end(&mut inflated).map_err(ReadError::Deflate)?;
-    if inflated.len() as u64 > max {
+    let size = io::copy(&mut decoder, &mut io::sink()).map_err(ReadError::Deflate)?;
+    if size > max {
         let found = "a deflated data set of more".into();
         return Err(ReadError::TooManyBytes { found, max });
     }
-    Ok(inflated)
+    held(memory, size as usize, || {
+        let mut inflated = Vec::with_capacity(size as usize);
+        DeflateDecoder::new(bytes).read_to_end(&mut inflated).map_err(ReadError::Deflate)?;
+        Ok(inflated)
+    })
 }
 
 /// Inflates as much as a header may need, from a data set whose end may be missing.

@@ -7,9 +7,10 @@
 
 use std::io::Cursor;
 
-use bytes::Bytes;
 use tiff::decoder::{Decoder, DecodingResult};
 
+use super::held::held;
+use crate::flow::Budget;
 use crate::shard::notes::Notes;
 
 use super::{
@@ -41,15 +42,19 @@ pub fn is_picture(bytes: &[u8]) -> bool {
     format(bytes).is_some() && bytes.get(128..132) != Some(b"DICM")
 }
 
-/// Header and pixels of a file for which [`is_picture`] holds.
+/// Header and pixels of a file for which [`is_picture`] holds. The pixels count in `memory`.
 ///
 /// # Errors
 /// A reason why it is not one grey image of 8 or 16 bits with at most `max_pixels`.
-pub fn open(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadError> {
+pub fn open(
+    bytes: &[u8],
+    max_pixels: usize,
+    memory: &Budget,
+) -> Result<(Header, PixelData), ReadError> {
     match format(bytes) {
-        Some(Format::Png) => png(bytes, max_pixels),
-        Some(Format::Pgm) => pgm(bytes, max_pixels),
-        _ => tiff(bytes, max_pixels),
+        Some(Format::Png) => png(bytes, max_pixels, memory),
+        Some(Format::Pgm) => pgm(bytes, max_pixels, memory),
+        _ => tiff(bytes, max_pixels, memory),
     }
 }
 
@@ -96,23 +101,25 @@ fn header(width: u32, height: u32, bits: u16, max_pixels: usize) -> Result<Heade
     })
 }
 
-/// The frame, if it has as many bytes as the header needs.
+/// The frame that `pixels` gives, if it has as many bytes as the header needs.
 fn frame(
     header: Header,
-    bytes: Vec<u8>,
     order: ByteOrder,
+    memory: &Budget,
+    pixels: impl FnOnce(usize) -> Result<Vec<u8>, ReadError>,
 ) -> Result<(Header, PixelData), ReadError> {
     let layout = &header.layout;
     let need = layout.pixels() * usize::from(layout.bits_allocated / 8);
+    // Once as the format's library gives them, once as bytes.
+    let bytes = held(memory, 2 * need, || pixels(need))?;
     if bytes.len() < need {
         let (have, rows, columns) = (bytes.len(), layout.rows, layout.columns);
         return Err(ReadError::PixelDataLength { have, need, rows, columns });
     }
-    let bytes = Bytes::from(bytes).slice(..need);
-    Ok((header, PixelData::Native { bytes, order }))
+    Ok((header, PixelData::Native { bytes: bytes.slice(..need), order }))
 }
 
-fn png(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadError> {
+fn png(bytes: &[u8], max_pixels: usize, memory: &Budget) -> Result<(Header, PixelData), ReadError> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     // Grey values of fewer than 8 bits are not stretched to 8 without saying so.
     decoder.set_transformations(png::Transformations::IDENTITY);
@@ -127,14 +134,16 @@ fn png(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadError
         other => return Err(unsupported("the PNG's depth", format!("{other:?}"), "8 or 16 bits")),
     };
     let header = header(info.width, info.height, bits, max_pixels)?;
-    let mut pixels = vec![0; header.layout.pixels() * usize::from(bits / 8)];
-    reader.next_frame(&mut pixels).map_err(damaged)?;
-    frame(header, pixels, ByteOrder::Big)
+    frame(header, ByteOrder::Big, memory, |need| {
+        let mut pixels = vec![0; need];
+        reader.next_frame(&mut pixels).map_err(damaged)?;
+        Ok(pixels)
+    })
 }
 
 /// Binary PGM (netpbm's P5): width, height and the largest value as text, then the pixels. Values of
 /// two bytes have the high one first.
-fn pgm(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadError> {
+fn pgm(bytes: &[u8], max_pixels: usize, memory: &Budget) -> Result<(Header, PixelData), ReadError> {
     let mut at = 2;
     let mut numbers = [0_u32; 3];
     for number in &mut numbers {
@@ -169,10 +178,17 @@ fn pgm(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadError
     header.layout.bits_stored = (32 - max.leading_zeros()) as u16;
     header.layout.high_bit = header.layout.bits_stored - 1;
     // One white space ends the header.
-    frame(header, bytes.get(at + 1..).unwrap_or_default().to_vec(), ByteOrder::Big)
+    frame(header, ByteOrder::Big, memory, |need| {
+        let pixels = bytes.get(at + 1..).unwrap_or_default();
+        Ok(pixels[..pixels.len().min(need)].to_vec())
+    })
 }
 
-fn tiff(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadError> {
+fn tiff(
+    bytes: &[u8],
+    max_pixels: usize,
+    memory: &Budget,
+) -> Result<(Header, PixelData), ReadError> {
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(damaged)?;
     let (width, height) = decoder.dimensions().map_err(damaged)?;
     let bits = match decoder.colortype().map_err(damaged)? {
@@ -191,17 +207,20 @@ fn tiff(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadErro
         return Err(unsupported("the TIFF's images", "several", "1"));
     }
     let header = header(width, height, bits, max_pixels)?;
-    let pixels = match decoder.read_image().map_err(damaged)? {
-        DecodingResult::U8(pixels) => pixels,
-        DecodingResult::U16(pixels) => pixels.into_iter().flat_map(u16::to_le_bytes).collect(),
-        _ => return Err(unsupported("the TIFF's values", "signed or real", "unsigned integers")),
-    };
-    frame(header, pixels, ByteOrder::Little)
+    frame(header, ByteOrder::Little, memory, |_| match decoder.read_image().map_err(damaged)? {
+        DecodingResult::U8(pixels) => Ok(pixels),
+        DecodingResult::U16(pixels) => Ok(pixels.into_iter().flat_map(u16::to_le_bytes).collect()),
+        _ => Err(unsupported("the TIFF's values", "signed or real", "unsigned integers")),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn open(bytes: &[u8], max_pixels: usize) -> Result<(Header, PixelData), ReadError> {
+        super::open(bytes, max_pixels, &Budget::unlimited())
+    }
 
     /// The stored values of a file.
     fn values(file: &[u8]) -> (u16, u16, u16, Vec<u16>) {

@@ -110,6 +110,9 @@ impl PixelData {
     }
 }
 
+/// One frame has one fragment; a few writers divide it into pieces of some kilobytes.
+const MOST_FRAGMENTS: usize = 1 << 16;
+
 /// The bytes that the pixels of `layout` take without compression.
 pub fn bytes_of(layout: &PixelLayout) -> usize {
     layout.pixels() * usize::from(layout.bits_allocated / 8)
@@ -172,6 +175,13 @@ fn fragments(
             break;
         }
         let Some(range) = elements.fragment(element.tag)? else { break };
+        if fragments.len() == MOST_FRAGMENTS {
+            return Err(ReadError::Unsupported {
+                attribute: "PixelData",
+                found: format!("a frame in more than {MOST_FRAGMENTS} fragments"),
+                needed: "fewer, and most often one",
+            });
+        }
         let fragment = bytes.slice(range);
         // Some writers leave out the table.
         let is_table = is_first && TransferSyntax::of_stream(&fragment).is_none();
