@@ -1,8 +1,7 @@
 //! A fault of the machine is not the file's: whatever calls fail, wherever the program is killed,
 //! plain reruns end in the bytes of an undisturbed run.
 //!
-//! `MAMMO_PIPE_SCHEDULES=5000` asks for more schedules than the sample, `MAMMO_PIPE_SCHEDULE=17` for
-//! one.
+//! `MAMMO_PIPE_SCHEDULES=0..5000` asks for more schedules than the sample, `17..18` for one.
 
 use crate::common;
 
@@ -544,11 +543,9 @@ fn schedule(machine: &Machine, whole: &BTreeMap<String, Vec<u8>>, number: u64) {
 
 #[test]
 fn every_schedule_of_faults_ends_in_the_bytes_of_an_undisturbed_run() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let (first, end) = match number("MAMMO_PIPE_SCHEDULE") {
-        Some(one) => (one, one + 1),
-        None => (0, number("MAMMO_PIPE_SCHEDULES").unwrap_or(60)),
-    };
+    let range = std::env::var("MAMMO_PIPE_SCHEDULES").unwrap_or_else(|_| "0..60".into());
+    let (first, end) = range.split_once("..").unwrap();
+    let (first, end) = (first.parse::<u64>().unwrap(), end.parse().unwrap());
     let next = AtomicU64::new(first);
     std::thread::scope(|scope| {
         for _ in 0..2 {
