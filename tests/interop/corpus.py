@@ -1,11 +1,12 @@
-"""Compares with pydicom what mammo-pipe made of every DICOM file of a corpus.
+"""Compares with pydicom what mammo-pipe made of every DICOM file of a corpus, and with OpenCV what it
+made of every PNG, PGM and TIFF.
 
     python corpus.py --folder            prints the folder of pydicom's own test files
     python corpus.py FOLDER              compares
 
 FOLDER/outcomes.tsv has a line a file: number, path, and `decoded` or the reason of the refusal.
 NUMBER.raw is the stored values as little-endian words. Prints the counts of files that are exact,
-refused rightly (pydicom gives no pixels either, or they are not one grey frame of 2 to 16 bits),
+refused rightly (the peer gives no pixels either, or they are not one grey frame of 8 to 16 bits),
 refused wrongly, and wrong; each of the last two with its name. Ends with 1 if a value is wrong.
 """
 import collections
@@ -13,7 +14,9 @@ import os
 import pathlib
 import sys
 
+import cv2
 import numpy
+import PIL.Image
 import pydicom
 import pydicom.pixels
 
@@ -21,8 +24,31 @@ import pydicom.pixels
 LOSSY = {"1.2.840.10008.1.2.4.50": 1, "1.2.840.10008.1.2.4.51": 3, "1.2.840.10008.1.2.4.91": 1}
 
 
+def picture(path):
+    """The grey values of an image file without a header, or why there are none."""
+    values = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    if values is None:
+        return None, "OpenCV: no image"
+    try:
+        with PIL.Image.open(path) as image:
+            depth = image.tag_v2.get(258, (1,))[0] if image.format == "TIFF" else None
+            colours = len(image.getbands())
+    except PIL.UnidentifiedImageError:
+        return None, "Pillow: no image"
+    if image.format == "PNG":
+        with open(path, "rb") as file:
+            depth = file.read(25)[24]
+    if depth not in (None, 8, 16):
+        return None, "another depth than 8 or 16 bits"
+    return (values, "picture") if values.ndim == 2 and colours == 1 else (None, "colour")
+
+
 def theirs(path):
     """Stored values, or why there are none that we would read."""
+    with open(path, "rb") as file:
+        begins = file.read(132)
+    if not begins.endswith(b"DICM") and begins.startswith((b"\x89PNG", b"P5", b"II*\0", b"MM\0*")):
+        return picture(path)
     try:
         dataset = pydicom.dcmread(path, force=True)
         if "PixelData" not in dataset:
@@ -49,6 +75,7 @@ def main(folder):
         pixels, syntax = theirs(path)
         if ours == "decoded" and pixels is None:
             outcome = f"read by us alone ({syntax})"
+            named.append(f"read by us alone: {path}")
         elif ours == "decoded":
             words = numpy.fromfile(folder / f"{number}.raw", "<u2")
             stored = pixels.astype(numpy.int64).reshape(-1) & 0xFFFF

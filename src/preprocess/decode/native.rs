@@ -5,7 +5,7 @@ use crate::preprocess::read::{ByteOrder, PixelLayout};
 /// Fills the empty `out` with as many samples as `layout` has pixels. `bytes` holds that many.
 ///
 /// The bytes in a big endian OW are stored in 16-bit words with the first pixel in the high byte,
-/// so each pair is swapped (PS3.5 8.1.1).
+/// so each pair is swapped (PS3.5 8.1.1). Where the last of an odd number has no word, it is itself.
 pub fn decode(bytes: &[u8], order: ByteOrder, layout: &PixelLayout, out: &mut Vec<u16>) {
     let pixels = layout.pixels();
     match (layout.bits_allocated, order) {
@@ -16,6 +16,7 @@ pub fn decode(bytes: &[u8], order: ByteOrder, layout: &PixelLayout, out: &mut Ve
         (_, ByteOrder::Little) => out.extend(bytes[..pixels].iter().copied().map(u16::from)),
         (_, ByteOrder::Big) => {
             out.extend(words(bytes).flat_map(|[first, second]| [second, first].map(u16::from)));
+            out.extend(bytes.chunks_exact(2).remainder().iter().copied().map(u16::from));
             out.truncate(pixels);
         }
     }

@@ -101,7 +101,9 @@ fn header(width: u32, height: u32, bits: u16, max_pixels: usize) -> Result<Heade
     })
 }
 
-/// The frame that `pixels` gives, if it has as many bytes as the header needs.
+/// The frame that `pixels` gives, if it has as many bytes as the header needs. `order` is that of
+/// values of two bytes: values of one byte have none, and a big endian DICOM frame of them would have
+/// its pairs swapped.
 fn frame(
     header: Header,
     order: ByteOrder,
@@ -116,6 +118,7 @@ fn frame(
         let (have, rows, columns) = (bytes.len(), layout.rows, layout.columns);
         return Err(ReadError::PixelDataLength { have, need, rows, columns });
     }
+    let order = if layout.bits_allocated == 8 { ByteOrder::Little } else { order };
     Ok((header, PixelData::Native { bytes: bytes.slice(..need), order }))
 }
 
@@ -230,8 +233,9 @@ mod tests {
             ByteOrder::Little => u16::from_le_bytes([pair[0], pair[1]]),
             ByteOrder::Big => u16::from_be_bytes([pair[0], pair[1]]),
         };
-        let values = match header.layout.bits_allocated {
-            8 => bytes.iter().map(|&byte| byte.into()).collect(),
+        let values = match (header.layout.bits_allocated, order) {
+            (8, ByteOrder::Little) => bytes.iter().map(|&byte| byte.into()).collect(),
+            (8, ByteOrder::Big) => panic!("the decoder would swap pairs of pixels"),
             _ => bytes.chunks_exact(2).map(word).collect(),
         };
         (header.layout.columns, header.layout.rows, header.layout.bits_stored, values)
@@ -258,6 +262,8 @@ mod tests {
         let pgm =
             [b"P5\n# made by hand\n3 2\n4095\n".as_slice(), &words[..10], &[15, 255]].concat();
         assert_eq!(values(&pgm), (3, 2, 12, vec![1, 2, 3, 4, 5, 4095]));
+        let pgm8 = [b"P5 3 1 255\n".as_slice(), &bytes[..3]].concat();
+        assert_eq!(values(&pgm8), (3, 1, 8, vec![1, 2, 3]));
         let mut file = Cursor::new(Vec::new());
         let mut encoder = tiff::encoder::TiffEncoder::new(&mut file).unwrap();
         encoder
