@@ -84,6 +84,9 @@ pub struct DatasetConfig {
     /// Beginning of the cells that `path` names which is not below `input`, such as
     /// `/mnt/data/images`.
     pub strip_prefix: String,
+    /// The column with the UID of an image or of its series, by which headers tell the file of a
+    /// row; `None`: the path tells it.
+    pub uid_column: Option<String>,
     /// Differences between the table's ids and the files' names that are tolerated.
     pub tolerate: Vec<Tolerance>,
     /// Whether rows without a file are expected.
@@ -387,6 +390,7 @@ impl Default for Config {
                 split: SplitChoice::Train,
                 path: "{split}_images/{patient_id}/{image_id}.dcm".into(),
                 strip_prefix: String::new(),
+                uid_column: None,
                 tolerate: Vec::new(),
                 allow_missing: false,
                 tables: Vec::new(),

@@ -46,6 +46,8 @@ pub struct FileFacts {
     pub view: Option<View>,
     /// Series Description.
     pub series_description: Option<String>,
+    /// SOP Instance UID and Series Instance UID, to be compared with the table.
+    pub uids: Vec<String>,
     /// A keyed hash of Patient ID, if there is a key.
     pub patient: Option<String>,
     /// A keyed hash of SOP Instance UID, if there is a key.

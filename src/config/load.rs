@@ -166,7 +166,7 @@ pub fn load_layers(
         let (key, value) = assignment
             .split_once('=')
             .ok_or_else(|| ConfigError::NotAnAssignment(assignment.clone()))?;
-        let value = serde_saphyr::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
+        let value = typed(key.trim(), value);
         let nested = key
             .trim()
             .rsplit('.')
@@ -183,6 +183,19 @@ pub fn load_layers(
         tree.add(typed, &origin)?;
     }
     tree.checked()
+}
+
+/// The value of `--set`, which is YAML. What is no YAML is text, and so are braces where text is
+/// needed, as in `{path|stem}`.
+fn typed(key: &str, value: &str) -> Value {
+    let kinds = Kind::of::<Config>();
+    let is_text = match kinds.at(key) {
+        Some(Kind::OrNull(kind)) => matches!(**kind, Kind::Text),
+        kind => matches!(kind, Some(Kind::Text)),
+    };
+    let yaml = serde_saphyr::from_str(value).ok();
+    let yaml = yaml.filter(|yaml: &Value| !(is_text && yaml.is_object()));
+    yaml.unwrap_or_else(|| Value::String(value.into()))
 }
 
 /// The settings of a release, as its plan stores them: those that its pixels depend on. Other

@@ -5,6 +5,8 @@
 //! `dataset.tolerate`. Where the template has placeholders that the table lacks, or wildcards, the
 //! parts that the row gives are looked up, and the file's name gives the rest. A name that can be
 //! divided in several ways, as `1_2_3.dcm` by `{image_id}_*.dcm`, is found by all of them.
+//!
+//! With `dataset.uid_column`, the headers' UIDs are looked up and nothing else.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,6 +30,8 @@ pub struct Files<'a> {
     by_key: ByKey,
     /// Files by their keys up to the differences that are tolerated; empty if none are.
     by_alike: ByKey,
+    /// Files by the UIDs of their headers, if these tell a row's file.
+    by_uid: Option<ByKey>,
 }
 
 /// Files by a key, with the place of the one file or `None` if there are several.
@@ -61,6 +65,7 @@ impl<'a> Files<'a> {
             other_case: HashMap::new(),
             by_key: HashMap::new(),
             by_alike: HashMap::new(),
+            by_uid: None,
         };
         let is_exact = template.is_exact(captured);
         for (at, file) in index.files.iter().enumerate() {
@@ -82,8 +87,25 @@ impl<'a> Files<'a> {
         index
     }
 
-    /// Finds the file of `record`, whose cells of [`Template::columns`] are `cells`.
+    /// Lets the UIDs of the headers tell a row's file, in the order of the files.
+    pub fn with_uids(mut self, uids: Vec<Vec<String>>) -> Self {
+        let mut by_uid = ByKey::new();
+        for (at, uids) in uids.into_iter().enumerate() {
+            add(&mut by_uid, uids.into_iter().collect(), at);
+        }
+        self.by_uid = Some(by_uid);
+        self
+    }
+
+    /// Finds the file of `record`, whose cells of [`Template::columns`] are `cells`. With
+    /// [`with_uids`](Self::with_uids) the UID is the last of them.
     pub fn find(&self, record: ImageRecord, cells: &[String]) -> Match {
+        if let Some(by_uid) = &self.by_uid {
+            return match cells.last().and_then(|uid| by_uid.get(uid)) {
+                Some(found) => self.matched(*found, record, cells, true),
+                None => Match::None(record),
+            };
+        }
         if let Some(found) = self.named(&record, cells) {
             return self.matched(found, record, cells, true);
         }
@@ -152,7 +174,7 @@ impl<'a> Files<'a> {
         let wanted = tolerance::key(&wanted, self.tolerances);
         let agrees = |found: &Vec<&str>| {
             let key = key_of(found, self.template, self.captured);
-            tolerance::key(&key, self.tolerances) == wanted
+            self.by_uid.is_some() || tolerance::key(&key, self.tolerances) == wanted
         };
         let found = self.template.all_matches(&self.files[at].relative);
         let found = found.into_iter().find(agrees)?;

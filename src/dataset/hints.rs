@@ -150,14 +150,23 @@ pub fn of_files(
 }
 
 /// The hint about rows that fit several files, of which `paths` are the paths.
-pub fn of_several(mut paths: impl Iterator<Item = String>, row_of: RowOf) -> Option<Hint> {
+pub fn of_several(mut paths: impl Iterator<Item = String>, config: &DatasetConfig) -> Option<Hint> {
     let first = paths.next()?;
     let rows = of(1 + paths.count(), "row");
     let several = |each: &str, remedy: &str| Hint {
         found: format!("{rows} cannot be used: several are of one {each}"),
         remedy: remedy.to_owned(),
     };
-    Some(match row_of {
+    Some(match config.row_of {
+        RowOf::Image if config.uid_column.is_some() => Hint {
+            found: format!(
+                "{rows} cannot be given one file: several have the UID, or it is of another row \
+                 as well"
+            ),
+            remedy: "if it is of a series of several images, take the column of the image's own \
+                     (SOP Instance UID) for dataset.uid_column"
+                .to_owned(),
+        },
         RowOf::Image => Hint {
             found: format!(
                 "{rows} cannot be given one file: several fit, or it fits another row as well"

@@ -32,7 +32,8 @@ pub fn join(config: &DatasetConfig, folds: &FoldsConfig) -> Result<Joined, Fault
 }
 
 /// The same for datasets that need a look into headers: where a row describes several images
-/// (`dataset.row_of`), and to leave out series (`dataset.leave_out`). `facts` reads a header.
+/// (`dataset.row_of`), where UIDs tell its file (`dataset.uid_column`), and to leave out series
+/// (`dataset.leave_out`). `facts` reads a header.
 ///
 /// # Errors
 /// As [`join`].
@@ -42,6 +43,12 @@ pub fn join_with_headers(
     facts: &(dyn Fn(&Path) -> Option<FileFacts> + Sync),
 ) -> Result<Joined, Fault> {
     table::check_mapping(config)?;
+    if let Some(found) = config.uid_column.clone()
+        && (config.no_table || config.row_of != RowOf::Image)
+    {
+        let needed = "null where there is no table, or where its rows describe several images";
+        return Err(ConfigError::Value { key: "dataset.uid_column", found, needed }.into());
+    }
     if config.no_table {
         return files_alone(config, folds, facts);
     }
@@ -58,7 +65,7 @@ pub fn join_with_headers(
     check_unique(&tables, &mut problems);
     let captured = captured(&tables, &template);
     let (rows, summaries) = rows(tables);
-    if template.is_exact(&captured) {
+    if template.is_exact(&captured) && config.uid_column.is_none() {
         check_files(&rows, &summaries, &template, &mut problems);
     }
     problems.check()?;
@@ -75,7 +82,7 @@ pub fn join_with_headers(
     let of_file = |file: &File| facts(&config.input.join(&file.relative));
     let (mut placed, reasons, files) = match config.row_of {
         RowOf::Image => {
-            let files = Files::new(files, &template, &captured, &config.tolerate);
+            let files = index(files, &template, &captured, config, &of_file)?;
             (place(rows, &files), Reasons::new(), files.files)
         }
         row_of => {
@@ -90,13 +97,13 @@ pub fn join_with_headers(
             .iter()
             .filter(|row| row.several)
             .map(|row| template.file_but(&row.record, &row.cells, &captured)),
-        config.row_of,
+        config,
     );
     tolerance::unite_patients(placed.iter_mut().map(|row| &mut row.record), &config.tolerate);
     in_order(&mut placed);
     let roles = folds::assign(placed.iter().map(|row| (&row.record).into()), folds)?;
     let (jobs, missing, unclaimed) = match_up(placed, roles, files, &template, &captured, config);
-    let unclaimed = drop_other_split(unclaimed, config, &template)?;
+    let unclaimed = drop_other_split(unclaimed, config, &template, &of_file)?;
     let (unclaimed, left_out) = leave_out(unclaimed, &config.leave_out, &of_file)?;
     let mut hints = hints::of_tables(&summaries, &template, config);
     hints.extend(several);
@@ -172,6 +179,28 @@ fn files_alone(
         table_sha256,
         listing,
         listing_sha256,
+    })
+}
+
+/// An index of the files, with the UIDs of their headers if these tell a row's file.
+fn index<'a>(
+    files: Vec<File>,
+    template: &'a Template,
+    captured: &'a [Field],
+    config: &'a DatasetConfig,
+    facts: &(dyn Fn(&File) -> Option<FileFacts> + Sync),
+) -> Result<Files<'a>, Fault> {
+    let uids = match config.uid_column {
+        None => None,
+        Some(_) => {
+            let uids = |file: &File| facts(file).map(|facts| facts.uids).unwrap_or_default();
+            Some(threads::pool(16)?.install(|| files.par_iter().map(uids).collect()))
+        }
+    };
+    let files = Files::new(files, template, captured, &config.tolerate);
+    Ok(match uids {
+        Some(uids) => files.with_uids(uids),
+        None => files,
     })
 }
 
@@ -404,7 +433,12 @@ fn match_up(
                 jobs.push(Job { record, role, relative, path, bytes });
             }
             None => {
-                let relative = template.file_but(&record, &cells, captured);
+                let mut relative = template.file_but(&record, &cells, captured);
+                if config.uid_column.is_some() {
+                    let uid = cells.last().filter(|uid| !uid.is_empty());
+                    let uid = uid.map_or("no UID in its row", String::as_str);
+                    relative.push_str(&format!(" ({uid})"));
+                }
                 missing.push((Missing { record, role, relative }, cells));
             }
         }
@@ -419,6 +453,7 @@ fn drop_other_split(
     unclaimed: Vec<File>,
     config: &DatasetConfig,
     template: &Template,
+    facts: &(dyn Fn(&File) -> Option<FileFacts> + Sync),
 ) -> Result<Vec<File>, Fault> {
     let &[chosen] = config.split.splits() else { return Ok(unclaimed) };
     let other = match chosen {
@@ -434,7 +469,7 @@ fn drop_other_split(
     let table = table::read(other, config, template, &mut Words::default(), &mut problems)?;
     problems.check()?;
     let captured = captured(std::slice::from_ref(&table), template);
-    let files = Files::new(unclaimed, template, &captured, &config.tolerate);
+    let files = index(unclaimed, template, &captured, config, facts)?;
     let placed = place(rows(vec![table]).0, &files);
     let known: std::collections::HashSet<usize> =
         placed.iter().filter_map(|row| row.file).collect();

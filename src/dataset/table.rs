@@ -60,8 +60,8 @@ pub struct Table {
     pub unknown: BTreeMap<String, usize>,
     /// Its rows, in the files' order.
     pub records: Vec<ImageRecord>,
-    /// For each row, its cells of the columns that `dataset.path` names besides ours; empty if it
-    /// names none.
+    /// For each row, its cells of the columns that `dataset.path` names besides ours, and last that
+    /// of `dataset.uid_column`; empty if there are none.
     pub cells: Vec<Vec<String>>,
 }
 

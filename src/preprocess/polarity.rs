@@ -5,9 +5,11 @@
 //! whether it is a negative. The header is not asked.
 //!
 //! Air is the largest even area, most often along three sides of the frame. Where padding takes its
-//! place, the skin tells: the breast grows thinner towards it, and so darker.
+//! place, the skin tells: the breast grows thinner towards it, and so darker. A scanned film has a
+//! white rim around its air, which is black in the negative: there the air's sides are those of the
+//! picture inside the rim.
 
-use crate::image::Plane;
+use crate::image::{Plane, Rect};
 
 /// Padding on more of the frame than this stands where air would be.
 const PADDED: f32 = 0.05;
@@ -20,6 +22,10 @@ const BRIGHTER: f32 = 0.1;
 const AIR: f32 = 0.15;
 /// Air takes less of the range of values than this, of 256.
 const EVEN: usize = 40;
+/// A film's rim takes less than this share of the longer side.
+const RIM: f32 = 0.03;
+/// It is dark on more of the four sides than this, in the negative.
+const RIMMED: f32 = 0.3;
 
 /// Whether air is brighter than tissue.
 pub fn is_inverted(linear: &Plane<u16>, padding: Option<&Plane<bool>>) -> bool {
@@ -33,9 +39,44 @@ pub fn is_inverted(linear: &Plane<u16>, padding: Option<&Plane<bool>>) -> bool {
         let spread = counts.at(0.95) - counts.at(0.05);
         return skin(linear, &is_padding).is_some_and(|step| step > BRIGHTER * spread.max(1.0));
     }
+    has_bright_air(linear, &counts) || is_negative_film(linear, &counts, &is_padding)
+}
+
+/// Whether the image inside a dark rim has bright air.
+fn is_negative_film(
+    linear: &Plane<u16>,
+    counts: &Counts,
+    is_padding: &dyn Fn(usize) -> bool,
+) -> bool {
+    let (width, height) = (linear.width(), linear.height());
+    let rim = (width.max(height) as f32 * RIM) as usize + 1;
+    if width.min(height) <= 4 * rim {
+        return false;
+    }
+    let whole = Rect::whole(width, height);
+    let inner = Rect { left: rim, top: rim, width: width - 2 * rim, height: height - 2 * rim };
     let (low, high) = (counts.at(0.005), counts.at(0.995));
-    // An image of one value has no air that could be told from tissue.
-    high - low >= 64.0 && has_bright_air(linear, &counts, low, high)
+    let lie = |rect, range: std::ops::Range<f32>| {
+        let at = |value: u16| (f32::from(value) - low) / (high - low).max(1.0);
+        share(sides(linear, rect).map(|value| range.contains(&at(value))))
+    };
+    // All others are through here.
+    if lie(whole, f32::MIN..0.1) <= RIMMED || lie(inner, 0.5..f32::MAX) <= RIMMED {
+        return false;
+    }
+    let picture = linear.part(inner);
+    let in_whole = |i: usize| (rim + i / inner.width) * width + rim + i % inner.width;
+    let counts = Counts::of(&picture, &|i| is_padding(in_whole(i)));
+    counts.all >= FEW && has_bright_air(&picture, &counts)
+}
+
+/// The samples along the four sides of a part.
+fn sides(linear: &Plane<u16>, part: Rect) -> impl Iterator<Item = u16> + '_ {
+    let columns = part.left..part.right();
+    let rows = [part.top, part.bottom() - 1].into_iter();
+    let rows = rows.flat_map(move |y| linear.row(y)[columns.clone()].iter().copied());
+    let columns = [part.left, part.right() - 1];
+    rows.chain((part.top..part.bottom()).flat_map(move |y| columns.map(|x| linear.row(y)[x])))
 }
 
 /// How often each value occurs outside padding.
@@ -113,7 +154,12 @@ fn median(values: &mut [u16]) -> f32 {
 
 /// Whether the most frequent value and its neighbours are an even area along the frame's sides, with
 /// nearly all other values below it.
-fn has_bright_air(linear: &Plane<u16>, values: &Counts, low: f32, high: f32) -> bool {
+fn has_bright_air(linear: &Plane<u16>, values: &Counts) -> bool {
+    let (low, high) = (values.at(0.005), values.at(0.995));
+    // An image of one value has no air that could be told from tissue.
+    if high - low < 64.0 {
+        return false;
+    }
     let level =
         |value: u16| ((f32::from(value) - low) / (high - low) * 255.0).clamp(0.0, 255.0) as usize;
     let mut counts = [0_usize; 256];
@@ -137,18 +183,16 @@ fn has_bright_air(linear: &Plane<u16>, values: &Counts, low: f32, high: f32) -> 
         return false;
     }
     // An implant may be as large and even. It lies at one side, and air at the others.
-    let (width, height) = (linear.width(), linear.height());
-    let top_and_bottom = [0, height - 1].into_iter().flat_map(|y| linear.row(y).iter().copied());
-    let sides = (0..height).flat_map(|y| [linear.row(y)[0], linear.row(y)[width - 1]]);
-    let frame: Vec<usize> = top_and_bottom.chain(sides).map(level).collect();
+    let whole = Rect::whole(linear.width(), linear.height());
+    let frame: Vec<usize> = sides(linear, whole).map(level).collect();
     let bright = share(frame.iter().map(|level| (first..=last).contains(level)));
     let dark = share(frame.iter().map(|level| *level < 26));
     bright > 0.2 && bright > 2.0 * dark
 }
 
-fn share(all: impl ExactSizeIterator<Item = bool>) -> f32 {
-    let count = all.len().max(1) as f32;
-    all.filter(|is| *is).count() as f32 / count
+fn share(all: impl Iterator<Item = bool>) -> f32 {
+    let (all, are) = all.fold((0, 0), |(all, are), is| (all + 1, are + usize::from(is)));
+    are as f32 / all.max(1) as f32
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ impl PatientOutput {
                 for extra in shape.extras(patient, breast, image) {
                     let mut file = file.clone();
                     file.text((0x0008, 0x103E), b"LO", extra.series);
+                    file.text((0x0020, 0x000E), b"UI", extra.series_uid);
+                    file.text((0x0008, 0x0018), b"UI", extra.uid);
                     made.bytes += write(&out.join(extra.path), &file.to_bytes())?;
                 }
                 let damage = damages.get(&image.id).copied();

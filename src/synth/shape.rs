@@ -21,6 +21,10 @@ pub use crate::config::DatasetPreset as Shape;
 pub(super) struct Extra {
     pub path: String,
     pub series: &'static str,
+    /// Its Series Instance UID.
+    pub series_uid: String,
+    /// Its SOP Instance UID.
+    pub uid: String,
 }
 
 impl Shape {
@@ -145,6 +149,8 @@ impl Shape {
                 image.id % 99_991
             ),
             series,
+            series_uid: cbis_uid(image, 34),
+            uid: format!("{}.{nth}", cbis_uid(image, 34)),
         };
         vec![file(1, "cropped images"), file(2, "ROI mask images")]
     }
@@ -155,7 +161,11 @@ impl Shape {
         let series = |text: &str| (Tag(0x0008, 0x103E), *b"LO", text.to_owned());
         match self {
             Self::Cmmd => vec![view()],
-            Self::CbisDdsm => vec![series("full mammogram images")],
+            Self::CbisDdsm => vec![
+                series("full mammogram images"),
+                (Tag(0x0020, 0x000D), *b"UI", cbis_uid(image, 31)),
+                (Tag(0x0020, 0x000E), *b"UI", cbis_uid(image, 32)),
+            ],
             _ => Vec::new(),
         }
     }
@@ -344,9 +354,14 @@ fn cbis_folder(patient: &Patient, breast: &Breast, image: &Image) -> String {
     format!("{kind}-{split}_P_{:05}_{side}_{}{nth}", patient.id, image.view.as_str())
 }
 
+/// The UID of the image's study (31) or series (32), and of those of its crop and mask (33, 34).
+fn cbis_uid(image: &Image, nth: u64) -> String {
+    format!("1.3.6.1.4.1.9590.100.1.2.{}", Random::seed_of(image.id, nth))
+}
+
 fn cbis_rows(patient: &Patient, breast: &Breast, image: &Image) -> BTreeMap<&'static str, String> {
     let folder = cbis_folder(patient, breast, image);
-    let uid = |n: u64| format!("1.3.6.1.4.1.9590.100.1.2.{}", Random::seed_of(image.id, n));
+    let uid = |n| cbis_uid(image, n);
     let path = format!("{folder}/{}/{}/000000.dcm", uid(31), uid(32));
     let crop = format!("{folder}_1/{}/{}", uid(33), uid(34));
     let (table, kind, about) = match (is_mass(patient), patient.split) {

@@ -1,5 +1,5 @@
 """Compares with pydicom what mammo-pipe made of every DICOM file of a corpus, and with OpenCV what it
-made of every PNG, PGM and TIFF.
+made of every PNG, PGM and TIFF, and with libjpeg what it made of every JPEG and JPEG-LS file.
 
     python corpus.py --folder            prints the folder of pydicom's own test files
     python corpus.py FOLDER              compares
@@ -15,13 +15,19 @@ import pathlib
 import sys
 
 import cv2
+import libjpeg
 import numpy
 import PIL.Image
 import pydicom
 import pydicom.pixels
 
 # The rounding of a lossy transform is the decoder's own.
-LOSSY = {"1.2.840.10008.1.2.4.50": 1, "1.2.840.10008.1.2.4.51": 3, "1.2.840.10008.1.2.4.91": 1}
+LOSSY = {
+    "1.2.840.10008.1.2.4.50": 1,
+    "1.2.840.10008.1.2.4.51": 3,
+    "1.2.840.10008.1.2.4.91": 1,
+    "libjpeg": 1,
+}
 
 
 def picture(path):
@@ -43,10 +49,21 @@ def picture(path):
     return (values, "picture") if values.ndim == 2 and colours == 1 else (None, "colour")
 
 
+def stream(path):
+    """The samples of a JPEG or JPEG-LS file without a DICOM header, or why there are none."""
+    try:
+        samples = libjpeg.decode(pathlib.Path(path).read_bytes())
+    except Exception as error:  # whatever it raises
+        return None, f"libjpeg: {type(error).__name__}"
+    return (samples, "libjpeg") if samples.ndim == 2 else (None, "colour")
+
+
 def theirs(path):
     """Stored values, or why there are none that we would read."""
     with open(path, "rb") as file:
         begins = file.read(132)
+    if not begins.endswith(b"DICM") and begins.startswith(b"\xff\xd8\xff"):
+        return stream(path)
     if not begins.endswith(b"DICM") and begins.startswith((b"\x89PNG", b"P5", b"II*\0", b"MM\0*")):
         return picture(path)
     try:

@@ -4,12 +4,13 @@
 
 use crate::common;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::release::{dataset, run};
 use mammo_pipe::config::{self, Config, TrainConfig, WindowMode};
-use mammo_pipe::dataset::Role;
+use mammo_pipe::dataset::{Job, Role};
 use mammo_pipe::flow::Stop;
 use mammo_pipe::inspect::{inspect, tables_present};
 use mammo_pipe::model::{Device, Variant};
@@ -140,6 +141,68 @@ fn cbis_ddsm_has_four_tables_paths_of_which_one_folder_holds_and_crops() {
     assert!(table.rows.iter().all(|row| row.record.density.is_some()));
     let extra = |text: &str| table.rows.iter().any(|r| r.record.extra[0].as_deref() == Some(text));
     assert!(extra("mass") && extra("calcification"));
+}
+
+#[test]
+fn files_of_cbis_ddsm_under_other_names_are_found_by_the_uid_of_their_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let by_folder = shaped(folder.path(), Shape::CbisDdsm, &[]);
+    let uid = "dataset.uid_column={image file path|folder}";
+    let mut by_uid = config::load(
+        None,
+        &["dataset.preset=cbis-ddsm", "dataset.path=**/*.dcm", uid].map(String::from),
+    )
+    .unwrap();
+    by_uid.dataset.input = by_folder.dataset.input.clone();
+    let contents = |config: &Config| -> BTreeMap<String, Vec<u8>> {
+        let joined = Plan::new(config.clone()).unwrap().joined;
+        assert_eq!((joined.missing.len(), joined.strays.len(), joined.hints.len()), (0, 0, 0));
+        assert_eq!(joined.left_out, 2 * joined.jobs.len());
+        let image =
+            |job: &Job| (job.record.image_id.to_string(), std::fs::read(&job.path).unwrap());
+        joined.jobs.iter().map(image).collect()
+    };
+    let of_folders = contents(&by_folder);
+    assert!(of_folders.len() > 20);
+    assert_eq!(contents(&by_uid), of_folders);
+
+    // Names that say nothing.
+    let old = by_uid.dataset.input.join("CBIS-DDSM");
+    let mut files = Vec::new();
+    files_below(&old, &mut files);
+    for (number, file) in files.iter().enumerate() {
+        std::fs::rename(file, by_uid.dataset.input.join(format!("{number}.dcm"))).unwrap();
+    }
+    std::fs::remove_dir_all(&old).unwrap();
+    assert_eq!(contents(&by_uid), of_folders);
+    let joined = Plan::new(by_folder).unwrap().joined;
+    assert_eq!((joined.jobs.len(), joined.missing.len()), (0, of_folders.len()));
+
+    // A second copy: which is the image cannot be told.
+    std::fs::copy(by_uid.dataset.input.join("0.dcm"), by_uid.dataset.input.join("copy.dcm"))
+        .unwrap();
+    let joined = Plan::new(by_uid.clone()).unwrap().joined;
+    assert_eq!((joined.jobs.len(), joined.missing.len()), (of_folders.len() - 1, 1));
+    let missing = &joined.missing[0].relative;
+    assert!(missing.starts_with("**/*.dcm (1.3.6.1.4.1.9590."), "{missing}");
+    let hint = joined.hints[0].to_string();
+    assert!(hint.contains("several have the UID"), "{hint}");
+
+    by_uid.dataset.row_of = config::RowOf::Breast;
+    let refused = Plan::new(by_uid).unwrap_err().to_string();
+    assert!(refused.contains("dataset.uid_column"), "{refused}");
+}
+
+/// All files below a folder.
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files_below(&path, found),
+            false => found.push(path),
+        }
+    }
+    found.sort();
 }
 
 #[test]

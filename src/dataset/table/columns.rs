@@ -96,6 +96,8 @@ pub struct Columns {
     pub extra: Vec<Option<usize>>,
     /// The columns that `dataset.path` names besides ours, in its order.
     pub in_path: Vec<Source>,
+    /// The column of `dataset.uid_column`.
+    pub uid: Option<Source>,
     /// The column of the split.
     pub split: Option<usize>,
     /// The column of `dataset.label`.
@@ -192,6 +194,7 @@ pub fn locate(
     let in_path = template.columns().into_iter();
     let in_path: Vec<Source> =
         in_path.filter_map(|name| needed(&as_column(name), "dataset.path")).collect();
+    let uid = config.uid_column.as_deref().and_then(|name| needed(name, "dataset.uid_column"));
     let at = |source| match source {
         Source::At(index) => Some(index),
         Source::Made(_) => None,
@@ -227,13 +230,13 @@ pub fn locate(
         .map(|(ours, name)| (name.clone(), no_column(name, ours, &header)))
         .collect();
     let width = header.len();
-    let columns = Columns { known, header, extra, in_path, split, label, dates, boxes, width };
+    let columns = Columns { known, header, extra, in_path, uid, split, label, dates, boxes, width };
     usable.then_some(Header { columns, absent, unmet })
 }
 
 /// `name` of the path's `{name}`, or the whole text in braces where a part of the cell is meant.
 fn as_column(name: &str) -> String {
-    match name.ends_with("|first") || name.ends_with("|stem") {
+    match Made::takes_part(name) {
         true => format!("{{{name}}}"),
         false => name.to_owned(),
     }

@@ -1,9 +1,7 @@
 //! Columns that are made of others: `dataset.columns` may give a text with columns in braces.
 //!
-//! `{name}` is a cell; `{name|first}` the first folder of a path; `{name|stem}` its last name
-//! without the extension.
-
-use std::borrow::Cow;
+//! `{name}` is a cell; `{name|first}` the first folder of a path; `{name|folder}` the folder that it
+//! ends in; `{name|stem}` its last name without the extension.
 
 use csv::ByteRecord;
 
@@ -25,13 +23,31 @@ enum Part {
 enum Take {
     Whole,
     First,
+    Folder,
     Stem,
+}
+
+impl Take {
+    /// Its name after the bar.
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "first" => Some(Self::First),
+            "folder" => Some(Self::Folder),
+            "stem" => Some(Self::Stem),
+            _ => None,
+        }
+    }
 }
 
 impl Made {
     /// Whether a text has columns in braces.
     pub fn is_made(text: &str) -> bool {
         text.contains('{')
+    }
+
+    /// Whether a placeholder means a part of its cell, as `path|first` does.
+    pub fn takes_part(placeholder: &str) -> bool {
+        placeholder.rsplit_once('|').is_some_and(|(_, name)| Take::named(name).is_some())
     }
 
     /// Looks the columns up by `place`.
@@ -43,11 +59,10 @@ impl Made {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (inner, after) = after.split_once('}').ok_or_else(|| text.to_owned())?;
-            let (name, take) = match inner.rsplit_once('|') {
-                Some((name, "first")) => (name, Take::First),
-                Some((name, "stem")) => (name, Take::Stem),
-                _ => (inner, Take::Whole),
-            };
+            let part = inner.rsplit_once('|');
+            let (name, take) = part
+                .and_then(|(name, part)| Some((name, Take::named(part)?)))
+                .unwrap_or((inner, Take::Whole));
             if !before.is_empty() {
                 parts.push(Part::Text(before.to_owned()));
             }
@@ -71,13 +86,14 @@ impl Made {
                 Part::Cell(at, take) => {
                     let cell = String::from_utf8_lossy(&row[*at]).replace('\\', "/");
                     let cell = cell.trim();
-                    let folders = cell.trim_matches('/').split('/');
+                    let mut folders = cell.trim_matches('/').split('/');
                     let taken = match take {
-                        Take::Whole => Cow::Borrowed(cell),
-                        Take::First => folders.into_iter().next().unwrap_or("").into(),
+                        Take::Whole => cell,
+                        Take::First => folders.next().unwrap_or(""),
+                        Take::Folder => folders.nth_back(1).unwrap_or(""),
                         Take::Stem => {
-                            let name = folders.into_iter().next_back().unwrap_or("");
-                            name.rsplit_once('.').map_or(name, |(stem, _)| stem).into()
+                            let name = folders.next_back().unwrap_or("");
+                            name.rsplit_once('.').map_or(name, |(stem, _)| stem)
                         }
                     };
                     if taken.is_empty() && !may_be_empty {
@@ -103,6 +119,8 @@ mod tests {
         let of = |text| Made::new(text, place).map(|made| made.of(&row));
         assert_eq!(of("{path|first}"), Ok(b"P_7_LEFT_CC".to_vec()));
         assert_eq!(of("{patient}_{path|stem}"), Ok(b"7_000000".to_vec()));
+        assert_eq!(of("{path|folder}"), Ok(b"1.2.3".to_vec()));
+        assert_eq!(of("{patient|folder}"), Ok(Vec::new()), "a name alone is in no folder");
         assert_eq!(of("{side}"), Err("side".to_owned()));
     }
 }

@@ -189,7 +189,8 @@ impl Cells<'_> {
         mapped(self.config, ours, text)
     }
 
-    /// The cells of the columns that stand in the path; `None` after a problem.
+    /// The cells of the columns that stand in the path, and last that of `dataset.uid_column` if
+    /// there is one; `None` after a problem.
     pub fn of_path(&mut self) -> Option<Vec<String>> {
         let columns = self.columns;
         let prefix = &self.config.strip_prefix;
@@ -204,6 +205,9 @@ impl Cells<'_> {
                     return None;
                 }
             }
+        }
+        if let Some(source) = &columns.uid {
+            texts.push(String::from_utf8_lossy(&source.text(self.fields)).trim().to_owned());
         }
         Some(texts)
     }

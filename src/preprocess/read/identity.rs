@@ -1,4 +1,5 @@
-//! What a header tells of a file's place in a dataset: its side, its projection and its series.
+//! What a header tells of a file's place in a dataset: its side, its projection, its series and its
+//! UIDs.
 //!
 //! In: a file. Out: [`FileFacts`], or the reason why it cannot be read as DICOM, for which the
 //! pipeline then rejects it. What identifies a patient leaves this module only as a hash
@@ -38,12 +39,12 @@ pub fn facts(path: &Path, key: Option<&[u8]>) -> Result<FileFacts, ReadError> {
     Ok(facts)
 }
 
-/// Series Description, Patient ID and SOP Instance UID.
+/// Series Description, the UIDs of the instance and of its series, and Patient ID.
 fn series(bytes: &[u8], key: Option<&[u8]>, facts: &mut FileFacts) -> Result<(), ReadError> {
     let mut inflated = Vec::new();
     let (_, mut elements) = beginning(bytes, &mut inflated)?;
     while let Some(element) = elements.next()? {
-        if element.tag > tags::PATIENT_ID {
+        if element.tag > tags::SERIES_INSTANCE_UID {
             break;
         }
         let value = elements.value(&element)?;
@@ -55,7 +56,11 @@ fn series(bytes: &[u8], key: Option<&[u8]>, facts: &mut FileFacts) -> Result<(),
         let hashed = || key.map(|key| hex(&hmac(key, text.as_bytes())[..16]));
         match element.tag {
             tags::SERIES_DESCRIPTION => facts.series_description = Some(text.to_owned()),
-            tags::SOP_INSTANCE_UID => facts.instance = hashed(),
+            tags::SOP_INSTANCE_UID => {
+                facts.instance = hashed();
+                facts.uids.push(text.to_owned());
+            }
+            tags::SERIES_INSTANCE_UID => facts.uids.push(text.to_owned()),
             tags::PATIENT_ID => facts.patient = hashed(),
             _ => {}
         }
