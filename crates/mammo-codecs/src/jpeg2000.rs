@@ -10,7 +10,8 @@
 //! the resulting error.
 //!
 //! No input makes it panic. A stream that it does not support gives [`Error::Unsupported`]: Part 2,
-//! subsampled components, palettes, more than four components, or more than 16 bits.
+//! subsampled components, palettes, channels in another order than the components, more than four
+//! components, or more than 16 bits.
 //!
 //! # Memory
 //! The memory that a stream needs is counted before it is allocated. More than

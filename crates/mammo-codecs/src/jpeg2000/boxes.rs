@@ -55,23 +55,39 @@ pub fn beginning(bytes: &[u8], length: usize) -> Result<Contents<'_>, Error> {
             }
             b"jp2c" if body.len() < SOC.len() && missing > 0 => return Err(SHORT),
             b"jp2c" => return Err(Error::Malformed("the codestream box does not start with SOC")),
-            b"jp2h" => refuse_palettes(body)?,
+            b"jp2h" => refuse_mappings(body)?,
             _ => {}
         }
         rest = next;
     }
 }
 
-/// A palette maps one component to several, which mammograms do not have.
-fn refuse_palettes(mut header: &[u8]) -> Result<(), Error> {
+/// A palette maps one component to several, and channels may be components in another order; neither
+/// is known of mammograms.
+fn refuse_mappings(mut header: &[u8]) -> Result<(), Error> {
     while !header.is_empty() {
-        let Jp2Box { kind, next, .. } = next_box(header)?;
-        if &kind == b"pclr" {
-            return Err(Error::Unsupported("palette"));
+        let Jp2Box { kind, body, next, .. } = next_box(header)?;
+        match &kind {
+            b"pclr" => return Err(Error::Unsupported("palette")),
+            b"cdef" if reorders(body) => {
+                return Err(Error::Unsupported("channels in another order"));
+            }
+            _ => {}
         }
         header = next;
     }
     Ok(())
+}
+
+/// Whether a channel definition (I.5.3.6) gives a component the colour of another place.
+fn reorders(definition: &[u8]) -> bool {
+    const COLOUR: u16 = 0;
+    let channels = definition.get(2..).unwrap_or_default().as_chunks::<6>().0;
+    channels.iter().any(|c| {
+        let [channel, kind, colour] = [0, 2, 4].map(|at| u16::from_be_bytes([c[at], c[at + 1]]));
+        // 0 is the whole image, and 65535 is none of its colours.
+        kind == COLOUR && !matches!(colour, 0 | u16::MAX) && colour - 1 != channel
+    })
 }
 
 struct Jp2Box<'a> {
@@ -109,4 +125,26 @@ fn next_box(bytes: &[u8]) -> Result<Jp2Box<'_>, Error> {
     let declared = usize::try_from(length).unwrap_or(usize::MAX);
     let (body, next) = body.split_at(declared.min(body.len()));
     Ok(Jp2Box { kind, body, declared, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_in_another_order_are_refused() {
+        let definition = |order: [u8; 2]| {
+            let channel = |(i, colour): (usize, u8)| [0, i as u8, 0, 0, 0, colour];
+            let channels = order.into_iter().enumerate().flat_map(channel);
+            [0, 2].into_iter().chain(channels).collect::<Vec<u8>>()
+        };
+        let with = |body: Vec<u8>| {
+            let mut header = (8 + body.len() as u32).to_be_bytes().to_vec();
+            header.extend(b"cdef");
+            header.extend(body);
+            refuse_mappings(&header)
+        };
+        assert!(with(definition([1, 2])).is_ok() && with(vec![0]).is_ok());
+        assert!(matches!(with(definition([2, 1])), Err(Error::Unsupported(_))));
+    }
 }
