@@ -13,6 +13,7 @@
 pub mod table;
 pub mod template;
 pub mod listing;
+pub mod whereabouts;
 mod tolerance;
 mod files;
 mod breasts;

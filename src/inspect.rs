@@ -17,9 +17,10 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Config, SplitChoice};
+use crate::dataset::hints::Hint;
 use crate::dataset::listing::Listing;
 use crate::dataset::template::Template;
-use crate::dataset::{self, Joined, listing, table};
+use crate::dataset::{self, Joined, listing, table, whereabouts};
 use crate::error::{Fault, chain};
 use crate::flow::threads;
 use crate::preprocess::plan::headers;
@@ -87,6 +88,10 @@ pub fn inspect(
         };
         let mut survey = Survey::of_folder(input);
         survey.ignored = ignored;
+        survey.hints.extend(whereabouts::remedy(&config.dataset).map(|remedy| Hint {
+            found: "there is no table where the settings look".into(),
+            remedy,
+        }));
         (survey, files.into_iter().map(item).collect())
     };
     survey.files = items.len();

@@ -68,13 +68,17 @@ impl InspectArgs {
         });
         let split = asked.or_else(|| inspect::tables_present(&config));
         config.dataset.split = split.unwrap_or(config.dataset.split);
+        // Whoever names a table or a dataset does not mean a folder of files alone.
+        let dataset = &config.dataset;
+        let needs_table =
+            split.is_some() || !dataset.tables.is_empty() || dataset.train_csv.is_some();
 
         let quiet = self.quiet;
         let sample = self.sample.map(|n| n as usize);
         let mut progress = None;
         let listing = format!("listing {}", config.dataset.input.display());
         let mut listing = Some(Activity::new(listing, quiet));
-        let survey = inspect::inspect(&config, split.is_some(), sample, |all, readable| {
+        let survey = inspect::inspect(&config, needs_table, sample, |all, readable| {
             drop(listing.take());
             progress.get_or_insert_with(|| Progress::new(all, quiet)).image(0, !readable, None);
         })?;

@@ -110,6 +110,7 @@ fn usage(error: ConfigError) -> UsageError {
             format!("mammo-pipe config explain train.augment.{}", error.key)
         }
         ConfigError::Leak { .. } => "mammo-pipe config explain train.auxiliary.inputs".into(),
+        ConfigError::NoTable { .. } => "mammo-pipe config explain dataset.tables".into(),
         ConfigError::Unreadable { .. } | ConfigError::Yaml { .. } => {
             "mammo-pipe config --default".into()
         }

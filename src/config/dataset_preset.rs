@@ -54,6 +54,13 @@ impl DatasetPreset {
         }
     }
 
+    /// The files of its table, below the dataset's folder.
+    pub fn table_files(self) -> Vec<String> {
+        let Some(settings) = self.settings() else { return vec!["train.csv".into()] };
+        let tables = settings["dataset"]["tables"].as_array().cloned().unwrap_or_default();
+        tables.iter().filter_map(|table| Some(table["file"].as_str()?.to_owned())).collect()
+    }
+
     /// Its settings; `None` for the defaults.
     pub(super) fn settings(self) -> Option<Value> {
         let settings: Option<Value> =

@@ -73,6 +73,16 @@ pub enum ConfigError {
     /// An augmentation setting that is not allowed.
     #[error("train.{0}")]
     Augment(#[from] super::AugmentError),
+    /// There is no file with the table.
+    #[error("there is no table {path}{beside}; {remedy}")]
+    NoTable {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// The tables that are there instead, in brackets.
+        beside: String,
+        /// What would find it.
+        remedy: String,
+    },
     /// A value that is not allowed.
     #[error("{key} is {found}, needs {needed}")]
     Value {

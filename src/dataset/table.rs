@@ -29,8 +29,8 @@ use sha2::{Digest, Sha256};
 
 use self::combine::{Combined, CombinedRow as Row};
 use self::row::Cells;
-use super::listing::{has_extension, is_junk};
 use super::template::Template;
+use super::whereabouts;
 use crate::config::{ConfigError, DatasetConfig, SeveralRows, TableConfig};
 use crate::error::Fault;
 use crate::record::{ImageRecord, Split};
@@ -114,7 +114,7 @@ pub fn read(
     };
     let mut texts = Vec::new();
     for file in &files {
-        match text(split, file)? {
+        match text(file, config)? {
             Ok(text) => texts.push(text),
             Err((line, problem)) => {
                 problems.push(file, line, problem);
@@ -188,35 +188,23 @@ struct Sources<'a> {
 }
 
 /// The file, or the line and the problem of one that is no table, before it fills the memory.
-fn text(split: Split, path: &Path) -> Result<Result<Vec<u8>, (u64, Problem)>, Fault> {
+fn text(path: &Path, config: &DatasetConfig) -> Result<Result<Vec<u8>, (u64, Problem)>, Fault> {
     match sheet::load(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Err(no_table(split, path).into()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Err(no_table(path, config).into()),
         other => other.map_err(Fault::io(path)),
     }
 }
 
-fn no_table(split: Split, path: &Path) -> ConfigError {
-    let key = match split {
-        Split::Train => "dataset.train_csv",
-        Split::Test => "dataset.test_csv",
+fn no_table(path: &Path, config: &DatasetConfig) -> ConfigError {
+    let name = "name it with --set dataset.train_csv=FILE (or dataset.test_csv)";
+    let remedy = match whereabouts::remedy(config) {
+        Some(remedy) => remedy,
+        None if !config.input.exists() => {
+            format!("the folder {} does not exist", config.input.display())
+        }
+        None => name.to_owned(),
     };
-    let is_table = |name: &String| {
-        ["csv", "tsv", "txt", "xlsx", "xls"].iter().any(|end| has_extension(name, Some(end)))
-    };
-    let beside = path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
-    let names = beside.into_iter().flatten().flatten();
-    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut others: Vec<String> = names.filter(is_table).filter(|n| !is_junk(n)).take(20).collect();
-    others.sort();
-    let beside = match others.as_slice() {
-        [] => String::new(),
-        some => format!(" (the folder has {})", some.join(", ")),
-    };
-    ConfigError::Value {
-        key,
-        found: format!("{}{beside}", path.display()),
-        needed: "a CSV file with patient_id and image_id; there is no file at this path",
-    }
+    ConfigError::NoTable { path: path.into(), beside: whereabouts::beside(path), remedy }
 }
 
 /// Fills `table` with those of `rows` that are of its split.

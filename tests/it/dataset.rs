@@ -145,7 +145,7 @@ fn a_bad_table_is_named_with_its_line() {
     let cases: [(&str, &str); 14] = [
         (
             "",
-            "dataset.train_csv is train.csv, needs a CSV file with patient_id and image_id; there is no file at this path",
+            "there is no table train.csv; name it with --set dataset.train_csv=FILE (or dataset.test_csv)",
         ),
         ("\n\n", "train.csv:1: no header"),
         ("patient_id,image_id\n", "train.csv:1: no rows"),

@@ -300,3 +300,34 @@ fn pictures_in_place_of_dicom_files_give_the_same_breasts() {
         assert!(off.iter().all(|off| *off <= 2), "{a:?} {b:?}");
     }
 }
+
+#[test]
+fn a_dataset_without_its_preset_or_from_another_folder_is_told_what_would_find_its_table() {
+    const SHAPES: [Shape; 5] =
+        [Shape::VindrMammo, Shape::Embed, Shape::CbisDdsm, Shape::Inbreast, Shape::Cmmd];
+    for shape in SHAPES {
+        let folder = tempfile::tempdir().unwrap();
+        let config = shaped(folder.path(), shape, &[]);
+        let preset = format!("--set dataset.preset={}", shape.as_str());
+        let told = |input: PathBuf, overrides: &[String]| {
+            let mut config = config::load(None, overrides).unwrap();
+            config.dataset.input = input.clone();
+            let hints = inspect(&config, false, Some(1), |_, _| {}).unwrap().hints;
+            let fault = Plan::new(config).unwrap_err().to_string();
+            assert!(hints.iter().any(|hint| fault.contains(&hint.remedy)), "{hints:?}: {fault}");
+            assert!(fault.contains("there is no table"), "{fault}");
+            fault
+        };
+        let data = config.dataset.input;
+        let without = told(data.clone(), &[]);
+        assert!(without.contains(&preset), "{without}");
+        let above = told(folder.path().into(), &[format!("dataset.preset={}", shape.as_str())]);
+        assert!(above.contains("data: give that folder") && !above.contains(&preset), "{above}");
+        let both = told(folder.path().into(), &[]);
+        assert!(both.contains("data: give that folder") && both.contains(&preset), "{both}");
+        let images = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
+        let images = images.filter(|path| path.is_dir()).max().unwrap();
+        let below = told(images, &[]);
+        assert!(below.contains("data: give that folder"), "{below}");
+    }
+}
