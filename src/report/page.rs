@@ -206,7 +206,8 @@ pub fn details(summary: impl Into<Html>, inner: Html) -> Html {
 
 /// Text with its line breaks and indentation.
 pub fn code_block(text: &str) -> Html {
-    Html::element("pre", "", Html::text(text))
+    // It may scroll, and whoever has no mouse has to reach it.
+    Html(format!("<pre tabindex=\"0\">{}</pre>", escape(text)))
 }
 
 /// A hash, a path or another code.

@@ -69,9 +69,41 @@ pub fn misfits(page: &Path, width: usize, print: bool) -> Vec<String> {
         true => text,
         false => text.replace("@media (max-width: 600px)", "@media all"),
     };
+    told(page, &narrow, &script, 1280)
+}
+
+/// What axe-core finds in `page` that keeps people out: its serious and critical rules that are
+/// broken, each with the first places. The script is the one in MAMMO_PIPE_AXE.
+pub fn barriers(page: &Path, width: usize, dark: bool) -> Vec<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let text = match dark {
+        true => text.replace("(prefers-color-scheme: dark)", "all"),
+        false => text.replace("(prefers-color-scheme: dark)", "not all"),
+    };
+    let axe = std::env::var("MAMMO_PIPE_AXE").expect("MAMMO_PIPE_AXE is the path of axe.min.js");
+    let axe = fs::read_to_string(axe).unwrap();
+    let script = format!(
+        "<style>body {{ max-width: {width}px; }}</style><script>{axe}</script><script>
+        for (const closed of document.querySelectorAll('details')) closed.open = true;
+        axe.run(document, {{ resultTypes: ['violations'] }}).then(found => {{
+            const grave = found.violations.filter(v => /serious|critical/.test(v.impact));
+            const place = node => node.target.join(' ') + ' ' + node.failureSummary.split('\\n').pop();
+            const all = grave.map(v => v.id + ': ' + v.nodes.length + ' places, ' +
+                v.nodes.slice(0, 3).map(place).join('; '));
+            document.title = JSON.stringify(found.passes ? all : ['axe did not run']);
+        }});
+        </script></body>"
+    );
+    told(page, &text, &script, width)
+}
+
+/// Opens the page with a script at its end that puts a list of texts into the title.
+fn told(page: &Path, text: &str, script: &str, width: usize) -> Vec<String> {
     let copy = page.with_extension("measured.html");
-    fs::write(&copy, narrow.replace("</body>", &script)).unwrap();
-    let title = open_at(&copy, 1280).title;
+    let (before, after) = text.rsplit_once("</body>").expect("a page has a body");
+    fs::write(&copy, format!("{before}{script}{after}")).unwrap();
+    let title = open_at(&copy, width).title;
+    fs::remove_file(&copy).unwrap();
     let title = title
         .replace("&quot;", "\"")
         .replace("&lt;", "<")
@@ -97,6 +129,7 @@ fn open_at(page: &Path, width: usize) -> Seen {
             "--proxy-server=http://127.0.0.1:9",
             "--enable-logging=stderr",
             "--v=0",
+            "--virtual-time-budget=60000",
             "--dump-dom",
         ])
         .arg(format!("--window-size={width},900"))

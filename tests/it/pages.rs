@@ -8,7 +8,7 @@ use std::process::Command;
 use mammo_pipe::evaluate::Bootstrap;
 use mammo_pipe::report;
 
-use crate::common::browser::misfits;
+use crate::common::browser::{barriers, misfits, open_in_browser};
 use crate::common::release::dataset;
 use crate::common::run::run_on;
 use mammo_pipe::synth::SynthSpec;
@@ -84,4 +84,51 @@ fn pages_fit_a_phone_and_a_sheet_of_a4() {
     let table = "<body><table style='width: 900px'><tr><td>a</td></tr></table></body>";
     fs::write(&wide, format!("<title>t</title>{table}")).unwrap();
     assert!(!misfits(&wide, 360, false).is_empty());
+}
+
+/// Runs the program, which must succeed.
+fn run(arguments: &[&str], folder: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mammo-pipe"));
+    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+}
+
+#[test]
+#[ignore = "needs chromium, and MAMMO_PIPE_AXE: the path of axe.min.js"]
+fn every_kind_of_page_is_open_to_all_asks_for_nothing_and_says_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let release = release(path);
+    let page = run_page(path, &release);
+    let other = run_on(&release, &path.join("runs/b"));
+    let few = Bootstrap { resamples: 50, seed: 1, confidence: 0.95 };
+    report::run::write(other.folder(), &few).unwrap();
+    run(&["report", "runs/a", "runs/b", "--output", "compared.html"], path);
+    fs::create_dir(path.join("disk")).unwrap();
+    run(&["bench", "storage", "disk", "--quick", "--page", "storage.html"], path);
+    let small = ["train.model.variant=b0", "train.batch=8", "train.epochs=1"];
+    let set = small.iter().flat_map(|setting| ["--set", setting]);
+    let sweep = ["sweep", "release", "--output", "sweep", "--auxiliary-weights", "cnn,0.5"];
+    run(&sweep.into_iter().chain(set).collect::<Vec<_>>(), path);
+    let pages = [
+        release.join("report.html"),
+        page,
+        path.join("compared.html"),
+        path.join("storage.html"),
+        path.join("sweep/sweep.html"),
+    ];
+    for page in pages {
+        let seen = open_in_browser(&page);
+        assert_eq!((seen.console, seen.requests.len()), (vec![], 0), "{}", page.display());
+        for (width, dark) in [(1280, false), (1280, true), (400, false)] {
+            let found = barriers(&page, width, dark);
+            assert_eq!(found, Vec::<String>::new(), "{} at {width}, dark {dark}", page.display());
+        }
+    }
+    // The same eyes see a page that keeps people out.
+    let bad = path.join("bad.html");
+    let body = "<body><img src='data:,'><p style='color: #eee; background: #fff'>pale</p></body>";
+    fs::write(&bad, format!("<title>t</title>{body}")).unwrap();
+    assert!(barriers(&bad, 1280, false).len() >= 2);
 }
