@@ -184,7 +184,7 @@ fn write(element: &Element, syntax: &str, out: &mut Vec<u8>) {
         out.extend(u32_bytes(length));
     } else {
         out.extend(element.vr.bytes());
-        if matches!(element.vr, "OB" | "OW" | "SQ" | "UN" | "UT") {
+        if matches!(element.vr, "OB" | "OW" | "SQ" | "UC" | "UN" | "UR" | "UT") {
             out.extend([0, 0]);
             out.extend(u32_bytes(length));
         } else {

@@ -29,6 +29,7 @@ mod first_hour;
 mod flag_rates;
 mod flow;
 mod honesty;
+mod identifiers;
 mod inspect;
 mod interop;
 mod lesions;

@@ -223,11 +223,36 @@ fn the_site_has_every_page_and_every_link_leads_somewhere() {
     for path in &pages {
         let name = path.file_name().unwrap().to_string_lossy();
         assert!(name == "SUMMARY.md" || summary.contains(&format!("({name})")), "{name}");
+    }
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "benches/README.md"]
+    {
+        pages.push(root().join(name));
+    }
+    let mut anchors = 0;
+    for path in &pages {
         let text = fs::read_to_string(path).unwrap();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            let file = link.split('#').next().unwrap();
-            let is_here = file.is_empty() || file.contains("://") || docs.join(file).exists();
-            assert!(is_here, "{name}: {link}");
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if file.contains("://") {
+                continue;
+            }
+            let target = path.parent().unwrap().join(file);
+            let target = if file.is_empty() { path.clone() } else { target };
+            assert!(target.exists(), "{}: {link}", path.display());
+            if !anchor.is_empty() {
+                let headings = fs::read_to_string(&target).unwrap();
+                let mut headings = headings.lines().filter(|line| line.starts_with('#'));
+                assert!(headings.any(|line| slug(line) == anchor), "{}: {link}", path.display());
+                anchors += 1;
+            }
         }
     }
+    println!("{anchors} links to a heading");
+}
+
+/// The anchor of a heading, as mdBook and the forges make it.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }

@@ -9,12 +9,16 @@ mod file;
 mod fit;
 mod hub;
 mod names;
+#[cfg(feature = "pytorch")]
+mod pytorch;
 mod random;
+mod safetensors;
 
 use std::path::PathBuf;
 
 use crate::{Backbone, Buffer, ModelError};
 
+pub use file::{Tensor, Tensors, read};
 pub use fit::{Misfit, Naming, Report};
 pub use hub::Hub;
 pub use random::randomise;

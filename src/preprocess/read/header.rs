@@ -27,7 +27,7 @@ pub struct Header {
     pub laterality: Option<Laterality>,
     /// The edge on which the chest wall is, as Patient Orientation says.
     pub chest_wall: Option<Side>,
-    /// View Position, or the view of View Code Sequence.
+    /// View Position, or the view of View Code Sequence; `another text` for what is no code.
     pub view: Option<View>,
     /// Manufacturer.
     pub manufacturer: Option<String>,
@@ -96,10 +96,8 @@ impl PixelLayout {
             return unsupported("SamplesPerPixel", &self.samples_per_pixel, "1 (grey)");
         }
         if let Photometric::Other(found) = &self.photometric {
-            // Only a term of the standard is repeated; another text may be anything.
-            let found = if DEFINED.contains(&found.as_str()) { found } else { "another text" };
             let needed = "MONOCHROME1 or MONOCHROME2";
-            return unsupported("PhotometricInterpretation", &found, needed);
+            return unsupported("PhotometricInterpretation", found, needed);
         }
         if self.frames != 1 {
             return Err(ReadError::Frames { frames: self.frames });
@@ -125,6 +123,10 @@ impl PixelLayout {
     }
 }
 
+/// Stands for a text of the header that is no term of the standard: such a text may be anything, a
+/// name of a patient as well, and is not kept.
+const ANOTHER_TEXT: &str = "another text";
+
 /// Terms of PS3.3 C.7.6.3.1.2 for pixels that are not grey.
 const DEFINED: [&str; 9] = [
     "PALETTE COLOR",
@@ -145,13 +147,13 @@ pub enum Photometric {
     Monochrome1,
     /// Large values are bright.
     Monochrome2,
-    /// Colour, or another term.
-    Other(String),
+    /// Colour, or `another text`.
+    Other(&'static str),
 }
 
 impl Photometric {
     /// The defined term.
-    pub fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Monochrome1 => "MONOCHROME1",
             Self::Monochrome2 => "MONOCHROME2",
@@ -191,16 +193,17 @@ impl Header {
         })
     }
 
-    /// The code of the view, if it is one of the standard (PS3.3 C.8.11.4, and common ones); never
-    /// free text.
+    /// The code of the view, if it is one.
     pub fn view_code(&self) -> Option<&str> {
-        const CODES: [&str; 16] = [
-            "CC", "MLO", "ML", "LM", "LMO", "AT", "FB", "SIO", "ISO", "XCCL", "XCCM", "XCC", "CV",
-            "RL", "RM", "TAN",
-        ];
-        self.view.as_ref().map(View::as_str).filter(|code| CODES.contains(code))
+        self.view.as_ref().map(View::as_str).filter(|code| *code != ANOTHER_TEXT)
     }
 }
+
+/// Codes of views: those of the standard (PS3.3 C.8.11.4), and common ones.
+const VIEWS: [&str; 16] = [
+    "CC", "MLO", "ML", "LM", "LMO", "AT", "FB", "SIO", "ISO", "XCCL", "XCCM", "XCC", "CV", "RL",
+    "RM", "TAN",
+];
 
 /// The bits of a stored value in its 16-bit word.
 fn value_bits(layout: &PixelLayout) -> u16 {
@@ -231,7 +234,10 @@ fn layout(
     let photometric = match attributes.code(tags::PHOTOMETRIC_INTERPRETATION).as_deref() {
         Some("MONOCHROME1") => Photometric::Monochrome1,
         Some("MONOCHROME2") => Photometric::Monochrome2,
-        Some(other) => Photometric::Other(other.to_owned()),
+        Some(other) => {
+            let term = DEFINED.into_iter().find(|term| *term == other);
+            Photometric::Other(term.unwrap_or(ANOTHER_TEXT))
+        }
         // PS3.3 C.8.11.1: IDENTITY goes with MONOCHROME2, INVERSE with MONOCHROME1.
         None => {
             let shape = attributes.code(tags::PRESENTATION_LUT_SHAPE);
@@ -381,7 +387,9 @@ const VIEW_CODES: [(&str, &str, View); 5] = [
 
 fn view(attributes: &Attributes) -> Option<View> {
     if let Some(code) = attributes.text(tags::VIEW_POSITION) {
-        return Some(View::parse(&code));
+        let view = View::parse(&code);
+        let is_code = VIEWS.contains(&view.as_str());
+        return Some(if is_code { view } else { View::Other(ANOTHER_TEXT.into()) });
     }
     let code = attributes::text(attributes.view_code?)?;
     VIEW_CODES.into_iter().find(|(new, old, _)| [*new, *old].contains(&code.as_str())).map(|v| v.2)

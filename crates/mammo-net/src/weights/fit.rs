@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::file::{Tensor, Tensors};
+use super::file::{Tensor, Tensors, shown};
 use super::names;
 use crate::kernels::EPSILON;
 use crate::{Entry, Layout};
@@ -83,7 +83,8 @@ impl fmt::Display for Report {
         });
         list(f, "missing", &missing.collect::<Vec<_>>())?;
         list(f, "of another shape", &shapes.collect::<Vec<_>>())?;
-        list(f, "not the network's", &self.unexpected)
+        let unexpected = self.unexpected.iter().map(|name| shown(name));
+        list(f, "not the network's", &unexpected.collect::<Vec<_>>())
     }
 }
 
@@ -183,6 +184,9 @@ fn take(entries: &[Entry], named: &mut BTreeMap<String, Tensor>, report: &mut Re
 /// three channels are summed to one, as in timm; one is divided among three.
 fn with_channels(stem: &Tensor, needed: usize) -> Option<Tensor> {
     let [outputs, found, height, width] = stem.shape[..] else { return None };
+    if stem.values.is_empty() {
+        return None;
+    }
     let area = height * width;
     let filters = stem.values.chunks_exact(found * area);
     let values: Vec<f32> = match (found, needed) {
