@@ -104,8 +104,17 @@ impl Case {
 
     fn frame(self) -> RawFrame {
         let image = self.image();
-        Read::new(&config(Precision::Exact)).apply(image.job.clone()).expect("it can be read")
+        reader().apply(image.job.clone()).expect("it can be read")
     }
+}
+
+fn memory(config: &Config) -> Memory {
+    Memory::divide(config, 1, 1).expect("the default memory is enough for one")
+}
+
+fn reader() -> Read {
+    let config = config(Precision::Exact);
+    Read::new(&config, &memory(&config))
 }
 
 fn config(precision: Precision) -> Arc<Config> {
@@ -127,7 +136,7 @@ struct Stages {
 impl Stages {
     fn new(precision: Precision) -> Self {
         let config = config(precision);
-        let memory = Memory::divide(&config, 1, 1).expect("the default memory is enough for one");
+        let memory = memory(&config);
         Self {
             look: Look::new(&config, &memory),
             find_roi: FindRoi::new(&config),
@@ -164,7 +173,7 @@ macro_rules! stage {
 #[divan::bench(args = CASES)]
 fn read(bencher: Bencher, case: Case) {
     let image = case.image();
-    let mut stage = Read::new(&config(Precision::Exact));
+    let mut stage = reader();
     bencher
         .counter(BytesCount::new(image.bytes.len()))
         .counter(ItemsCount::new(1_usize))
@@ -258,8 +267,7 @@ fn resize(bencher: Bencher, case: Case) {
 #[divan::bench(args = CASES, sample_size = 1)]
 fn all(bencher: Bencher, case: Case) {
     let image = case.image();
-    let (mut read, mut stages) =
-        (Read::new(&config(Precision::Exact)), Stages::new(Precision::Exact));
+    let (mut read, mut stages) = (reader(), Stages::new(Precision::Exact));
     bencher
         .counter(BytesCount::new(2 * image.pixels))
         .counter(ItemsCount::new(1_usize))

@@ -21,6 +21,10 @@ use crate::error::Fault;
 ///
 /// HF_HOME: folder for weights that --init downloads [default: ~/.cache/huggingface].
 ///
+/// HF_HUB_CACHE: the same folder, if it is not `hub` in HF_HOME.
+///
+/// HF_TOKEN: the secret that lets you download weights that are not public. It is never shown.
+///
 /// HF_ENDPOINT: address of the hub for --init, for example a mirror [default:
 /// https://huggingface.co].
 ///
@@ -44,10 +48,12 @@ use crate::error::Fault;
 pub struct EnvironmentArgs {}
 
 /// The variables, as the help above explains them.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 16] = [
     "MAMMO_PIPE_CUDA_LIBS",
     "CUDA_VISIBLE_DEVICES",
     "HF_HOME",
+    "HF_HUB_CACHE",
+    SECRET,
     "HF_ENDPOINT",
     "XDG_CACHE_HOME",
     "HOSTNAME",
@@ -61,6 +67,9 @@ pub const VARIABLES: [&str; 14] = [
     "COLUMNS",
 ];
 
+/// A variable whose value is not shown.
+const SECRET: &str = "HF_TOKEN";
+
 impl EnvironmentArgs {
     /// Runs the command.
     ///
@@ -70,7 +79,11 @@ impl EnvironmentArgs {
         let mut grid = Grid::new("ll");
         for name in VARIABLES {
             let value = std::env::var_os(name);
-            let value = value.map_or("(not set)".into(), |v| v.to_string_lossy().into_owned());
+            let value = match value {
+                None => "(not set)".into(),
+                Some(_) if name == SECRET => "(set)".into(),
+                Some(value) => value.to_string_lossy().into_owned(),
+            };
             grid.row([name.into(), value]);
         }
         print(grid.to_string().trim_end());

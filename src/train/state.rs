@@ -155,7 +155,7 @@ pub fn save(folder: &FoldFolder, progress: &Progress, network: &Network) -> Resu
 /// that is damaged or was lost, which it tells `say`. `None` if none was saved.
 ///
 /// # Errors
-/// As [`restore`], of the last state, if neither can be used.
+/// What is wrong with the last state, if neither can be used.
 pub fn resume(
     folder: &FoldFolder,
     network: &mut Network,

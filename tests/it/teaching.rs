@@ -215,6 +215,14 @@ fn every_command_in_the_documentation_is_one_that_the_program_accepts() {
 }
 
 #[test]
+fn the_secret_of_the_hub_is_not_shown() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mammo-pipe"));
+    let output = command.arg("environment").env("HF_TOKEN", "hf_abc").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("(set)") && !said.contains("hf_abc"), "{said}");
+}
+
+#[test]
 fn the_site_has_every_page_and_every_link_leads_somewhere() {
     let docs = root().join("docs");
     let summary = fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
@@ -224,7 +232,8 @@ fn the_site_has_every_page_and_every_link_leads_somewhere() {
         let name = path.file_name().unwrap().to_string_lossy();
         assert!(name == "SUMMARY.md" || summary.contains(&format!("({name})")), "{name}");
     }
-    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "benches/README.md"]
+    for name in
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "benches/README.md"]
     {
         pages.push(root().join(name));
     }
