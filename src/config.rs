@@ -520,8 +520,11 @@ impl Config {
             c if c.roi.margin_mm.is_some_and(|m| !(0.0..=500.0).contains(&m)) => {
                 bad("roi.margin_mm", format!("{:?}", c.roi.margin_mm), "0 to 500 mm")
             }
-            c if c.spacing.by_machine.values().any(|s| !positive(s)) => {
-                bad("spacing.by_machine", "a spacing".into(), "row and column above 0 mm")
+            c if !c.spacing.by_machine.values().all(PixelSpacing::is_plausible) => {
+                let found = c.spacing.by_machine.values().find(|spacing| !spacing.is_plausible());
+                let found = found.map(|s| format!("{} x {} mm", s.row.0, s.column.0));
+                let needed = "row and column of 0.001 to 10 mm";
+                bad("spacing.by_machine", found.unwrap_or_default(), needed)
             }
             c if !(16..=16_384).contains(&c.resize.height) => {
                 bad("resize.height", c.resize.height.to_string(), "16 to 16384")
@@ -547,8 +550,4 @@ impl Config {
             _ => self.train.check(),
         }
     }
-}
-
-fn positive(spacing: &PixelSpacing) -> bool {
-    spacing.row.0 > 0.0 && spacing.column.0 > 0.0
 }
