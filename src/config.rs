@@ -99,6 +99,8 @@ pub struct DatasetConfig {
     pub patient_from: PatientFrom,
     /// File with the key of the hashes of `patient_from: header`. It belongs outside the release.
     pub patient_key: Option<PathBuf>,
+    /// Whether the release names source files by their paths; otherwise by a keyed hash.
+    pub keep_paths: bool,
     /// The encoding of the tables, by its name on the web.
     pub encoding: String,
     /// The column that says the split of a row, `train` or `test`.
@@ -397,6 +399,7 @@ impl Default for Config {
                 no_table: false,
                 patient_from: PatientFrom::Path,
                 patient_key: None,
+                keep_paths: true,
                 encoding: "utf-8".into(),
                 split_column: None,
                 row_of: RowOf::Image,

@@ -224,7 +224,8 @@ fn the_site_has_every_page_and_every_link_leads_somewhere() {
         let name = path.file_name().unwrap().to_string_lossy();
         assert!(name == "SUMMARY.md" || summary.contains(&format!("({name})")), "{name}");
     }
-    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "benches/README.md"]
+    for name in
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "benches/README.md"]
     {
         pages.push(root().join(name));
     }
