@@ -85,7 +85,9 @@ static IMAGES: LazyLock<Images> = LazyLock::new(|| {
             machine_id: Some(id),
             ..ImageRecord::unlabelled(name("1"), name(&id.to_string()))
         };
-        let job = Job { record, role: Role::Fold(0), relative, path, bytes: bytes.len() as u64 };
+        let name = relative.clone();
+        let job =
+            Job { record, role: Role::Fold(0), relative, name, path, bytes: bytes.len() as u64 };
         Image { bytes: bytes.into(), job, pixels: drawn.pixels.pixels().len() }
     };
     let (machine_49, machine_21) = (draw(49, 1, vec![]), draw(21, 1, vec![]));

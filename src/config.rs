@@ -99,6 +99,8 @@ pub struct DatasetConfig {
     pub patient_from: PatientFrom,
     /// File with the key of the hashes of `patient_from: header`. It belongs outside the release.
     pub patient_key: Option<PathBuf>,
+    /// Whether the release names source files by their paths; otherwise by a keyed hash.
+    pub keep_paths: bool,
     /// The encoding of the tables, by its name on the web.
     pub encoding: String,
     /// The column that says the split of a row, `train` or `test`.
@@ -397,6 +399,7 @@ impl Default for Config {
                 no_table: false,
                 patient_from: PatientFrom::Path,
                 patient_key: None,
+                keep_paths: true,
                 encoding: "utf-8".into(),
                 split_column: None,
                 row_of: RowOf::Image,
@@ -520,8 +523,11 @@ impl Config {
             c if c.roi.margin_mm.is_some_and(|m| !(0.0..=500.0).contains(&m)) => {
                 bad("roi.margin_mm", format!("{:?}", c.roi.margin_mm), "0 to 500 mm")
             }
-            c if c.spacing.by_machine.values().any(|s| !positive(s)) => {
-                bad("spacing.by_machine", "a spacing".into(), "row and column above 0 mm")
+            c if !c.spacing.by_machine.values().all(PixelSpacing::is_plausible) => {
+                let found = c.spacing.by_machine.values().find(|spacing| !spacing.is_plausible());
+                let found = found.map(|s| format!("{} x {} mm", s.row.0, s.column.0));
+                let needed = "row and column of 0.001 to 10 mm";
+                bad("spacing.by_machine", found.unwrap_or_default(), needed)
             }
             c if !(16..=16_384).contains(&c.resize.height) => {
                 bad("resize.height", c.resize.height.to_string(), "16 to 16384")
@@ -547,8 +553,4 @@ impl Config {
             _ => self.train.check(),
         }
     }
-}
-
-fn positive(spacing: &PixelSpacing) -> bool {
-    spacing.row.0 > 0.0 && spacing.column.0 > 0.0
 }

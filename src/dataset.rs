@@ -90,6 +90,8 @@ pub struct Job {
     pub role: Role,
     /// The file's path below `dataset.input`, with `/` between components.
     pub relative: String,
+    /// What the release names the file: `relative`, or a keyed hash of it.
+    pub name: String,
     /// The file's path.
     pub path: PathBuf,
     /// The file's size in bytes when the folder was listed.

@@ -74,7 +74,10 @@ faults!(PredictError);
 /// # Errors
 /// [`ConfigError`](crate::config::ConfigError) if this version does not know the settings.
 pub fn settings(facts: &RunFacts) -> Result<Config, Fault> {
-    Ok(of_settings(&facts.preprocessing, "the run's preprocessing")?)
+    let mut config = of_settings(&facts.preprocessing, "the run's preprocessing")?;
+    // No release is written, so no path is hidden, and no key is needed.
+    config.dataset.keep_paths = true;
+    Ok(config)
 }
 
 /// Refuses a release whose pixels were made with other settings than those that the run was trained

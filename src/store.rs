@@ -5,6 +5,7 @@
 //! any moment, only files under `.tmp` are left over, and the next run that locks the folder removes
 //! them. Their names begin with the writer's, so no two processes write to one temporary file.
 
+mod keyed;
 mod sealed;
 pub mod start;
 mod target;
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Fault;
 
+pub use keyed::keyed_hash;
 pub use sealed::{Damaged, is_sealed_page, read_sealed, sealed_json, sealed_page};
 pub use target::{MAKER, MAKER_KEY, Target, marked_json, unless_foreign};
 pub use typed::{arguments_at_home, at_home, quoted, shell_word};

@@ -18,3 +18,11 @@ pub struct PixelSpacing {
     /// Horizontal distance between two columns.
     pub column: Millimetres,
 }
+
+impl PixelSpacing {
+    /// Whether a mammogram can have it: 0.001 to 10 mm, whatever the detector, the film or a later
+    /// reduction. Another number is an error of writing, or made to do harm.
+    pub fn is_plausible(&self) -> bool {
+        [self.row, self.column].iter().all(|side| (0.001..=10.0).contains(&side.0))
+    }
+}

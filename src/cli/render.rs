@@ -220,6 +220,7 @@ fn job(file: &Path) -> Result<Job, Fault> {
         record: ImageRecord::unlabelled(id(), id()),
         role: Role::Test,
         relative: file.display().to_string(),
+        name: file.display().to_string(),
         path: file.into(),
         bytes,
     })

@@ -515,6 +515,12 @@ mod tests {
     fn maps_without_defaults_take_any_key() {
         let config = set(&["spacing.by_machine.49={row: 0.07, column: 0.07}"]).unwrap();
         assert_eq!(config.spacing.by_machine["49"].row.0, 0.07);
+        for wrong in
+            ["{row: 0, column: 0.07}", "{row: 0.07, column: 70}", "{row: 1e-310, column: 1}"]
+        {
+            let error = set(&[&format!("spacing.by_machine.49={wrong}")]).unwrap_err();
+            assert!(error.contains("needs row and column of 0.001 to 10 mm"), "{error}");
+        }
     }
 
     #[test]

@@ -430,7 +430,8 @@ fn match_up(
                 claimed[at] = true;
                 let File { relative, bytes, .. } = files[at].clone();
                 let path = config.input.join(&relative);
-                jobs.push(Job { record, role, relative, path, bytes });
+                let name = relative.clone();
+                jobs.push(Job { record, role, relative, name, path, bytes });
             }
             None => {
                 let mut relative = template.file_but(&record, &cells, captured);

@@ -33,6 +33,7 @@ use crate::predict::{Input, batch::Batch};
 use crate::predictions::{self, Items, Level, Prediction, sigmoid};
 use crate::preprocess::memory::Memory;
 use crate::record::ImageRecord;
+use crate::shard::sources::Places;
 use crate::shard::table::{Row, Table};
 use crate::store::{self, marked_json};
 use crate::train::folder::RunFolder;
@@ -64,6 +65,7 @@ pub fn explain(
     let mut explainer = Explainer {
         request,
         table: &table,
+        places: Places::of(&table.release),
         memory: Memory::divide(&config, 1, 1)?,
         config,
         network,
@@ -244,6 +246,7 @@ fn choose(
 struct Explainer<'a> {
     request: &'a Request,
     table: &'a Table,
+    places: Places,
     config: Config,
     memory: Memory,
     network: Network,
@@ -286,7 +289,7 @@ impl Explainer<'_> {
             problem: None,
         };
         if let Some(dataset) = &self.request.dataset {
-            match source::read(row, dataset, &self.config, &self.memory) {
+            match source::read(row, dataset, &self.places, &self.config, &self.memory) {
                 Ok(source) => self.draw_on(&source, &heat, &stem, &mut explained)?,
                 Err(error) => explained.problem = Some(problem(&error, row)),
             }

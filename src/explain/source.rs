@@ -16,6 +16,7 @@ use crate::preprocess::Reject;
 use crate::preprocess::memory::Memory;
 use crate::preprocess::read::{Origin, ReadError};
 use crate::preprocess::steps::steps;
+use crate::shard::sources::Places;
 use crate::shard::table::Row;
 use crate::store::hex;
 
@@ -46,17 +47,19 @@ pub struct Source {
     pub origin: Origin,
 }
 
-/// Reads the file of `row` below `dataset`; `config` has the settings of the release.
+/// Reads the file of `row` below `dataset`, where `places` tells; `config` has the settings of the release.
 ///
 /// # Errors
 /// [`SourceError`].
 pub fn read(
     row: &Row,
     dataset: &Path,
+    places: &Places,
     config: &Config,
     memory: &Memory,
 ) -> Result<Source, SourceError> {
-    let path = dataset.join(&row.source_path);
+    let relative = places.path_of(&row.source_path).to_owned();
+    let path = dataset.join(&relative);
     let bytes = std::fs::read(&path).map_err(ReadError::Io)?;
     if let Some(needed) = row.source_sha256.clone() {
         let found = hex(&Sha256::digest(&bytes));
@@ -69,7 +72,8 @@ pub fn read(
     let job = Job {
         record: row.record.clone(),
         role: row.role,
-        relative: row.source_path.clone(),
+        relative,
+        name: row.source_path.clone(),
         path,
         bytes: length,
     };

@@ -103,7 +103,7 @@ pub fn from_dicom(
                     line: Some(job.record.line),
                     patient_id: Some(job.record.patient_id.to_string()),
                     image_id: Some(job.record.image_id.to_string()),
-                    path: job.relative.clone(),
+                    path: job.name.clone(),
                     stage: why.stage.into(),
                     reason: chain(&why.reason),
                 }),

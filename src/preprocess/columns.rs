@@ -92,9 +92,12 @@ fn boxes(s: &[Sample]) -> Column {
 /// Columns about the source file and its header.
 fn source(s: &[Sample]) -> Vec<Column> {
     vec![
-        text("source_path", "path of the source file below the input folder", s, |s| {
-            Some(&s.facts.job.relative)
-        }),
+        text(
+            "source_path",
+            "path of the source file below the input folder, or its keyed hash (dataset.keep_paths)",
+            s,
+            |s| Some(&s.facts.job.name),
+        ),
         integer("source_bytes", "size of the source file in bytes", s, |s| {
             Some(s.facts.file.bytes as i64)
         }),

@@ -19,6 +19,7 @@ use crate::error::Fault;
 use crate::shard::manifest::{FORMAT_VERSION, PIXEL_VERSION, PlanFacts, Quarantined};
 use crate::shard::release;
 use crate::shard::sources::Listed;
+use crate::store::keyed_hash;
 
 /// A run that is ready to start.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Plan {
     pub audit: Audit,
     /// The facts that identify the plan.
     pub facts: PlanFacts,
+    /// The key of the names that stand for paths in the release; `None`: the paths themselves.
+    key: Option<Vec<u8>>,
 }
 
 impl Plan {
@@ -40,7 +43,11 @@ impl Plan {
     /// A [`Fault`] if the configuration or the tables are wrong, or the folder cannot be read.
     pub fn new(mut config: Config) -> Result<Self, Fault> {
         config.check()?;
-        let joined = join(&config)?;
+        let key = if config.dataset.keep_paths { None } else { key(&config)? };
+        let mut joined = join(&config)?;
+        for job in &mut joined.jobs {
+            job.name = name(key.as_deref(), &job.relative);
+        }
         let audit = joined.audit(&config.folds)?;
         for (column, numbers) in joined.words.columns() {
             let values = config.dataset.values.entry((*column).to_owned()).or_default();
@@ -59,7 +66,7 @@ impl Plan {
             missing: joined.missing.len(),
             strays: joined.strays.len(),
         };
-        Ok(Self { config, joined, audit, facts })
+        Ok(Self { config, joined, audit, facts, key })
     }
 
     /// Whether the output folder holds a release of another plan.
@@ -72,7 +79,8 @@ impl Plan {
 
     /// The files of the dataset as they were listed.
     pub fn listed(&self) -> Listed<'_> {
-        Listed { input: &self.config.dataset.input, files: &self.joined.listing }
+        let (input, files) = (&self.config.dataset.input, &self.joined.listing);
+        Listed { input, files, key: self.key.as_deref() }
     }
 
     /// The number of shards.
@@ -101,7 +109,7 @@ impl Plan {
             line: Some(m.record.line),
             patient_id: Some(m.record.patient_id.to_string()),
             image_id: Some(m.record.image_id.to_string()),
-            path: m.relative.clone(),
+            path: name(self.key.as_deref(), &m.relative),
             stage: "list".into(),
             reason: "missing: the row has no file at this path".into(),
         });
@@ -110,7 +118,7 @@ impl Plan {
             line: None,
             patient_id: None,
             image_id: None,
-            path: s.relative.clone(),
+            path: name(self.key.as_deref(), &s.relative),
             stage: "list".into(),
             reason: s.reason.to_string(),
         });
@@ -138,6 +146,11 @@ fn join(config: &Config) -> Result<Joined, Fault> {
     }
 }
 
+/// What a release names the file at `relative`.
+fn name(key: Option<&[u8]>, relative: &str) -> String {
+    key.map_or_else(|| relative.to_owned(), |key| keyed_hash(key, relative))
+}
+
 /// Reads the facts of a file's header, with identifiers hashed under the key of
 /// `dataset.patient_key`.
 ///
@@ -147,9 +160,16 @@ fn join(config: &Config) -> Result<Joined, Fault> {
 pub fn headers(
     config: &Config,
 ) -> Result<impl Fn(&Path) -> Result<FileFacts, ReadError> + Sync, Fault> {
+    let key = key(config)?;
+    Ok(move |path: &Path| super::read::facts(path, key.as_deref()))
+}
+
+/// The key of `dataset.patient_key`.
+fn key(config: &Config) -> Result<Option<Vec<u8>>, Fault> {
     let dataset = &config.dataset;
-    let key = match (&dataset.patient_key, dataset.no_table, dataset.patient_from) {
-        (Some(path), ..) => {
+    let from_header = dataset.no_table && dataset.patient_from == PatientFrom::Header;
+    Ok(match &dataset.patient_key {
+        Some(path) => {
             let key = std::fs::read(path).map_err(Fault::io(path))?;
             let is_in_release = dataset::real(path).starts_with(dataset::real(&config.output));
             if key.trim_ascii().len() < 16 || is_in_release {
@@ -160,15 +180,14 @@ pub fn headers(
             }
             Some(key.trim_ascii().to_vec())
         }
-        (None, true, PatientFrom::Header) => {
+        None if from_header || !dataset.keep_paths => {
             let needed = "a file with a secret key, for example made by: openssl rand -hex 32 (a hash \
                           without a key can be guessed)";
             let (key, found) = ("dataset.patient_key", "null".to_owned());
             return Err(ConfigError::Value { key, found, needed }.into());
         }
-        _ => None,
-    };
-    Ok(move |path: &Path| super::read::facts(path, key.as_deref()))
+        None => None,
+    })
 }
 
 /// The settings that decide the content of a release: all except paths, limits and the training

@@ -250,7 +250,7 @@ impl<'a> Sink<'a> {
             line: Some(job.record.line),
             patient_id: Some(job.record.patient_id.to_string()),
             image_id: Some(job.record.image_id.to_string()),
-            path: job.relative.clone(),
+            path: job.name.clone(),
             stage: why.stage.into(),
             reason: chain(&why.reason),
         }

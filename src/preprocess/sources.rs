@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::Control;
 use super::plan::Plan;
 use super::read::retry::retried;
+use crate::dataset::Job;
 use crate::dataset::listing::File;
 use crate::error::Fault;
 use crate::shard::manifest::Entry;
@@ -94,7 +95,7 @@ fn made<'p>(
     let touched: BTreeSet<&str> = touched.iter().map(|file| file.relative.as_str()).collect();
     let jobs = plan.joined.jobs.iter().enumerate();
     let jobs = jobs.filter(|(_, job)| touched.contains(job.relative.as_str()));
-    let jobs: Vec<(usize, &str)> = jobs.map(|(i, job)| (i, job.relative.as_str())).collect();
+    let jobs: Vec<(usize, &Job)> = jobs.collect();
     let shards: BTreeSet<usize> = jobs.iter().map(|(i, _)| i / plan.config.shard.rows).collect();
     let entries: Vec<&Entry> = shards.iter().filter_map(|shard| finished.get(shard)).collect();
     let rows: Vec<Vec<(String, String)>> =
@@ -102,10 +103,10 @@ fn made<'p>(
     let mut rows: HashMap<String, String> = rows.into_iter().flatten().collect();
     let rejected: BTreeSet<&str> =
         entries.iter().flat_map(|entry| &entry.rejected).map(|row| row.path.as_str()).collect();
-    let made = |(_, path): (usize, &'p str)| match rows.remove(path) {
-        Some(sha256) => (path, Made::Row(sha256)),
-        None if rejected.contains(path) => (path, Made::Rejected),
-        None => (path, Made::Nothing),
+    let made = |(_, job): (usize, &'p Job)| match rows.remove(&job.name) {
+        Some(sha256) => (job.relative.as_str(), Made::Row(sha256)),
+        None if rejected.contains(job.name.as_str()) => (job.relative.as_str(), Made::Rejected),
+        None => (job.relative.as_str(), Made::Nothing),
     };
     Ok(jobs.into_iter().map(made).collect())
 }

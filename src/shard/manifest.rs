@@ -18,7 +18,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The version of the processing. It is raised whenever any pixel or column may change for the same
 /// input and settings, so that no release is continued by a tool that would make its rows
 /// differently.
-pub const PIXEL_VERSION: u32 = 4;
+pub const PIXEL_VERSION: u32 = 5;
 
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -87,7 +87,7 @@ impl Release {
         }
         // Before the plan, so that a release that is begun has it.
         if known.is_none() {
-            Sources::of(listed.files).write(&names)?;
+            Sources::of(listed).write(&names)?;
         }
         store::create(folder, &names.plan(), &store::json(plan))?;
         Ok(Self { names, lock })

@@ -4,7 +4,7 @@
 //! file, and the files that differ from them later. The file is local: it is in no manifest, no hash
 //! and no comparison, because times differ between copies of a dataset.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -15,6 +15,7 @@ use super::folder::ReleaseFolder;
 use crate::dataset::listing::File;
 use crate::error::Fault;
 use crate::store;
+use crate::store::keyed_hash;
 
 /// The files of a dataset, as they are now.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,8 @@ pub struct Listed<'a> {
     pub input: &'a Path,
     /// Its files, sorted by path.
     pub files: &'a [File],
+    /// The key of the names that stand for their paths in the release; `None`: the paths themselves.
+    pub key: Option<&'a [u8]>,
 }
 
 /// What is known of one file.
@@ -30,6 +33,9 @@ pub struct Listed<'a> {
 pub struct Source {
     /// The path below the folder of the dataset.
     pub path: String,
+    /// What stands for the path in the release, if not the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The size in bytes.
     pub bytes: u64,
     /// The time of modification in nanoseconds since 1970; null if the system does not tell it.
@@ -37,6 +43,24 @@ pub struct Source {
     /// SHA-256 of the content with which the file was refused last; empty if it was not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+}
+
+/// The paths for which the names of a release stand.
+#[derive(Debug, Clone, Default)]
+pub struct Places(HashMap<String, String>);
+
+impl Places {
+    /// Those of the release in `folder`, as its `sources.jsonl` tells them.
+    pub fn of(folder: &Path) -> Self {
+        let sources = Sources::read(&ReleaseFolder::new(folder)).unwrap_or_default();
+        let named = |source: Source| Some((source.name?, source.path));
+        Self(sources.0.into_values().filter_map(named).collect())
+    }
+
+    /// The path below the folder of the dataset; the name itself if nothing is known of it.
+    pub fn path_of<'a>(&'a self, name: &'a str) -> &'a str {
+        self.0.get(name).map_or(name, String::as_str)
+    }
 }
 
 /// The last line, which tells whether the others are as they were written.
@@ -54,13 +78,14 @@ const REMEMBERED: usize = 100;
 
 impl Sources {
     /// The files as they are now.
-    pub fn of(files: &[File]) -> Self {
+    pub fn of(listed: Listed) -> Self {
         let source = |file: &File| {
             let path = file.relative.clone();
+            let name = listed.key.map(|key| keyed_hash(key, &path));
             let (bytes, modified) = (file.bytes, file.modified);
-            (path.clone(), Source { path, bytes, modified, refused: None })
+            (path.clone(), Source { path, name, bytes, modified, refused: None })
         };
-        Self(files.iter().map(source).collect())
+        Self(listed.files.iter().map(source).collect())
     }
 
     /// Reads `sources.jsonl`; `None` if it is missing or damaged, so that nothing is known.
@@ -143,6 +168,10 @@ impl Sources {
 mod tests {
     use super::*;
 
+    fn listed(files: &[File]) -> Listed<'_> {
+        Listed { input: "".as_ref(), files, key: None }
+    }
+
     fn file(relative: &str, bytes: u64, modified: i64) -> File {
         File { relative: relative.into(), bytes, modified: Some(modified) }
     }
@@ -153,7 +182,7 @@ mod tests {
         let folder = ReleaseFolder::new(parent.path());
         store::make_aside(parent.path()).unwrap();
         for files in [vec![], vec![file("a/ä \"1\".dcm", 3, 7), file("b.dcm", 1, -1)]] {
-            let sources = Sources::of(&files);
+            let sources = Sources::of(listed(&files));
             sources.write(&folder).unwrap();
             assert_eq!(Sources::read(&folder), Some(sources));
         }
@@ -168,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_change_has_the_name_of_its_file() {
-        let before = Sources::of(&[file("a", 1, 0), file("b", 2, 0), file("c", 3, 0)]);
+        let before = Sources::of(listed(&[file("a", 1, 0), file("b", 2, 0), file("c", 3, 0)]));
         let changes = before.changes(&[file("a", 1, 9), file("c", 4, 0), file("d", 1, 0)]);
         let lines: Vec<String> =
             changes.iter().map(|(path, what)| format!("{path} {what}")).collect();

@@ -57,6 +57,7 @@ fn all_steps(path: &Path, config: &Config) -> Steps {
         record: ImageRecord::unlabelled(id(), id()),
         role: Role::Test,
         relative: String::new(),
+        name: String::new(),
         path: path.into(),
         bytes: std::fs::metadata(path).unwrap().len(),
     };

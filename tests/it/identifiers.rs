@@ -15,10 +15,11 @@ use mammo_pipe::explain::gradcam::Method;
 use mammo_pipe::explain::secondary_capture::{self, Derivation};
 use mammo_pipe::image::Plane;
 use mammo_pipe::preprocess::read::{COPIED, Origin};
+use mammo_pipe::shard::table::Table;
 use mammo_pipe::synth::{Size, SynthSpec};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
-use self::planted::Search;
+use self::planted::{Search, word};
 use crate::common::release::dataset;
 
 /// What the program said and wrote.
@@ -54,6 +55,10 @@ impl Outputs {
         while let Some(path) = left.pop() {
             if path.is_dir() {
                 left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            // The file that stays where the dataset is.
+            if path.ends_with("sources.jsonl") {
                 continue;
             }
             let place = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
@@ -176,6 +181,51 @@ fn no_identifier_of_a_file_is_in_any_output() {
     assert!(outputs.folder.path().join("release/report.html").exists());
     assert!(outputs.folder.path().join("pictures/0.png").exists());
     assert_eq!(outputs.found, BTreeSet::new());
+}
+
+#[test]
+fn names_of_files_and_folders_are_in_no_release_that_keeps_no_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let name = |patient: usize, image: usize| {
+        format!("data/{} {patient}/{}_{image}.dcm", word(0x0010_0010), word(0x0010_0020))
+    };
+    for patient in 0..4 {
+        fs::create_dir_all(at(&name(patient, 0)).parent().unwrap()).unwrap();
+        for image in 0..4 {
+            let bytes = files::of_patient(patient, image);
+            let length = if patient + image == 6 { 300 } else { bytes.len() };
+            fs::write(at(&name(patient, image)), &bytes[..length]).unwrap();
+        }
+    }
+    fs::write(at("key"), "a key of this test").unwrap();
+    let first = at(&name(0, 0));
+    let mut outputs = Outputs { search: Search::new(), folder, found: BTreeSet::new() };
+    let preprocess = ["preprocess", "--no-table", "--input", "data", "--output", "release"];
+    let header = ["--set", "dataset.patient_from=header", "--set", "dataset.keep_paths=false"];
+    let small = ["--set", "resize.height=96", "--set", "resize.width=64", "--set", "folds.count=2"];
+    let key = ["--set", "dataset.patient_key=key"];
+    let whole = [&preprocess[..], &header, &small, &key].concat();
+    // A hash without a key can be guessed.
+    let with_table = ["preprocess", "--input", "data", "--output", "other"];
+    outputs.run(&[1], &[&with_table[..], &header[2..]].concat());
+    outputs.run(&[3], &whole);
+    // A new time alone: the content is compared, by the name of its row.
+    let file = File::options().write(true).open(first).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    outputs.run(&[3], &whole);
+    outputs.run(&[3], &[&whole[..], &["--retry-rejected", "--json"]].concat());
+    outputs.run(&[0], &["verify", "release"]);
+    outputs.run(&[0], &["verify", "release", "--sources", "data"]);
+    outputs.run(&[0], &["report", "release", "--dataset", "data"]);
+    outputs.look_below("release");
+    assert_eq!(outputs.found, BTreeSet::new());
+    let rows = Table::read(&outputs.folder.path().join("release")).unwrap().rows;
+    assert_eq!(rows.len(), 15);
+    let is_hash = |path: &str| path.len() == 32 && path.bytes().all(|b| b.is_ascii_hexdigit());
+    assert!(rows.iter().all(|row| is_hash(&row.source_path)));
+    let sources = fs::read(outputs.folder.path().join("release/sources.jsonl")).unwrap();
+    assert_eq!(outputs.search.found(&sources).len(), 2, "the paths are beside the release alone");
 }
 
 /// It is a DICOM file of the same study, so it repeats patient and study, and the source's UID.

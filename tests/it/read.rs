@@ -160,6 +160,12 @@ fn spacing_is_at_the_breast_or_not_there() {
         // Calibrated to the patient.
         (&[(IMAGER, "0.1\\0.1"), (PIXEL, "0.09\\0.08"), (FACTOR, "2")][..], Some((0.09, 0.08))),
         (&[(PIXEL, "0.07\\0.06")][..], Some((0.07, 0.06))),
+        // No mammogram has it.
+        (&[(PIXEL, "1e-310\\1e-310")][..], None),
+        (&[(PIXEL, "70\\70")][..], None),
+        (&[(PIXEL, "-0.07\\-0.07"), (IMAGER, "0.1\\0.1"), (FACTOR, "2")][..], Some((0.05, 0.05))),
+        (&[(IMAGER, "0.1\\0.1"), (FACTOR, "1e-300")][..], None),
+        (&[(IMAGER, "0.1\\0.1"), (FACTOR, "1e300")][..], None),
     ] {
         let mut file = DicomFile::grey(3, 5, &pixels());
         for (tag, text) in set {
@@ -167,6 +173,28 @@ fn spacing_is_at_the_breast_or_not_there() {
         }
         let found = header(&file).spacing.map(|s| (s.row.0, s.column.0));
         assert_eq!(found, expected, "{set:?}");
+    }
+}
+
+#[test]
+fn numbers_that_are_no_grey_levels_are_left_out_with_a_note() {
+    const CENTER: (u32, &str) = (0x0028_1050, "window_unusable");
+    const WIDTH: (u32, &str) = (0x0028_1051, "window_unusable");
+    const INTERCEPT: (u32, &str) = (0x0028_1052, "rescale_unusable");
+    const SLOPE: (u32, &str) = (0x0028_1053, "rescale_unusable");
+    for (tag, note) in [CENTER, WIDTH, INTERCEPT, SLOPE] {
+        for text in ["1e300", "-1e300", "2e9", "1e5"] {
+            let mut file = DicomFile::grey(3, 5, &pixels());
+            for (tag, usual) in
+                [(CENTER.0, "40"), (WIDTH.0, "80"), (INTERCEPT.0, "0"), (SLOPE.0, "1")]
+            {
+                file.text(tag, "DS", usual);
+            }
+            let header = header(file.text(tag, "DS", text));
+            let notes: Vec<_> = header.notes.iter().map(|note| note.as_str()).collect();
+            let expected = if text == "1e5" { vec![] } else { vec![note] };
+            assert_eq!(notes, expected, "{tag:08X} {text}");
+        }
     }
 }
 

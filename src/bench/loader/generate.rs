@@ -149,7 +149,8 @@ impl Pictures {
             missing: 0,
             strays: 0,
         };
-        let release = Release::open(folder, &facts, Listed { input: folder, files: &[] })?;
+        let release =
+            Release::open(folder, &facts, Listed { input: folder, files: &[], key: None })?;
         let rows: Vec<(ImageRecord, Role)> = records.into_iter().zip(roles).collect();
         let shards: Vec<Entry> = rows
             .par_chunks(spec.shard_rows)
@@ -212,6 +213,7 @@ impl Pictures {
             record: record.clone(),
             role,
             path: PathBuf::from(&relative),
+            name: relative.clone(),
             relative,
             bytes: 0,
         };

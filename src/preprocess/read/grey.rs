@@ -43,6 +43,10 @@ pub fn display(
     Ok(display)
 }
 
+/// Rescale and window numbers above this are no grey levels: values of 16 bits with any slope that a
+/// machine writes stay far below.
+const LARGEST: f64 = 1e9;
+
 /// The modality transformation, and whether it is known.
 fn modality(
     attributes: &Attributes,
@@ -74,6 +78,10 @@ fn modality(
         notes.add(Note::RescaleUnusable);
         return Ok((Modality::default(), false));
     };
+    if slope.abs().max(intercept.abs()) > LARGEST {
+        notes.add(Note::RescaleUnusable);
+        return Ok((Modality::default(), false));
+    }
     if slope == 0.0 {
         // Programs write 0 for "not set": no image has one value alone.
         notes.add(Note::RescaleUnusable);
@@ -130,7 +138,9 @@ fn windows(attributes: &Attributes, notes: &mut Notes) -> Vec<VoiWindow> {
         let number = |values: &[Option<f64>]| values.get(index).copied().flatten();
         let function = function(&functions, index);
         match (number(&centers), number(&widths), function) {
-            (Some(center), Some(width), Some(function)) if width > 0.0 => {
+            (Some(center), Some(width), Some(function))
+                if width > 0.0 && center.abs().max(width) <= LARGEST =>
+            {
                 let mut window = VoiWindow { center, width, function, index };
                 if function == VoiFunction::Linear && width < 1.0 {
                     // PS3.3 has no LINEAR below 1. Such windows are written over small slopes,

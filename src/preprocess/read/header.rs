@@ -1,5 +1,7 @@
 //! The parts of a header that the pipeline needs, each with its own type.
 
+use std::ops::RangeInclusive;
+
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
@@ -318,16 +320,20 @@ fn frames(attributes: &Attributes, notes: &mut Notes) -> Result<u32, ReadError> 
     }
 }
 
-/// The distance between pixels at the breast, PS3.3 10.7.1.3. A value that cannot be used is as
-/// good as absent.
+/// Magnification factors of a mammogram: 1 in contact, up to about 2 on a stand.
+const MAGNIFICATION: RangeInclusive<f64> = 0.5..=10.0;
+
+/// The distance between pixels at the breast, PS3.3 10.7.1.3. A value that cannot be used, or that no
+/// mammogram has, is as good as absent.
 ///
 /// If Pixel Spacing differs from Imager Pixel Spacing, it is calibrated to the patient. Otherwise
 /// the spacing is measured at the detector, and only the magnification factor gives the spacing at
 /// the breast.
 fn spacing(attributes: &Attributes, notes: &mut Notes) -> Option<PixelSpacing> {
+    let in_mm = |row, column| PixelSpacing { row: Millimetres(row), column: Millimetres(column) };
     let mut pair = |tag: Tag| match attributes.decimals(tag).as_slice() {
         [] => None,
-        &[Some(row), Some(column)] if row > 0.0 && column > 0.0 => Some((row, column)),
+        &[Some(row), Some(column)] if in_mm(row, column).is_plausible() => Some((row, column)),
         _ => {
             notes.add(Note::SpacingUnusable);
             None
@@ -335,7 +341,6 @@ fn spacing(attributes: &Attributes, notes: &mut Notes) -> Option<PixelSpacing> {
     };
     let at_detector = pair(tags::IMAGER_PIXEL_SPACING);
     let at_patient = pair(tags::PIXEL_SPACING);
-    let in_mm = |row, column| PixelSpacing { row: Millimetres(row), column: Millimetres(column) };
     match (at_patient, at_detector) {
         (Some((row, column)), detector) if detector != Some((row, column)) => {
             Some(in_mm(row, column))
@@ -345,7 +350,9 @@ fn spacing(attributes: &Attributes, notes: &mut Notes) -> Option<PixelSpacing> {
             match attributes.decimals(tag).first() {
                 // Imager Pixel Spacing is measured at the detector. A magnification view shows the
                 // breast larger than it is, so divide by the factor.
-                Some(&Some(factor)) if factor > 0.0 => Some(in_mm(row / factor, column / factor)),
+                Some(&Some(factor)) if MAGNIFICATION.contains(&factor) => {
+                    Some(in_mm(row / factor, column / factor))
+                }
                 Some(_) => {
                     notes.add(Note::SpacingUnusable);
                     None

@@ -10,12 +10,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 use dicom_dictionary_std::tags;
-use sha2::{Digest, Sha256};
 
 use super::{ReadError, beginning, header, picture};
 use crate::dataset::FileFacts;
 use crate::record::View;
-use crate::store::hex;
+use crate::store;
 
 /// Bytes of a file within which the series is described.
 const BEGINNING: u64 = 64 << 10;
@@ -53,7 +52,7 @@ fn series(bytes: &[u8], key: Option<&[u8]>, facts: &mut FileFacts) -> Result<(),
         if text.is_empty() {
             continue;
         }
-        let hashed = || key.map(|key| hex(&hmac(key, text.as_bytes())[..16]));
+        let hashed = || key.map(|key| store::keyed_hash(key, text));
         match element.tag {
             tags::SERIES_DESCRIPTION => facts.series_description = Some(text.to_owned()),
             tags::SOP_INSTANCE_UID => {
@@ -66,34 +65,4 @@ fn series(bytes: &[u8], key: Option<&[u8]>, facts: &mut FileFacts) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// HMAC-SHA256 (RFC 2104).
-fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
-    let mut block = [0; 64];
-    match key.len() {
-        0..=64 => block[..key.len()].copy_from_slice(key),
-        _ => block[..32].copy_from_slice(&Sha256::digest(key)),
-    }
-    let inner = Sha256::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(text).finalize();
-    Sha256::new().chain_update(block.map(|b| b ^ 0x5C)).chain_update(inner).finalize().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 4231, test cases 2 and 6.
-    #[test]
-    fn the_keyed_hash_is_hmac_sha256() {
-        let told = |key: &[u8], text: &[u8]| hex(&hmac(key, text));
-        assert_eq!(
-            told(b"Jefe", b"what do ya want for nothing?"),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
-        assert_eq!(
-            told(&[0xAA; 131], b"Test Using Larger Than Block-Size Key - Hash Key First"),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
-        );
-    }
 }

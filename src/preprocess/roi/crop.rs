@@ -59,7 +59,7 @@ pub fn crop(
 
 /// `margin` more at both ends, limited by the frame.
 fn widen(low: usize, high: usize, margin: usize, frame: usize) -> (usize, usize) {
-    (low.saturating_sub(margin), (high + margin).min(frame))
+    (low.saturating_sub(margin), high.saturating_add(margin).min(frame))
 }
 
 /// Grows to `length` around the middle, shifted where the frame ends.
@@ -98,6 +98,14 @@ mod tests {
         let spacing = PixelSpacing { row: Millimetres(0.1), column: Millimetres(0.07) };
         let got = crop(BREAST, &config, Some(&spacing), FRAME, (512, 1024));
         assert_eq!(got, Ok(Rect { left: 1400, top: 330, width: 600, height: 1140 }));
+    }
+
+    #[test]
+    fn a_margin_beyond_all_numbers_ends_at_the_frame() {
+        let config = RoiConfig { margin_mm: Some(500.0), ..config() };
+        let spacing = PixelSpacing { row: Millimetres(1e-310), column: Millimetres(1e-310) };
+        let got = crop(BREAST, &config, Some(&spacing), FRAME, (512, 1024));
+        assert_eq!(got, Ok(Rect::whole(2000, 3000)));
     }
 
     #[test]

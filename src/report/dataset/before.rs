@@ -15,12 +15,14 @@ use crate::preprocess::read::{self, ReadError};
 use crate::preprocess::roi::{self, Finder};
 use crate::preprocess::{look, window};
 use crate::report::gallery::Thumbnail;
+use crate::shard::sources::Places;
 use crate::store::start::without_place;
 use crate::store::{self, quoted};
 
 /// The source files of a release, and the settings to render them with.
 pub struct Sources {
     input: PathBuf,
+    places: Places,
     decode: DecodeConfig,
     window: WindowConfig,
     decoder: Decoder,
@@ -28,12 +30,17 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The dataset in `input`, with the settings of a release. `folder` is the release or run whose
-    /// page is written.
+    /// The dataset in `input`, with the settings and the places of a release. `folder` is the release
+    /// or run whose page is written.
     ///
     /// # Errors
     /// The reason, as a sentence for the page, with the command that fills the frames.
-    pub fn new(input: Option<&Path>, settings: &Value, folder: &Path) -> Result<Self, String> {
+    pub fn new(
+        input: Option<&Path>,
+        settings: &Value,
+        places: Places,
+        folder: &Path,
+    ) -> Result<Self, String> {
         let fill = || {
             format!(
                 "so the source frames below are empty but for their boxes. To fill them: \
@@ -48,6 +55,7 @@ impl Sources {
         }
         Ok(Self {
             input: input.into(),
+            places,
             decode: part(settings, "decode")?,
             window: part(settings, "window")?,
             decoder: Decoder::default(),
@@ -60,7 +68,7 @@ impl Sources {
     /// # Errors
     /// The reason why there is none.
     pub fn frame(&mut self, row: &Row) -> Result<Thumbnail, String> {
-        let bytes = fs::read(self.input.join(&row.source_path))
+        let bytes = fs::read(self.input.join(self.places.path_of(&row.source_path)))
             .map_err(|error| format!("{}: {error}", row.source_path))?;
         // A file of which only a prefix was read has no hash.
         if row.source_sha256.as_ref().is_some_and(|sha256| *sha256 != store::sha256(&bytes)) {

@@ -17,6 +17,7 @@ use crate::report::svg::Histogram;
 use crate::shard::ReleaseError;
 use crate::shard::image::Rows;
 use crate::shard::reader::ShardReader;
+use crate::shard::sources::Places;
 
 /// Boxes of this confidence are written as 1.00.
 const CERTAIN: f64 = 0.995;
@@ -48,8 +49,12 @@ pub fn section(
     galleries[2].2.truncate(TYPICAL);
 
     let mut outputs = outputs(release, galleries.iter().flat_map(|(.., rows)| rows))?;
-    let (mut sources, absence) = match Sources::new(input, &release.plan.settings, &release.folder)
-    {
+    let (mut sources, absence) = match Sources::new(
+        input,
+        &release.plan.settings,
+        Places::of(&release.folder),
+        &release.folder,
+    ) {
         Ok(sources) => (Some(sources), Html::default()),
         Err(why) => (None, Html::element("p", "note", Html::text(why))),
     };
@@ -92,7 +97,9 @@ pub(in crate::report) fn gallery_of(
         return Ok(Html::default());
     }
     let mut outputs = outputs(release, rows.iter())?;
-    let mut sources = Sources::new(input, &release.plan.settings, &release.folder).ok();
+    let mut sources =
+        Sources::new(input, &release.plan.settings, Places::of(&release.folder), &release.folder)
+            .ok();
     let items = rows.iter().map(|row| {
         let Item { pictures, caption } = item(row, sources.as_mut(), outputs.remove(&row.place));
         Item { pictures, caption: head.map_or(Html::default(), |head| head(row)).and(caption) }
@@ -103,7 +110,7 @@ pub(in crate::report) fn gallery_of(
 /// A note that says why the frames of the galleries are empty and which command fills them; nothing
 /// if the dataset is there. `folder` is the run whose page is written.
 pub(in crate::report) fn absence(release: &Release, input: Option<&Path>, folder: &Path) -> Html {
-    match Sources::new(input, &release.plan.settings, folder) {
+    match Sources::new(input, &release.plan.settings, Places::of(&release.folder), folder) {
         Ok(_) => Html::default(),
         Err(why) => Html::element("p", "note", Html::text(why)),
     }

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::Fault;
+use crate::shard::sources::Places;
 use crate::shard::table::{Row, Table};
 use crate::store;
 
@@ -30,13 +31,13 @@ pub fn sources(
     input: &Path,
     done: impl Fn(usize) + Sync,
 ) -> Result<VerifiedSources, Fault> {
-    let table = Table::read(folder)?;
+    let (table, places) = (Table::read(folder)?, Places::of(folder));
     let shards: Vec<&[Row]> = table.rows.chunk_by(|a, b| a.shard == b.shard).collect();
     let found: Vec<VerifiedSources> = shards
         .par_iter()
         .map(|rows| {
             let mut found = VerifiedSources::default();
-            rows.iter().for_each(|row| source(input, row, &mut found));
+            rows.iter().for_each(|row| source(input, &places, row, &mut found));
             done(rows.len());
             found
         })
@@ -50,8 +51,8 @@ pub fn sources(
 }
 
 /// Compares the source of one row.
-fn source(input: &Path, row: &Row, found: &mut VerifiedSources) {
-    let (path, id) = (&row.source_path, &row.record.image_id);
+fn source(input: &Path, places: &Places, row: &Row, found: &mut VerifiedSources) {
+    let (path, id) = (places.path_of(&row.source_path), &row.record.image_id);
     let Some(needed) = &row.source_sha256 else {
         found.without_hash += 1;
         return;

@@ -40,6 +40,14 @@ fn sound() -> DicomFile {
     file
 }
 
+/// A sound file of this patient and instance.
+pub fn of_patient(patient: usize, instance: usize) -> Vec<u8> {
+    let mut file = sound();
+    file.text(0x0010_0020, "LO", &format!("{patient}"));
+    file.text(0x0008_0018, "UI", &format!("1.2.3.{patient}.{instance}"));
+    file.bytes()
+}
+
 /// The file with a word in every attribute, whatever its value representation allows.
 fn with_words(vr: Option<&'static str>) -> DicomFile {
     let mut file = sound();

@@ -79,6 +79,7 @@ fn file(machine: &'static Machine) -> (&'static Machine, (Job, Bytes)) {
         record,
         role: Role::Test,
         path: relative.clone().into(),
+        name: relative.clone(),
         relative,
         bytes: bytes.len() as u64,
     };
